@@ -1,0 +1,111 @@
+//! What a session's node is told by the owner of a slot.
+
+use muster_presence::Version;
+use muster_stanza::Stanza;
+use muster_types::{BareJid, FullJid, ResourcePart, SessionId};
+use serde::{Deserialize, Serialize};
+
+/// From the owner of a slot to a node that has sessions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToNode {
+    /// Answers `Bind`.
+    Bound {
+        /// The session.
+        session: SessionId,
+        /// The outcome.
+        outcome: BindOutcome,
+    },
+    /// A stanza for these sessions, as it is (roster pushes, IQ results, messages, subscriptions).
+    Deliver {
+        /// The sessions, all on the receiving node.
+        sessions: Vec<SessionId>,
+        /// The stanza, addressed.
+        stanza: Stanza,
+    },
+    /// What the session sent with this serial (and before) is committed, delivered or answered.
+    Confirm {
+        /// The session.
+        session: SessionId,
+        /// The serial.
+        serial: u64,
+    },
+    /// Presence of users of this slot, one batch per node.
+    Presence(PresenceBatch),
+    /// The contacts the user of this (now available) session sees: subscription `to` or `both`.
+    /// Replaces what was said before for the session.
+    Contacts {
+        /// The session.
+        session: SessionId,
+        /// The contacts.
+        contacts: Vec<BareJid>,
+    },
+    /// A contact was added to or removed from what this user sees.
+    Notice(Notice),
+    /// The session has asked for the roster: it is interested (RFC 6121 §2.1.6). Kept by the
+    /// session's node, so that it can be announced to a new owner.
+    Interested {
+        /// The session.
+        session: SessionId,
+    },
+    /// End the client's stream with `conflict` (RFC 6120 §7.7.2.2): another took its resource.
+    Replaced {
+        /// The session.
+        session: SessionId,
+    },
+}
+
+/// The answer to a resource binding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum BindOutcome {
+    /// The session is bound to this address.
+    Bound(FullJid),
+    /// The user has `Limits::sessions_per_user` already: `resource-constraint`.
+    TooMany,
+    /// No such account any more: `not-authorized`.
+    NoAccount,
+}
+
+/// A change in whom a user sees, for the sessions of that user on the receiving node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Notice {
+    /// Watch this contact from now on.
+    Sees {
+        /// The watcher.
+        user: BareJid,
+        /// The contact.
+        contact: BareJid,
+    },
+    /// Watch it no more; its presence was already withdrawn.
+    SeesNoMore {
+        /// The watcher.
+        user: BareJid,
+        /// The contact.
+        contact: BareJid,
+    },
+}
+
+/// One presentity's news for one node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PresenceBatch {
+    /// Whose presence.
+    pub presentity: BareJid,
+    /// Which state of it. A node drops a batch that is not newer than what it last took for the
+    /// same watcher.
+    pub version: Version,
+    /// What changed (or all there is, see `full`), a presence per resource.
+    pub resources: Vec<ResourcePresence>,
+    /// True when `resources` is everything the presentity has: resources the watcher was shown
+    /// before and that are missing here have become unavailable.
+    pub full: bool,
+    /// The watchers with sessions on the receiving node that may see it.
+    pub watchers: Vec<BareJid>,
+}
+
+/// The presence of one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResourcePresence {
+    /// The resource.
+    pub resource: ResourcePart,
+    /// The presence, available or unavailable; `from` is the full JID and `to` is absent.
+    pub stanza: Stanza,
+}

@@ -1,0 +1,52 @@
+//! The warm copy: what the owner of a slot tells its other replicas of its soft state.
+
+use muster_stanza::Stanza;
+use muster_types::{FullJid, SessionId};
+use serde::{Deserialize, Serialize};
+
+/// One numbered step of the soft state. A replica that sees a gap says so and gets everything again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToPeer {
+    /// The whole soft state begins: forget what came before.
+    Begin {
+        /// The number of this step.
+        seq: u64,
+    },
+    /// One change.
+    Update {
+        /// The number of this step.
+        seq: u64,
+        /// The change.
+        update: WarmUpdate,
+    },
+    /// The whole was said; from here on the copy is complete.
+    Complete {
+        /// The number of this step.
+        seq: u64,
+    },
+    /// From a replica to the owner: begin again.
+    Resync,
+}
+
+/// One change of the owner's soft state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum WarmUpdate {
+    /// A session is bound, or published anew.
+    Session {
+        /// The session.
+        session: SessionId,
+        /// Its address.
+        jid: FullJid,
+        /// Its last available presence.
+        presence: Option<Stanza>,
+        /// Whether it is interested in roster pushes.
+        interested: bool,
+        /// Whether its client is expected back (its node or its connection was lost).
+        expected: bool,
+    },
+    /// A session has ended.
+    Gone {
+        /// The session.
+        session: SessionId,
+    },
+}

@@ -1,0 +1,61 @@
+//! Every bound of the server that is not a configuration of one listener, with unit and reason.
+
+use std::time::Duration;
+
+/// Bounds on what users, clients and peers may make the server hold. The defaults are the shipped
+/// ones; a configuration may change them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one stanza from a client that has logged in. RFC 6120 §13.12 asks for at least 10,000.
+    pub stanza_bytes: usize,
+    /// Bytes of one element before login: SASL and TLS negotiation need little.
+    pub element_bytes_before_login: usize,
+    /// How deep elements may nest, the stanza itself being 1.
+    pub depth: usize,
+    /// Attributes of one element.
+    pub attributes: usize,
+    /// Contacts in one roster; one more is refused with `resource-constraint`.
+    pub roster_items: usize,
+    /// Bytes of a contact's name, and of a group's.
+    pub roster_name_bytes: usize,
+    /// Groups of one contact.
+    pub roster_groups: usize,
+    /// Messages kept for a user who is offline; one more is bounced with `service-unavailable`.
+    pub offline_messages: usize,
+    /// Bytes of one private-storage element or vCard.
+    pub private_bytes: usize,
+    /// Private-storage namespaces of one user.
+    pub private_items: usize,
+    /// Sessions of one user at a time.
+    pub sessions_per_user: usize,
+    /// Stanzas one session may have waiting for an owner; then its socket is not read.
+    pub waiting_per_session: usize,
+    /// How long a stanza or a bind waits for a slot that is between owners.
+    pub owner_wait: Duration,
+    /// How long a lost client is expected back before watchers are told it is gone.
+    pub grace: Duration,
+    /// How long a chat stays with the one client that answered (IM forking).
+    pub chat_lock: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            stanza_bytes: 262_144,
+            element_bytes_before_login: 16_384,
+            depth: 64,
+            attributes: 64,
+            roster_items: 200,
+            roster_name_bytes: 1023,
+            roster_groups: 32,
+            offline_messages: 100,
+            private_bytes: 65_536,
+            private_items: 64,
+            sessions_per_user: 20,
+            waiting_per_session: 100,
+            owner_wait: Duration::from_secs(5),
+            grace: Duration::from_secs(60),
+            chat_lock: Duration::from_secs(600),
+        }
+    }
+}

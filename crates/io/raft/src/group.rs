@@ -1,0 +1,496 @@
+//! One running group, and the table of all groups of a node.
+
+use crate::config::Timing;
+use crate::lease::{Clock, Lease};
+use crate::log::LogStore;
+use crate::machine::{Machine, SnapshotData, StateMachine};
+use crate::network::{Network, Transport};
+use crate::rpc::{Addressed, GroupId, Request, Response, SnapshotPart, decode, encode};
+use crate::status::{Status, is_lone_voter};
+use crate::types::{Command, Types, node_of, raft_id};
+use bytes::Bytes;
+use muster_store::Store;
+use muster_types::{LogIndex, NodeId};
+use openraft::async_runtime::{Instant as _, WatchReceiver as _};
+use openraft::errors::{ClientWriteError, ForwardToLeader, RaftError};
+use openraft::metrics::RaftMetrics;
+use openraft::{ChangeMembers, ServerState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
+use tokio::sync::{Mutex, watch};
+
+type Raft = openraft::Raft<Types, Machine>;
+
+/// Why a group could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its log or state could not be read.
+    #[error("group {group} cannot be started: {cause}")]
+    Storage {
+        /// The group.
+        group: GroupId,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The timing does not fit together.
+    #[error("raft timing: {0}")]
+    Timing(String),
+}
+
+/// Why a command was not committed, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Nothing was written: another node leads.
+    #[error("this node does not lead the group")]
+    NotLeader {
+        /// The node that leads, if known.
+        leader: Option<NodeId>,
+    },
+    /// It may or may not be committed: propose it again under the same origin.
+    #[error("leadership changed while the command was under way")]
+    Unknown,
+    /// The group has stopped for good.
+    #[error("the group has stopped: {0}")]
+    Stopped(String),
+}
+
+/// Why a change of voters did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChangeError {
+    /// Another node leads.
+    #[error("this node does not lead the group")]
+    NotLeader,
+    /// It cannot be done (another change is under way, no quorum, …).
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// One running group. Cheap to clone.
+#[derive(Clone)]
+pub struct Group {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: GroupId,
+    node: NodeId,
+    raft: Raft,
+    timing: Timing,
+    started: Instant,
+    status: watch::Receiver<Status>,
+    lease: Lease,
+    /// The snapshot being received: its parts so far.
+    incoming: Mutex<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Group({})", self.inner.id)
+    }
+}
+
+/// What [`Group::start`] needs to know of its node.
+pub struct Host {
+    /// This node.
+    pub node: NodeId,
+    /// Timing of all groups.
+    pub timing: Timing,
+    /// The node's clock, for the lease.
+    pub clock: Clock,
+    /// The node's store.
+    pub store: Store,
+    /// The way to other nodes.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl Group {
+    /// Starts the group on the current runtime, from what the store holds of it. A group that the
+    /// store knows nothing of waits to be [`initialize`](Self::initialize)d or to hear from a leader.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        host: &Host,
+        id: GroupId,
+        state: Box<dyn StateMachine>,
+    ) -> Result<Self, StartError> {
+        let storage = |cause: io::Error| StartError::Storage {
+            group: id,
+            cause: cause.to_string(),
+        };
+        let config = host
+            .timing
+            .openraft()
+            .map_err(|e| StartError::Timing(e.to_string()))?;
+        let log = LogStore::open(&host.store, id).map_err(storage)?;
+        let machine = Machine::open(&host.store, id, state)
+            .await
+            .map_err(storage)?;
+        let live = machine.live();
+        let network = Network {
+            group: id,
+            transport: Arc::clone(&host.transport),
+        };
+        let raft = Raft::new(raft_id(host.node), config, network, log, machine)
+            .await
+            .map_err(|e| StartError::Storage {
+                group: id,
+                cause: e.to_string(),
+            })?;
+        live.store(true, std::sync::atomic::Ordering::Release);
+        let lease = Lease::default();
+        let (status_tx, status) = watch::channel(Status::default());
+        tokio::spawn(observe(
+            raft.clone(),
+            host.timing,
+            host.clock,
+            lease.clone(),
+            status_tx,
+        ));
+        let inner = Inner {
+            id,
+            node: host.node,
+            raft,
+            timing: host.timing,
+            started: Instant::now(),
+            status,
+            lease,
+            incoming: Mutex::new(Vec::new()),
+        };
+        let group = Self {
+            inner: Arc::new(inner),
+        };
+        group.sit_out_first_election();
+        Ok(group)
+    }
+
+    /// A voter that forgot by a restart how long it promised to wait helps nobody to lead for one
+    /// election timeout: the owner it promised may still hold its lease.
+    fn sit_out_first_election(&self) {
+        self.inner.raft.runtime_config().elect(false);
+        let group = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(group.inner.timing.election_max).await;
+            group.inner.raft.runtime_config().elect(true);
+        });
+    }
+
+    /// Makes this node the only voter of a group that nobody has begun.
+    ///
+    /// # Errors
+    /// [`ChangeError::Failed`] when the group holds something already.
+    pub async fn initialize(&self) -> Result<(), ChangeError> {
+        let members = BTreeSet::from([raft_id(self.inner.node)]);
+        self.inner
+            .raft
+            .initialize(members)
+            .await
+            .map_err(|e| ChangeError::Failed(e.to_string()))
+    }
+
+    /// True when the group has a log, or has heard of one.
+    pub async fn is_initialized(&self) -> bool {
+        self.inner.raft.is_initialized().await.unwrap_or(false)
+    }
+
+    /// Commits a command and returns its log index and what the state machine answered.
+    ///
+    /// # Errors
+    /// [`ProposeError`].
+    pub async fn propose(&self, command: Vec<u8>) -> Result<(LogIndex, Vec<u8>), ProposeError> {
+        match self.inner.raft.client_write(Command(command)).await {
+            Ok(done) => Ok((LogIndex(done.log_id.index), done.data.0)),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(ForwardToLeader {
+                leader_id,
+                ..
+            }))) => Err(ProposeError::NotLeader {
+                leader: leader_id.map(node_of),
+            }),
+            Err(RaftError::APIError(_)) => Err(ProposeError::Unknown),
+            Err(RaftError::Fatal(e)) => Err(ProposeError::Stopped(e.to_string())),
+        }
+    }
+
+    /// Hands a command to the log without waiting. Commands submitted one after the other by one
+    /// task keep their order; what became of them shows in the state machine, or, when leadership
+    /// is lost, nowhere.
+    ///
+    /// # Errors
+    /// [`ProposeError::Stopped`].
+    pub async fn submit(&self, command: Vec<u8>) -> Result<(), ProposeError> {
+        self.inner
+            .raft
+            .client_write_ff(Command(command), None)
+            .await
+            .map_err(|e| ProposeError::Stopped(e.to_string()))
+    }
+
+    /// The group as this node sees it, and its changes.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.inner.status.clone()
+    }
+
+    /// The lease of this node on the group's leadership.
+    pub fn lease(&self) -> Lease {
+        self.inner.lease.clone()
+    }
+
+    /// Which group this is.
+    pub fn id(&self) -> GroupId {
+        self.inner.id
+    }
+
+    /// Adds a node that follows without voting; returns at once, the node catches up by itself.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn add_learner(&self, node: NodeId) -> Result<(), ChangeError> {
+        self.inner
+            .raft
+            .add_learner(raft_id(node), openraft::impls::EmptyNode {}, false)
+            .await
+            .map(drop)
+            .map_err(change_error)
+    }
+
+    /// Makes `voters` the nodes whose majority decides. Voters that are dropped stay as learners
+    /// when `keep` is set. Returns when the change is complete.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn change_voters(
+        &self,
+        voters: &BTreeSet<NodeId>,
+        keep: bool,
+    ) -> Result<(), ChangeError> {
+        let voters: BTreeSet<u64> = voters.iter().copied().map(raft_id).collect();
+        self.inner
+            .raft
+            .change_membership(voters, keep)
+            .await
+            .map(drop)
+            .map_err(change_error)
+    }
+
+    /// Removes nodes that only follow.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn remove_learners(&self, nodes: &BTreeSet<NodeId>) -> Result<(), ChangeError> {
+        let nodes: BTreeSet<u64> = nodes.iter().copied().map(raft_id).collect();
+        let change: ChangeMembers<u64, openraft::impls::EmptyNode> =
+            ChangeMembers::RemoveNodes(nodes);
+        self.inner
+            .raft
+            .change_membership(change, true)
+            .await
+            .map(drop)
+            .map_err(change_error)
+    }
+
+    /// Hands leadership to `to`, which must have everything in its log. The caller has stopped
+    /// serving before. From here on the group takes no commands on this node; should the transfer
+    /// fail, the missing beats let the others elect a leader.
+    ///
+    /// # Errors
+    /// [`ChangeError::Failed`] when `to` lags; then nothing has happened.
+    pub async fn transfer(&self, to: NodeId) -> Result<(), ChangeError> {
+        let metrics = self.inner.raft.metrics().borrow_watched().clone();
+        let status = Status::of(&metrics);
+        if !status.leading {
+            return Err(ChangeError::NotLeader);
+        }
+        if status.matched.get(&to) != Some(&status.last_log) {
+            return Err(ChangeError::Failed(format!("{to} has not caught up")));
+        }
+        self.inner
+            .raft
+            .trigger()
+            .transfer_leader(raft_id(to))
+            .await
+            .map_err(|e| ChangeError::Failed(e.to_string()))
+    }
+
+    /// Stops the group on this node; its log and state stay.
+    pub async fn shutdown(&self) {
+        self.inner.lease.end();
+        if let Err(e) = self.inner.raft.shutdown().await {
+            tracing::warn!(group = %self.inner.id, error = %e, "group did not stop cleanly");
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let raft = &self.inner.raft;
+        let failed = |e: &dyn std::fmt::Display| Response::Failed(e.to_string());
+        match request {
+            Request::Append(rpc) => raft
+                .append_entries(rpc)
+                .await
+                .map_or_else(|e| failed(&e), Response::Append),
+            Request::Vote(_) | Request::PreVote(_) if self.just_started() => {
+                Response::Failed("started less than one election timeout ago".to_owned())
+            }
+            Request::Vote(rpc) => raft
+                .vote(rpc)
+                .await
+                .map_or_else(|e| failed(&e), Response::Vote),
+            Request::PreVote(rpc) => raft
+                .pre_vote(rpc)
+                .await
+                .map_or_else(|e| failed(&e), Response::Vote),
+            Request::Transfer(rpc) => raft
+                .handle_transfer_leader(rpc)
+                .await
+                .map_or_else(|e| failed(&e), Response::Transfer),
+            Request::Snapshot(part) => self.take_part(part).await,
+        }
+    }
+
+    fn just_started(&self) -> bool {
+        self.inner.started.elapsed() < self.inner.timing.election_max
+    }
+
+    async fn take_part(&self, part: SnapshotPart) -> Response {
+        let mut incoming = self.inner.incoming.lock().await;
+        if part.offset == 0 {
+            incoming.clear();
+        }
+        if incoming.len() as u64 != part.offset {
+            return Response::Failed("a part of the snapshot is missing".to_owned());
+        }
+        incoming.extend_from_slice(&part.data);
+        if !part.last {
+            return Response::Snapshot(None);
+        }
+        let snapshot = openraft::Snapshot {
+            meta: part.meta,
+            snapshot: SnapshotData::Records(std::mem::take(&mut *incoming)),
+        };
+        drop(incoming);
+        match self
+            .inner
+            .raft
+            .install_full_snapshot(part.vote, snapshot)
+            .await
+        {
+            Ok(done) => Response::Snapshot(Some(done)),
+            Err(e) => Response::Failed(e.to_string()),
+        }
+    }
+}
+
+fn change_error(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ChangeError::NotLeader,
+        RaftError::APIError(e) => ChangeError::Failed(e.to_string()),
+        RaftError::Fatal(e) => ChangeError::Failed(e.to_string()),
+    }
+}
+
+/// Turns openraft's metrics into [`Status`], keeps the lease, and takes snapshots when enough
+/// was written. Ends when the group does.
+async fn observe(
+    raft: Raft,
+    timing: Timing,
+    clock: Clock,
+    lease: Lease,
+    status: watch::Sender<Status>,
+) {
+    let mut metrics = raft.metrics();
+    let mut tick = tokio::time::interval(timing.beat);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut snapshot_at = 0;
+    loop {
+        let current = metrics.borrow_watched().clone();
+        renew(&lease, &current, timing, clock);
+        let now = Status::of(&current);
+        if let Some(why) = &now.stopped {
+            tracing::error!(%why, "a raft group has stopped");
+        }
+        let ended = now.stopped.is_some();
+        if now.applied >= snapshot_at + timing.entries_per_snapshot {
+            snapshot_at = now.applied;
+            // The group may stop between; the next turn of the loop sees it.
+            let _ = raft.trigger().snapshot().await;
+        }
+        status.send_if_modified(|old| {
+            let changed = *old != now;
+            *old = now;
+            changed
+        });
+        if ended {
+            return lease.end();
+        }
+        tokio::select! {
+            changed = metrics.changed() => {
+                if changed.is_err() {
+                    return lease.end();
+                }
+            }
+            _ = tick.tick() => {}
+        }
+    }
+}
+
+/// The lease runs from the *sending* of the last round that a quorum acknowledged. A lone voter
+/// is its own quorum: it renews by the beat, so that a paused process still loses its lease before
+/// any voter that it was just given could vote.
+fn renew(lease: &Lease, metrics: &RaftMetrics<Types>, timing: Timing, clock: Clock) {
+    if metrics.state != ServerState::Leader || metrics.running_state.is_err() {
+        return lease.end();
+    }
+    if is_lone_voter(metrics) {
+        lease.set(clock.now() + timing.lease());
+    } else if let Some(acked) = metrics.last_quorum_acked {
+        // The clock is read before the age, so the sum errs towards an earlier end.
+        let now = clock.now();
+        lease.set(now - acked.into_inner().elapsed() + timing.lease());
+    }
+}
+
+/// All groups that run on a node, for requests that come in.
+#[derive(Clone, Default)]
+pub struct Groups {
+    groups: Arc<RwLock<BTreeMap<GroupId, Group>>>,
+}
+
+impl Groups {
+    /// Adds a started group.
+    pub fn insert(&self, group: Group) {
+        if let Ok(mut groups) = self.groups.write() {
+            groups.insert(group.id(), group);
+        }
+    }
+
+    /// Takes a group out; requests for it are answered with "no such group" from now on.
+    pub fn remove(&self, id: GroupId) -> Option<Group> {
+        self.groups.write().ok()?.remove(&id)
+    }
+
+    /// The group `id`, if it runs here.
+    pub fn find(&self, id: GroupId) -> Option<Group> {
+        self.groups.read().ok()?.get(&id).cloned()
+    }
+
+    /// All groups that run here.
+    pub fn all(&self) -> Vec<Group> {
+        self.groups
+            .read()
+            .map(|groups| groups.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Answers one request of another node.
+    pub async fn handle(&self, request: Bytes) -> Bytes {
+        let response = match decode::<Addressed<Request>>(&request) {
+            Ok(Addressed { group, body }) => match self.find(group) {
+                Some(group) => group.answer(body).await,
+                None => Response::NoSuchGroup,
+            },
+            Err(e) => Response::Failed(format!("unreadable request: {e}")),
+        };
+        Bytes::from(encode(&response))
+    }
+}

@@ -1,0 +1,259 @@
+//! Groups of several nodes in one process, over a network that can be cut.
+
+use crate::machine::{Applied, Records, StateMachine};
+use crate::{Clock, Group, Groups, Host, RaftGroupId, Status, Timing, Transport};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use muster_store::Store;
+use muster_types::{LogIndex, NodeId, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const GROUP: RaftGroupId = RaftGroupId(7);
+
+/// Who reaches whom, shared by all nodes.
+#[derive(Default)]
+struct Wires {
+    nodes: Mutex<BTreeMap<NodeId, Groups>>,
+    dead: Mutex<BTreeSet<NodeId>>,
+}
+
+struct Wire {
+    from: NodeId,
+    wires: Arc<Wires>,
+}
+
+impl Transport for Wire {
+    fn request(
+        &self,
+        to: NodeId,
+        body: Bytes,
+        _: Duration,
+    ) -> BoxFuture<'static, io::Result<Bytes>> {
+        let (from, wires) = (self.from, Arc::clone(&self.wires));
+        Box::pin(async move {
+            let cut = {
+                let dead = wires.dead.lock().unwrap();
+                dead.contains(&from) || dead.contains(&to)
+            };
+            let groups = wires.nodes.lock().unwrap().get(&to).cloned();
+            match groups {
+                Some(groups) if !cut => Ok(groups.handle(body).await),
+                _ => Err(io::ErrorKind::NotConnected.into()),
+            }
+        })
+    }
+}
+
+/// Remembers every command, in memory and in the store.
+#[derive(Clone, Default)]
+struct Journal(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl StateMachine for Journal {
+    fn install(&mut self, records: Records) -> BoxFuture<'_, Result<(), String>> {
+        *self.0.lock().unwrap() = records.into_iter().map(|(_, value)| value).collect();
+        Box::pin(async { Ok(()) })
+    }
+
+    fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> BoxFuture<'_, Vec<Applied>> {
+        let mut seen = self.0.lock().unwrap();
+        let applied = commands
+            .into_iter()
+            .map(|(index, command)| {
+                seen.push(command.clone());
+                let key = [&[1][..], &index.0.to_be_bytes()].concat();
+                Applied {
+                    answer: seen.len().to_string().into_bytes(),
+                    writes: vec![Write {
+                        key,
+                        value: Some(command),
+                    }],
+                }
+            })
+            .collect();
+        Box::pin(async move { applied })
+    }
+}
+
+struct Node {
+    group: Group,
+    journal: Journal,
+    dir: tempfile::TempDir,
+}
+
+struct Cluster {
+    wires: Arc<Wires>,
+    clock: Clock,
+    timing: Timing,
+    nodes: BTreeMap<NodeId, Node>,
+}
+
+impl Cluster {
+    async fn of(nodes: u16, timing: Timing) -> Self {
+        let mut cluster = Self {
+            wires: Arc::default(),
+            clock: Clock::start(),
+            timing,
+            nodes: BTreeMap::new(),
+        };
+        for id in 1..=nodes {
+            cluster
+                .start(NodeId(id), tempfile::tempdir().unwrap())
+                .await;
+        }
+        let first = cluster.group(1);
+        first.initialize().await.unwrap();
+        cluster.wait(1, |s| s.leading && !s.changing).await;
+        for id in 2..=nodes {
+            first.add_learner(NodeId(id)).await.unwrap();
+        }
+        first
+            .change_voters(&(1..=nodes).map(NodeId).collect(), false)
+            .await
+            .unwrap();
+        cluster
+    }
+
+    async fn start(&mut self, id: NodeId, dir: tempfile::TempDir) {
+        let host = Host {
+            node: id,
+            timing: self.timing,
+            clock: self.clock,
+            store: Store::open(dir.path()).unwrap(),
+            transport: Arc::new(Wire {
+                from: id,
+                wires: Arc::clone(&self.wires),
+            }),
+        };
+        let journal = Journal::default();
+        let group = Group::start(&host, GROUP, Box::new(journal.clone()))
+            .await
+            .unwrap();
+        let groups = Groups::default();
+        groups.insert(group.clone());
+        self.wires.nodes.lock().unwrap().insert(id, groups);
+        self.nodes.insert(
+            id,
+            Node {
+                group,
+                journal,
+                dir,
+            },
+        );
+    }
+
+    fn group(&self, id: u16) -> Group {
+        self.nodes[&NodeId(id)].group.clone()
+    }
+
+    fn seen(&self, id: u16) -> Vec<Vec<u8>> {
+        self.nodes[&NodeId(id)].journal.0.lock().unwrap().clone()
+    }
+
+    async fn wait(&self, id: u16, holds: impl FnMut(&Status) -> bool) {
+        let mut status = self.group(id).status();
+        let waited = tokio::time::timeout(Duration::from_secs(20), status.wait_for(holds)).await;
+        waited.expect("the condition holds in time").unwrap();
+    }
+
+    fn cut(&self, id: u16) {
+        self.wires.dead.lock().unwrap().insert(NodeId(id));
+    }
+
+    fn heal(&self) {
+        self.wires.dead.lock().unwrap().clear();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_off_leader_loses_its_lease_before_another_leads() {
+    let cluster = Cluster::of(3, Timing::default()).await;
+    let (old, clock) = (cluster.group(1), cluster.clock);
+    assert!(old.lease().holds(clock.now()));
+    cluster.cut(1);
+    let new = tokio::select! {
+        () = cluster.wait(2, |s| s.leading) => 2,
+        () = cluster.wait(3, |s| s.leading) => 3,
+    };
+    assert!(!old.lease().holds(clock.now()), "two owners at once");
+    cluster.group(new).propose(b"after".to_vec()).await.unwrap();
+    cluster.heal();
+    cluster
+        .wait(1, |s| !s.leading && s.leader == Some(NodeId(new)))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_is_handed_to_a_chosen_node() {
+    let cluster = Cluster::of(3, Timing::default()).await;
+    let (_, answer) = cluster.group(1).propose(b"x".to_vec()).await.unwrap();
+    assert_eq!(answer, b"1");
+    cluster
+        .group(1)
+        .status()
+        .wait_for(|s| s.matched.get(&NodeId(3)) == Some(&s.last_log))
+        .await
+        .unwrap();
+    cluster.group(1).transfer(NodeId(3)).await.unwrap();
+    cluster.wait(3, |s| s.leading).await;
+    cluster.group(3).propose(b"y".to_vec()).await.unwrap();
+    cluster
+        .group(1)
+        .status()
+        .wait_for(|s| s.applied >= 1 && !s.leading)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_group_has_everything_and_a_lagging_one_gets_a_snapshot() {
+    let timing = Timing {
+        entries_per_snapshot: 3_000,
+        ..Timing::default()
+    };
+    let mut cluster = Cluster::of(3, timing).await;
+    cluster.cut(3);
+    let big = vec![b'x'; 200_000];
+    cluster.group(1).propose(big.clone()).await.unwrap();
+    for n in 0..7_000u32 {
+        cluster
+            .group(1)
+            .submit(n.to_be_bytes().to_vec())
+            .await
+            .unwrap();
+    }
+    cluster.group(1).propose(b"last".to_vec()).await.unwrap();
+    let before = cluster.seen(1);
+    assert_eq!((before.len(), &before[0]), (7_002, &big));
+    cluster.heal();
+    let applied = cluster.group(1).status().borrow().applied;
+    cluster.wait(3, |s| s.applied >= applied).await;
+    assert_eq!(cluster.seen(3).len(), before.len());
+
+    for id in [1, 2, 3] {
+        let Node {
+            group,
+            journal,
+            dir,
+        } = cluster.nodes.remove(&NodeId(id)).unwrap();
+        group.shutdown().await;
+        cluster.wires.nodes.lock().unwrap().remove(&NodeId(id));
+        drop((group, journal));
+        // openraft's last tasks let go of the store a moment after the shutdown.
+        let freed = async {
+            while Store::open(dir.path()).is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), freed)
+            .await
+            .unwrap();
+        cluster.start(NodeId(id), dir).await;
+    }
+    for id in [1, 2, 3] {
+        cluster.wait(id, |s| s.applied > applied).await;
+        assert_eq!(cluster.seen(id), before, "n{id}");
+    }
+}

@@ -1,0 +1,39 @@
+//! Consensus: any replicated state, fed by a log that a quorum of nodes holds.
+//!
+//! ```text
+//! propose(bytes) -> openraft -> log (store) + peers (Transport) -> committed
+//!                                                                     |
+//!              StateMachine::apply(index, bytes) -> writes  <---------'
+//!              one store batch: the writes and the applied index
+//! ```
+//!
+//! Several groups run in one process: one per slot and one for the cluster. They share the store,
+//! its one flusher, the links and one runtime thread. openraft's types do not leave this crate.
+//!
+//! Tasks and their lifetime: openraft spawns its own (core, state machine worker, one replication
+//! task per peer) on the runtime [`Group::start`] is called on; this crate adds one per group,
+//! which turns openraft's metrics into [`Status`] and renews the [`Lease`]. All end with
+//! [`Group::shutdown`].
+
+mod config;
+mod group;
+mod lease;
+mod log;
+mod machine;
+mod network;
+mod rpc;
+mod status;
+mod types;
+
+pub use config::Timing;
+pub use group::{ChangeError, Group, Groups, Host, ProposeError, StartError};
+pub use lease::{Clock, Lease};
+pub use machine::{Applied, Records, StateMachine};
+pub use network::Transport;
+pub use rpc::GroupId as RaftGroupId;
+pub use status::Status;
+
+#[cfg(test)]
+mod group_test;
+#[cfg(test)]
+mod log_test;

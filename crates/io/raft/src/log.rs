@@ -1,0 +1,145 @@
+//! A group's log and vote in the store.
+
+use crate::rpc::{GroupId, decode, encode};
+use crate::types::{Entry, LogId, Types, Vote};
+use muster_store::{Batch, Store, Table};
+use openraft::entry::RaftEntry;
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+
+const VOTE: &[u8] = b"vote";
+const PURGED: &[u8] = b"purged";
+
+/// Entries by index (u64, big endian), and beside them the vote and where the log was cut off.
+/// Cheap to clone: the clones that openraft reads with see every append at once.
+#[derive(Clone, Debug)]
+pub(crate) struct LogStore {
+    store: Store,
+    entries: Table,
+    marks: Table,
+}
+
+impl LogStore {
+    pub(crate) fn open(store: &Store, group: GroupId) -> io::Result<Self> {
+        Ok(Self {
+            store: store.clone(),
+            entries: store.table(&format!("raft.{}.log", group.0))?,
+            marks: store.table(&format!("raft.{}.marks", group.0))?,
+        })
+    }
+
+    fn mark<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> io::Result<Option<T>> {
+        self.marks
+            .value(key)?
+            .map(|bytes| decode(&bytes).map_err(damaged))
+            .transpose()
+    }
+
+    fn set_mark<T: serde::Serialize>(&self, key: &[u8], value: &T) -> io::Result<()> {
+        let mut batch = Batch::default();
+        batch.put(key, encode(value));
+        Ok(self.marks.apply(batch)?)
+    }
+
+    async fn barrier(&self) -> io::Result<()> {
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        self.store.barrier(move |result| {
+            // Nobody waits when the group is being shut down.
+            let _ = tx.send(result);
+        });
+        rx.await.map_err(io::Error::other)?
+    }
+}
+
+fn damaged(error: postcard::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+fn bound(bound: Bound<&u64>) -> Bound<[u8; 8]> {
+    bound.map(|index| index.to_be_bytes())
+}
+
+impl RaftLogReader<Types> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + Send>(
+        &mut self,
+        range: RB,
+    ) -> io::Result<Vec<Entry>> {
+        self.entries
+            .range((bound(range.start_bound()), bound(range.end_bound())))
+            .map(|pair| decode(&pair?.1).map_err(damaged))
+            .collect()
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        self.mark(VOTE)
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+        // What one append request may carry, well below the link's limit of a frame.
+        const BYTES: usize = 1 << 20;
+        let mut out = Vec::new();
+        let mut bytes = 0;
+        for pair in self.entries.range(start.to_be_bytes()..end.to_be_bytes()) {
+            let value = pair?.1;
+            bytes += value.len();
+            if bytes > BYTES && !out.is_empty() {
+                break;
+            }
+            out.push(decode(&value).map_err(damaged)?);
+        }
+        Ok(out)
+    }
+}
+
+impl RaftLogStorage<Types> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<Types>> {
+        let purged: Option<LogId> = self.mark(PURGED)?;
+        let last = match self.entries.last()? {
+            Some((_, bytes)) => Some(decode::<Entry>(&bytes).map_err(damaged)?.log_id()),
+            None => purged,
+        };
+        Ok(LogState {
+            last_purged_log_id: purged,
+            last_log_id: last,
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        self.set_mark(VOTE, vote)?;
+        self.barrier().await
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry> + Send,
+        I::IntoIter: Send,
+    {
+        let mut batch = Batch::default();
+        for entry in entries {
+            batch.put(entry.log_id().index.to_be_bytes(), encode(&entry));
+        }
+        self.entries.apply(batch)?;
+        self.store
+            .barrier(move |result| callback.io_completed(result));
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        let from = last.map_or(0, |id| id.index + 1);
+        Ok(self.entries.remove_range(from.to_be_bytes()..)?)
+    }
+
+    async fn purge(&mut self, upto: LogId) -> io::Result<()> {
+        // The mark first: a log that begins after a missing mark would look like a hole.
+        self.set_mark(PURGED, &upto)?;
+        Ok(self.entries.remove_range(..=upto.index.to_be_bytes())?)
+    }
+}

@@ -1,0 +1,70 @@
+//! What a group looks like from outside.
+
+use crate::types::{Types, node_of};
+use muster_types::NodeId;
+use openraft::ServerState;
+use openraft::metrics::RaftMetrics;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One group as this node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Who leads, as far as this node knows.
+    pub leader: Option<NodeId>,
+    /// Whether this node leads and a quorum has acknowledged it: only then it takes commands.
+    pub leading: bool,
+    /// The Raft term.
+    pub term: u64,
+    /// Index of the last entry in this node's log.
+    pub last_log: u64,
+    /// Index of the last entry this node has applied.
+    pub applied: u64,
+    /// The nodes whose majority decides.
+    pub voters: BTreeSet<NodeId>,
+    /// The nodes that only follow.
+    pub learners: BTreeSet<NodeId>,
+    /// True while a change of the voters is not complete.
+    pub changing: bool,
+    /// How far each other node's log is known to match; only when leading.
+    pub matched: BTreeMap<NodeId, u64>,
+    /// Why the group has stopped for good, if it has (a storage error).
+    pub stopped: Option<String>,
+}
+
+impl Status {
+    pub(crate) fn of(metrics: &RaftMetrics<Types>) -> Self {
+        let index = |id: &Option<crate::types::LogId>| id.as_ref().map_or(0, |id| id.index);
+        let membership = metrics.membership_config.membership();
+        let acknowledged = metrics.last_quorum_acked.is_some() || is_lone_voter(metrics);
+        let leading = metrics.state == ServerState::Leader && acknowledged;
+        Self {
+            leader: metrics.current_leader.map(node_of),
+            leading,
+            term: metrics.current_term,
+            last_log: metrics.last_log_index.unwrap_or(0),
+            applied: index(&metrics.last_applied),
+            voters: membership.voter_ids().map(node_of).collect(),
+            learners: membership.learner_ids().map(node_of).collect(),
+            changing: metrics.membership_config != metrics.committed_membership_config
+                || membership.get_joint_config().len() > 1,
+            matched: match &metrics.replication {
+                Some(replication) if leading => replication
+                    .iter()
+                    .map(|(id, matched)| (node_of(*id), index(matched)))
+                    .collect(),
+                _ => BTreeMap::new(),
+            },
+            stopped: metrics
+                .running_state
+                .as_ref()
+                .err()
+                .map(ToString::to_string),
+        }
+    }
+}
+
+/// True when this node alone is the quorum.
+pub(crate) fn is_lone_voter(metrics: &RaftMetrics<Types>) -> bool {
+    let mut voters = metrics.membership_config.membership().voter_ids();
+    voters.next() == Some(metrics.id) && voters.next().is_none()
+}
