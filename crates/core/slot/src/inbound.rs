@@ -1,0 +1,86 @@
+//! What other slots owe this one: applied once, in order, by (slot, number).
+
+use crate::change::Scope;
+use crate::effects::Effects;
+use crate::user::UserData;
+use crate::{OutboxItem, SlotEvent, SlotState, key};
+use muster_roster::SubscriptionStanza;
+use muster_stanza::Stanza;
+use muster_types::{BareJid, Jid, LogIndex, SlotId};
+
+impl SlotState {
+    /// Applies an item if it is the next of its sender; answers where the sender stands otherwise.
+    pub(crate) fn inbound(
+        &mut self,
+        index: LogIndex,
+        from: SlotId,
+        number: u64,
+        item: OutboxItem,
+        fx: &mut Effects<'_>,
+    ) {
+        let expected = self.received(from) + 1;
+        if number > expected {
+            fx.emit(SlotEvent::InboundGap { from, expected });
+            return;
+        }
+        if number == expected {
+            self.received.insert(from, number);
+            fx.put(key::of_slot(key::RECEIVED, from), &number);
+            match item {
+                OutboxItem::Subscription { kind, stanza } => {
+                    self.subscription_arrived(index, from, kind, stanza, fx);
+                }
+            }
+        }
+        fx.emit(SlotEvent::InboundApplied {
+            from,
+            number: self.received(from),
+        });
+    }
+
+    /// RFC 6121 Appendix A.3. What the server answers for the user goes back to the sender's slot.
+    fn subscription_arrived(
+        &mut self,
+        index: LogIndex,
+        from: SlotId,
+        kind: SubscriptionStanza,
+        stanza: Stanza,
+        fx: &mut Effects<'_>,
+    ) {
+        // Owners stamp both; an item without them concerns nobody.
+        let (Some(contact), Some(user)) = (bare(&stanza.from), bare(&stanza.to)) else {
+            return;
+        };
+        let limits = &self.limits;
+        let data = self.users.entry(user.clone()).or_default();
+        let step = data
+            .roster
+            .inbound(&contact, kind, &stanza, limits.roster_items, index.0);
+        let outboxes = &mut self.outboxes;
+        let mut scope = Scope {
+            index,
+            limits,
+            user: &user,
+            data,
+            outboxes,
+            fx,
+        };
+        if step.deliver {
+            let user = user.clone();
+            scope
+                .fx
+                .emit(SlotEvent::SubscriptionArrived { user, kind, stanza });
+        }
+        scope.keep(&contact, step.changed);
+        if let Some(reply) = step.reply {
+            scope.owe(Some(from), reply, &contact);
+        }
+        if self.users.get(&user).is_some_and(UserData::is_empty) {
+            self.users.remove(&user);
+        }
+    }
+}
+
+fn bare(jid: &Option<Jid>) -> Option<BareJid> {
+    jid.as_ref().map(Jid::to_bare)
+}
