@@ -1,0 +1,27 @@
+//! The doors for clients: listeners, and TLS with a certificate for each hosted domain.
+//!
+//! ```text
+//! Listener::bind -> accept -> Socket::Plain --(StartTls: start_tls)--> Socket::Tls + TlsFacts
+//!                                           --(Direct: accept_direct)--^
+//! ```
+//!
+//! What is said on a connection is the business of `muster_stream`; here are only its bytes.
+
+mod certificate;
+#[cfg(test)]
+mod certificate_test;
+mod channel;
+mod domains;
+#[cfg(test)]
+mod fixture;
+mod listener;
+#[cfg(test)]
+mod listener_test;
+mod socket;
+#[cfg(test)]
+mod socket_test;
+
+pub use certificate::{CertificateError, CertificateFiles};
+pub use domains::{TlsDomains, TlsError};
+pub use listener::{BindCause, BindError, Listener, ListenerConfig};
+pub use socket::Socket;
