@@ -30,8 +30,8 @@ pub trait Transport: Send + Sync + 'static {
     ) -> BoxFuture<'static, io::Result<Bytes>>;
 }
 
-/// Bytes of a snapshot in one request: well below the link's limit of a frame.
-const PART_BYTES: usize = 1 << 20;
+/// Bytes of a snapshot in one request: few enough that a beat behind it is not late.
+const PART_BYTES: usize = 256 << 10;
 
 pub(crate) struct Network {
     pub(crate) group: GroupId,

@@ -110,9 +110,17 @@ impl DataFolder {
                 mode,
             });
         }
-        let lock = File::create(path.join("lock")).map_err(unusable)?;
+        let mut lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => {}
+            Ok(()) => {
+                let pid = format!("{}\n", std::process::id());
+                lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).map_err(unusable)?;
+            }
             Err(fs::TryLockError::WouldBlock) => {
                 return Err(FolderError::InUse {
                     path: path.to_owned(),
@@ -126,6 +134,24 @@ impl DataFolder {
             identity,
             _lock: lock,
         })
+    }
+
+    /// Whose data `path` holds, without taking the folder.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn peek(path: &Path) -> Result<Option<FolderIdentity>, FolderError> {
+        read_identity(path)
+    }
+
+    /// The process that holds the folder `path` now.
+    pub fn holder(path: &Path) -> Option<u32> {
+        let lock = File::open(path.join("lock")).ok()?;
+        match lock.try_lock_shared() {
+            Err(fs::TryLockError::WouldBlock) => {}
+            Ok(()) | Err(fs::TryLockError::Error(_)) => return None,
+        }
+        fs::read_to_string(path.join("lock")).ok()?.trim().parse().ok()
     }
 
     /// Whose data it is; `None` in a fresh folder.

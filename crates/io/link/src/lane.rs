@@ -1,0 +1,96 @@
+//! Keeps one lane to one peer connected.
+
+use crate::backoff::Backoff;
+use crate::dial::{Dialled, dial};
+use crate::peer::{Connection, Outbound, Peer};
+use crate::pending::Pending;
+use crate::shared::Shared;
+use crate::wire::{Frame, FrameKind, Lane};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Notify;
+use tonic::Streaming;
+
+/// Dials, stays while the connection is good, and dials again, until it is aborted.
+pub(crate) async fn keep(shared: Arc<Shared>, peer: Arc<Peer>, lane: Lane) {
+    let timing = shared.timing;
+    let mut backoff = Backoff::new(timing.backoff_first, timing.backoff_last);
+    let outbound = peer.lane(lane);
+    loop {
+        match dial(&shared, &peer, lane).await {
+            Ok(dialled) => {
+                let since = Instant::now();
+                let reason = stay(&shared, &peer, lane, dialled).await;
+                tracing::info!(peer = %peer.node, ?lane, reason, "link ended");
+                // One that ends at once again is no reason to hurry.
+                if since.elapsed() > timing.backoff_last {
+                    backoff.reset();
+                }
+            }
+            Err(error) => peer.failed(lane, &error),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.wait()) => {}
+            () = outbound.dial_now.notified() => {}
+        }
+    }
+}
+
+/// Serves one connection; returns why it ended.
+async fn stay(shared: &Shared, peer: &Peer, lane: Lane, dialled: Dialled) -> String {
+    let connection = Arc::new(Connection {
+        boot: dialled.hello.boot,
+        outbox: dialled.outbox,
+        pending: Arc::new(Pending::default()),
+        end: Notify::new(),
+    });
+    let outbound = peer.lane(lane);
+    outbound.connection.store(Some(Arc::clone(&connection)));
+    let _standing = Standing(outbound, &connection);
+    peer.connected(lane, dialled.hello);
+    peer.hear(shared.started);
+    tracing::info!(peer = %peer.node, ?lane, boot = %connection.boot, "link stands");
+    if lane == Lane::Data {
+        shared.handler.hello(dialled.hello);
+    }
+    let reason = tokio::select! {
+        reason = listen(shared, peer, &connection, dialled.frames) => reason,
+        () = connection.end.notified() => "given up by this node".to_owned(),
+    };
+    if lane == Lane::Data {
+        outbound.connection.store(None);
+        shared.handler.lost(peer.node);
+    }
+    reason
+}
+
+/// Reads what comes back: beats, and responses.
+async fn listen(
+    shared: &Shared,
+    peer: &Peer,
+    connection: &Connection,
+    mut frames: Streaming<Frame>,
+) -> String {
+    loop {
+        let frame = match tokio::time::timeout(shared.timing.silence, frames.message()).await {
+            Ok(Ok(Some(frame))) => frame,
+            Ok(Ok(None)) => return "ended by the peer".to_owned(),
+            Ok(Err(status)) => return status.message().to_owned(),
+            Err(_elapsed) => return "silence".to_owned(),
+        };
+        peer.hear(shared.started);
+        if frame.kind() == FrameKind::Response {
+            connection.pending.answer(frame.serial, frame.body);
+        }
+    }
+}
+
+/// While it lives the connection is the lane's; it also goes away when the task is aborted.
+struct Standing<'a>(&'a Outbound, &'a Connection);
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.0.connection.store(None);
+        self.1.pending.close();
+    }
+}

@@ -1,0 +1,185 @@
+//! What waits for one stream: bounded in frames and in bytes, drained by the connection. Frames that
+//! are ready together leave in one write.
+
+use crate::wire::{self, FRAME_OVERHEAD, Frame};
+use futures_util::Stream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// Bounds of an outbox.
+#[derive(Clone, Copy)]
+pub(crate) struct OutboxLimits {
+    pub(crate) frames: usize,
+    pub(crate) bytes: u32,
+    /// The largest body that comes; one such frame always fits into an empty outbox.
+    pub(crate) frame_bytes: u32,
+}
+
+/// Why a frame was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PushError {
+    Full,
+    Closed,
+}
+
+/// The writing end.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    frames: mpsc::Sender<Frame>,
+    room: Arc<Semaphore>,
+}
+
+/// The end that the connection drains: the frames, and a beat whenever there was nothing else for a
+/// while. Ends when the last [`Outbox`] is dropped.
+pub(crate) struct Outgoing {
+    frames: mpsc::Receiver<Frame>,
+    room: Arc<Semaphore>,
+    beat: Interval,
+}
+
+/// Makes an outbox. Must be called on the runtime that will drain it.
+pub(crate) fn outbox(limits: OutboxLimits, beat: Duration) -> (Outbox, Outgoing) {
+    let (sender, receiver) = mpsc::channel(limits.frames.max(1));
+    let bytes = limits.bytes as usize;
+    let room = bytes.max(limits.frame_bytes as usize + FRAME_OVERHEAD);
+    let room = Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS)));
+    let mut beat = tokio::time::interval(beat);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let outbox = Outbox {
+        frames: sender,
+        room: Arc::clone(&room),
+    };
+    let outgoing = Outgoing {
+        frames: receiver,
+        room,
+        beat,
+    };
+    (outbox, outgoing)
+}
+
+impl Outbox {
+    /// Takes a frame if there is room.
+    pub(crate) fn push(&self, frame: Frame) -> Result<(), PushError> {
+        let room = self.room.try_acquire_many(cost(&frame));
+        let room = room.map_err(|error| match error {
+            tokio::sync::TryAcquireError::NoPermits => PushError::Full,
+            tokio::sync::TryAcquireError::Closed => PushError::Closed,
+        })?;
+        self.frames.try_send(frame).map_err(|error| match error {
+            TrySendError::Full(_) => PushError::Full,
+            TrySendError::Closed(_) => PushError::Closed,
+        })?;
+        room.forget();
+        Ok(())
+    }
+
+    /// Waits for room, then takes the frame. Fails only when the connection has ended.
+    pub(crate) async fn push_when_room(&self, frame: Frame) -> Result<(), PushError> {
+        let room = self.room.acquire_many(cost(&frame)).await;
+        let room = room.map_err(|_| PushError::Closed)?;
+        let sent = self.frames.send(frame).await;
+        sent.map_err(|_| PushError::Closed)?;
+        room.forget();
+        Ok(())
+    }
+
+    /// Completes when the connection no longer drains this outbox.
+    pub(crate) async fn closed(&self) {
+        self.frames.closed().await;
+    }
+}
+
+impl Stream for Outgoing {
+    type Item = Frame;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        match self.frames.poll_recv(cx) {
+            Poll::Ready(Some(frame)) => {
+                self.room.add_permits(cost(&frame) as usize);
+                Poll::Ready(Some(frame))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => self.beat.poll_tick(cx).map(|_| Some(wire::beat())),
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.room.close();
+    }
+}
+
+/// What a frame takes of the outbox's bytes. Bodies are checked against the lane's limit, a `u32`,
+/// before they come here.
+fn cost(frame: &Frame) -> u32 {
+    u32::try_from(frame.body.len() + FRAME_OVERHEAD).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+
+    const LIMITS: OutboxLimits = OutboxLimits {
+        frames: 3,
+        bytes: 200,
+        frame_bytes: 100,
+    };
+
+    fn body(bytes: usize) -> Frame {
+        wire::data(Bytes::from(vec![0; bytes]))
+    }
+
+    #[tokio::test]
+    async fn frames_are_bounded_and_drained_in_order() {
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        for serial in 0..3 {
+            outbox.push(wire::request(serial, Bytes::new())).unwrap();
+        }
+        assert_eq!(outbox.push(body(0)), Err(PushError::Full));
+        for serial in 0..3 {
+            assert_eq!(outgoing.next().await.unwrap().serial, serial);
+        }
+        outbox.push(body(0)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn bytes_are_bounded() {
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        outbox.push(body(100)).unwrap();
+        assert_eq!(outbox.push(body(100)), Err(PushError::Full));
+        assert_eq!(outgoing.next().await.unwrap().body.len(), 100);
+        outbox.push(body(100)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn waiting_for_room_ends_with_room_or_with_the_connection() {
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        outbox.push(body(100)).unwrap();
+        let (pushed, _) = tokio::join!(outbox.push_when_room(body(100)), outgoing.next());
+        assert_eq!(pushed, Ok(()));
+        let (pushed, ()) = tokio::join!(outbox.push_when_room(body(100)), async {
+            tokio::task::yield_now().await;
+            drop(outgoing);
+        });
+        assert_eq!(pushed, Err(PushError::Closed));
+        assert_eq!(outbox.push(body(0)), Err(PushError::Closed));
+    }
+
+    #[tokio::test]
+    async fn silence_is_filled_with_beats() {
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_millis(50));
+        for _ in 0..3 {
+            assert_eq!(outgoing.next().await.unwrap(), wire::beat());
+        }
+        drop(outbox);
+        assert_eq!(outgoing.next().await, None);
+    }
+}

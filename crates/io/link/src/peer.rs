@@ -1,0 +1,188 @@
+//! One other node: the two lanes to it, the calls it made to us, and when it was last heard.
+
+use crate::handler::Hello;
+use crate::inbound::Inbound;
+use crate::outbox::Outbox;
+use crate::pending::Pending;
+use crate::shared::Shared;
+use crate::wire::Lane;
+use crate::{dial, lane};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use muster_types::{Boot, NodeId};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+/// How this node stands with a peer, for people.
+#[derive(Clone, Debug)]
+pub struct PeerStatus {
+    /// The peer.
+    pub node: NodeId,
+    /// Where it is dialled.
+    pub address: String,
+    /// Whether the raft lane to it stands.
+    pub raft: bool,
+    /// Whether the data lane to it stands.
+    pub data: bool,
+    /// What it said of itself last.
+    pub hello: Option<Hello>,
+    /// When anything came from it last.
+    pub last_heard: Option<Instant>,
+    /// Why the last attempt to connect failed, until a later one succeeds.
+    pub problem: Option<String>,
+}
+
+/// A connection that stands.
+pub(crate) struct Connection {
+    pub(crate) boot: Boot,
+    pub(crate) outbox: Outbox,
+    pub(crate) pending: Arc<Pending>,
+    /// Ends the connection; it is dialled again.
+    pub(crate) end: Notify,
+}
+
+/// One lane to the peer.
+#[derive(Default)]
+pub(crate) struct Outbound {
+    pub(crate) connection: ArcSwapOption<Connection>,
+    /// Ends a wait between two attempts.
+    pub(crate) dial_now: Notify,
+    problem: Mutex<Option<String>>,
+}
+
+impl Outbound {
+    /// Ends the connection, if one stands; it is dialled again.
+    pub(crate) fn reset(&self) {
+        if let Some(connection) = self.connection.load_full() {
+            connection.end.notify_one();
+        }
+    }
+}
+
+/// One other node.
+pub(crate) struct Peer {
+    pub(crate) node: NodeId,
+    address: ArcSwap<String>,
+    pub(crate) raft: Outbound,
+    pub(crate) data: Outbound,
+    pub(crate) inbound: Inbound,
+    heard: AtomicU64,
+    hello: Mutex<Option<Hello>>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Peer {
+    /// Begins to dial a node.
+    pub(crate) fn start(shared: &Arc<Shared>, node: NodeId, address: String) -> Arc<Self> {
+        let peer = Arc::new(Self {
+            node,
+            address: ArcSwap::from_pointee(address),
+            raft: Outbound::default(),
+            data: Outbound::default(),
+            inbound: Inbound::default(),
+            heard: AtomicU64::new(0),
+            hello: Mutex::default(),
+            tasks: Mutex::default(),
+        });
+        for lane in [Lane::Raft, Lane::Data] {
+            let dialler = lane::keep(Arc::clone(shared), Arc::clone(&peer), lane);
+            let task = shared.runtime(lane).spawn(dialler);
+            lock(&peer.tasks).push(task.abort_handle());
+        }
+        peer
+    }
+
+    /// Stops dialling the node and ends every connection with it.
+    pub(crate) fn stop(&self) {
+        for task in lock(&self.tasks).drain(..) {
+            task.abort();
+        }
+        self.inbound.close();
+    }
+
+    pub(crate) fn address(&self) -> Arc<String> {
+        self.address.load_full()
+    }
+
+    /// The peer is dialled somewhere else from now on. Calls it made to us stay.
+    pub(crate) fn move_to(&self, address: String) {
+        if *self.address() == address {
+            return;
+        }
+        self.address.store(Arc::new(address));
+        for lane in [&self.raft, &self.data] {
+            lane.dial_now.notify_one();
+            lane.reset();
+        }
+    }
+
+    pub(crate) fn lane(&self, lane: Lane) -> &Outbound {
+        match lane {
+            Lane::Raft => &self.raft,
+            Lane::Data => &self.data,
+        }
+    }
+
+    /// Something came from the peer.
+    pub(crate) fn hear(&self, started: Instant) {
+        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.heard.fetch_max(nanos.max(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_heard(&self, started: Instant) -> Option<Instant> {
+        let nanos = self.heard.load(Ordering::Relaxed);
+        (nanos != 0).then(|| started + Duration::from_nanos(nanos))
+    }
+
+    /// The peer called us: it is up, so dial it now; and what stands to an older process of it is
+    /// dead whatever TCP believes.
+    pub(crate) fn called(&self, hello: Hello) {
+        for lane in [&self.raft, &self.data] {
+            lane.dial_now.notify_one();
+            if let Some(connection) = lane.connection.load_full()
+                && connection.boot != hello.boot
+            {
+                connection.end.notify_one();
+            }
+        }
+        *lock(&self.hello) = Some(hello);
+    }
+
+    /// A lane to the peer stands.
+    pub(crate) fn connected(&self, lane: Lane, hello: Hello) {
+        *lock(&self.hello) = Some(hello);
+        *lock(&self.lane(lane).problem) = None;
+    }
+
+    /// An attempt to connect failed. Logged when it is something new, not at every attempt.
+    pub(crate) fn failed(&self, lane: Lane, error: &dial::DialError) {
+        let problem = error.to_string();
+        let mut last = lock(&self.lane(lane).problem);
+        if last.as_ref() == Some(&problem) {
+            return;
+        }
+        let address = self.address();
+        tracing::warn!(peer = %self.node, %address, ?lane, problem, "no link");
+        *last = Some(problem);
+    }
+
+    pub(crate) fn status(&self, started: Instant) -> PeerStatus {
+        let problem = lock(&self.raft.problem).clone();
+        PeerStatus {
+            node: self.node,
+            address: self.address().as_ref().clone(),
+            raft: self.raft.connection.load().is_some(),
+            data: self.data.connection.load().is_some(),
+            hello: *lock(&self.hello),
+            last_heard: self.last_heard(started),
+            problem: problem.or_else(|| lock(&self.data.problem).clone()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks panics half way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,9 @@
+//! Whole nodes on loopback, with real certificates.
+
+mod exchange;
+mod joining;
+mod limits;
+mod node;
+mod proxy;
+mod reconnect;
+mod trust;

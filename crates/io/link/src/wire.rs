@@ -1,0 +1,113 @@
+//! The generated protocol, and what the rest of the crate says of it.
+
+use crate::handler::Hello;
+use bytes::Bytes;
+use muster_types::{Boot, NodeId};
+use prost::Message;
+
+/// What `proto/muster/link/v1/link.proto` generates.
+pub(crate) mod proto {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        clippy::pedantic,
+        clippy::allow_attributes_without_reason,
+        clippy::use_self,
+        clippy::or_fun_call,
+        reason = "generated; the comments are in the .proto file"
+    )]
+    tonic::include_proto!("muster.link.v1");
+}
+
+pub(crate) use proto::{Frame, FrameKind};
+
+/// Bytes that a frame may have beside its body: serial, kind, lengths.
+pub(crate) const FRAME_OVERHEAD: usize = 32;
+
+/// One of the two streams between a dialling node and the node it dials.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lane {
+    Raft,
+    Data,
+}
+
+impl Lane {
+    /// The ALPN protocol that tells the listener, before it has answered, which lane this is.
+    pub(crate) const fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Raft => b"muster-raft/1",
+            Self::Data => b"muster-data/1",
+        }
+    }
+}
+
+/// The ALPN protocol of a caller that wants to join and has no certificate yet.
+pub(crate) const JOIN_ALPN: &[u8] = b"muster-join/1";
+
+pub(crate) fn beat() -> Frame {
+    Frame {
+        kind: FrameKind::Beat.into(),
+        ..Frame::default()
+    }
+}
+
+pub(crate) fn request(serial: u64, body: Bytes) -> Frame {
+    Frame {
+        serial,
+        kind: FrameKind::Request.into(),
+        body,
+    }
+}
+
+pub(crate) fn response(serial: u64, body: Bytes) -> Frame {
+    Frame {
+        serial,
+        kind: FrameKind::Response.into(),
+        body,
+    }
+}
+
+pub(crate) fn data(body: Bytes) -> Frame {
+    Frame {
+        serial: 0,
+        kind: FrameKind::Data.into(),
+        body,
+    }
+}
+
+pub(crate) fn hello(hello: &proto::Hello) -> Frame {
+    Frame {
+        serial: 0,
+        kind: FrameKind::Hello.into(),
+        body: hello.encode_to_vec().into(),
+    }
+}
+
+/// Reads the first frame of a direction.
+pub(crate) fn read_hello(frame: &Frame) -> Option<proto::Hello> {
+    if frame.kind() != FrameKind::Hello {
+        return None;
+    }
+    proto::Hello::decode(frame.body.clone()).ok()
+}
+
+impl proto::Hello {
+    /// The id as the other crates have it; `None` if it is none.
+    pub(crate) fn node_id(&self) -> Option<NodeId> {
+        u16::try_from(self.node)
+            .ok()
+            .filter(|id| *id != 0)
+            .map(NodeId)
+    }
+
+    pub(crate) fn to_hello(&self, node: NodeId) -> Hello {
+        Hello {
+            node,
+            boot: Boot(self.boot),
+            wire_version: self.wire_version,
+            wire_version_oldest: self.wire_version_oldest,
+            data_version: self.data_version,
+        }
+    }
+}
