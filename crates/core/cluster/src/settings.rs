@@ -1,0 +1,127 @@
+//! Settings of the whole cluster.
+
+use crate::Refusal;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Which node becomes a new account's home (domain facts A7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum AssignmentMode {
+    /// Spread equally over the nodes of the groups.
+    #[default]
+    Balanced,
+    /// All to the first node of a group; the second is a spare.
+    ActiveStandby,
+    /// Nobody is assigned by itself: each account names its home.
+    None,
+}
+
+impl AssignmentMode {
+    /// The word for people and the API.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Balanced => "balanced",
+            Self::ActiveStandby => "active-standby",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What an operator can set for the whole cluster.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// Which node becomes a new account's home.
+    pub assignment: AssignmentMode,
+    /// Whether users go home by themselves.
+    pub fallback_auto: bool,
+    /// How long the recovered node must be healthy before they do.
+    pub fallback_delay: Duration,
+    /// How long a node that has not been heard is still taken for alive.
+    pub peer_timeout: Duration,
+    /// How long a silent peer is waited for, on top of `peer_timeout`, before its slot is taken.
+    pub suspect_after: Duration,
+    /// The same for a peer that was never heard since this node started.
+    pub init_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            assignment: AssignmentMode::Balanced,
+            fallback_auto: true,
+            fallback_delay: Duration::from_secs(30 * 60),
+            peer_timeout: Duration::from_secs(1),
+            suspect_after: Duration::ZERO,
+            init_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+impl Settings {
+    /// The field's classic timing (domain facts A2): profile `compat`.
+    pub fn compat() -> Self {
+        Self {
+            peer_timeout: Duration::from_secs(15),
+            suspect_after: Duration::from_secs(60),
+            init_timeout: Duration::from_secs(120),
+            ..Self::default()
+        }
+    }
+}
+
+/// One change of the settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Setting {
+    /// Sets [`Settings::assignment`].
+    Assignment(AssignmentMode),
+    /// Sets [`Settings::fallback_auto`].
+    FallbackAuto(bool),
+    /// Sets [`Settings::fallback_delay`]: 1 s to 7 days.
+    FallbackDelay(Duration),
+    /// Sets [`Settings::peer_timeout`]: 200 ms to 5 minutes.
+    PeerTimeout(Duration),
+    /// Sets [`Settings::suspect_after`]: 0 to 1 hour.
+    SuspectAfter(Duration),
+    /// Sets [`Settings::init_timeout`]: 100 ms to 1 hour.
+    InitTimeout(Duration),
+}
+
+impl Settings {
+    /// Changes one setting.
+    ///
+    /// # Errors
+    /// [`Refusal::SettingOutOfRange`].
+    pub(crate) fn change(&mut self, setting: Setting) -> Result<(), Refusal> {
+        const HOUR: u64 = 3_600_000;
+        match setting {
+            Setting::Assignment(mode) => self.assignment = mode,
+            Setting::FallbackAuto(on) => self.fallback_auto = on,
+            Setting::FallbackDelay(to) => {
+                self.fallback_delay = in_range("fallback-delay", to, 1000, 7 * 24 * HOUR)?;
+            }
+            Setting::PeerTimeout(to) => {
+                self.peer_timeout = in_range("peer-timeout", to, 200, HOUR / 12)?;
+            }
+            Setting::SuspectAfter(to) => {
+                self.suspect_after = in_range("suspect-after", to, 0, HOUR)?;
+            }
+            Setting::InitTimeout(to) => {
+                self.init_timeout = in_range("init-timeout", to, 100, HOUR)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_range(name: &str, to: Duration, min_ms: u64, max_ms: u64) -> Result<Duration, Refusal> {
+    let range = Duration::from_millis(min_ms)..=Duration::from_millis(max_ms);
+    if range.contains(&to) {
+        Ok(to)
+    } else {
+        Err(Refusal::SettingOutOfRange {
+            name: name.to_owned(),
+            min: *range.start(),
+            max: *range.end(),
+        })
+    }
+}
