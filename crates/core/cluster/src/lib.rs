@@ -13,6 +13,8 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod account;
+#[cfg(test)]
+mod accounts_test;
 mod apply;
 #[cfg(test)]
 mod apply_test;
@@ -20,6 +22,8 @@ mod command;
 mod event;
 mod group;
 mod ha_status;
+#[cfg(test)]
+mod members_test;
 mod name;
 mod node;
 mod outcomes;

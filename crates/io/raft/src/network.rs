@@ -68,10 +68,11 @@ impl Peer {
             .request(self.to, Bytes::from(body), timeout)
             .await?;
         match decode(&answer).map_err(io::Error::other)? {
-            Response::NoSuchGroup => Err(io::Error::other(format!(
-                "{} does not run group {}",
-                self.to, self.group
-            ))),
+            // It may be starting: as good as not there, and asked again after a pause.
+            Response::NoSuchGroup => Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                format!("{} does not run group {}", self.to, self.group),
+            )),
             Response::Failed(why) => Err(io::Error::other(why)),
             answer @ (Response::Append(_)
             | Response::Vote(_)

@@ -50,6 +50,8 @@ impl Status {
             matched: match &metrics.replication {
                 Some(replication) if leading => replication
                     .iter()
+                    // A node that has answered nothing yet matches nothing, not even index 0.
+                    .filter(|(_, matched)| matched.is_some())
                     .map(|(id, matched)| (node_of(*id), index(matched)))
                     .collect(),
                 _ => BTreeMap::new(),

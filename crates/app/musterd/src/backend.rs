@@ -1,0 +1,424 @@
+//! What the admin service sees of this node, before it is in a cluster and after.
+
+use crate::config::Config;
+use crate::control::{self, Failure};
+use crate::identity::Pki;
+use crate::links;
+use crate::node::{Node, NodeEvent};
+use crate::shared::wall;
+use futures_util::future::BoxFuture;
+use muster_admin::{
+    AdminEvent, Backend, EventKind, LiveView, OperatorCertificate, ProposeFailure, SessionInfo,
+    SlotView,
+};
+use muster_cluster::{ClusterState, ControlCommand, ControlEvent, ControlOutcome, Role, TokenHash};
+use muster_ha::HaEvent;
+use muster_link::JoinToken;
+use muster_owner::OwnerEvent;
+use muster_telemetry::{gauge, metrics};
+use muster_types::{DomainPart, NodeId, SlotId, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// Events a slow watcher may be behind before it misses some.
+const EVENTS_KEPT: usize = 4_096;
+
+/// The answer to a set-up: cluster and node.
+pub(crate) type SetupReply = oneshot::Sender<Result<(String, NodeId), String>>;
+
+/// An operator says which cluster this node belongs to.
+pub(crate) enum SetupRequest {
+    /// A new one.
+    Init { domains: Vec<DomainPart>, reply: SetupReply },
+    /// The one that made the token.
+    Join { token: String, reply: SetupReply },
+}
+
+/// The node, or the place where it will be.
+pub(crate) struct NodeBackend {
+    config: Config,
+    setup: mpsc::Sender<SetupRequest>,
+    node: OnceLock<Arc<Node>>,
+    events: broadcast::Sender<AdminEvent>,
+}
+
+impl NodeBackend {
+    pub(crate) fn new(config: Config, setup: mpsc::Sender<SetupRequest>) -> Self {
+        Self { config, setup, node: OnceLock::new(), events: broadcast::Sender::new(EVENTS_KEPT) }
+    }
+
+    /// From here on there is a node to speak of.
+    pub(crate) fn started(&self, node: &Arc<Node>) {
+        if self.node.set(Arc::clone(node)).is_ok() {
+            tokio::spawn(translate(node.events.subscribe(), self.events.clone()));
+        }
+    }
+
+    /// One sentence for each group of this node: would its users be served if it failed now.
+    pub(crate) fn protection(&self) -> String {
+        let sentences = muster_admin::protection(&self.cluster(), &self.live());
+        let words: Vec<_> = sentences.into_iter().map(|group| group.words).collect();
+        if words.is_empty() { "no group yet: no users are served".to_owned() } else { words.join("; ") }
+    }
+
+    /// Why the node cannot serve now; empty when it can.
+    pub(crate) fn not_ready(&self) -> Vec<String> {
+        let Some(node) = self.node.get() else { return vec![NO_CLUSTER.to_owned()] };
+        let mut reasons = Vec::new();
+        if node.control.status().borrow().leader.is_none() {
+            reasons.push("nobody is known to lead the control log".to_owned());
+        }
+        for slot in node.shared.all_slots() {
+            if slot.group.status().borrow().leader.is_none() {
+                reasons.push(format!("nobody is known to lead slot {}", slot.slot));
+            }
+        }
+        reasons
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn gauge(&self) {
+        let Some(node) = self.node.get() else { return };
+        let sessions = node.clients.as_ref().map_or(0, |clients| clients.session_count());
+        gauge!(metrics::SESSIONS).set(u32::try_from(sessions).unwrap_or(u32::MAX));
+        for slot in node.shared.all_slots() {
+            let serving = slot.duty.borrow().serving.is_some();
+            gauge!(metrics::SLOT_OWNED, "slot" => slot.slot.0.to_string())
+                .set(u8::from(serving));
+        }
+    }
+
+    fn set_up(
+        &self,
+        request: impl FnOnce(SetupReply) -> SetupRequest,
+    ) -> BoxFuture<'static, Result<(String, NodeId), String>> {
+        let (reply, answer) = oneshot::channel();
+        let (request, setup) = (request(reply), self.setup.clone());
+        Box::pin(async move {
+            let stopping = || "the node is stopping".to_owned();
+            setup.send(request).await.map_err(|_| stopping())?;
+            answer.await.map_err(|_| stopping())?
+        })
+    }
+
+    fn authority(&self) -> anyhow::Result<muster_link::ClusterCa> {
+        let dir = &self.config.data_dir;
+        Pki::load(dir)?.authority(dir)
+    }
+}
+
+const NO_CLUSTER: &str = "this node is in no cluster: make one with `musterctl cluster init`, or \
+                          join one with `musterctl cluster join TOKEN`";
+
+impl Backend for NodeBackend {
+    fn cluster(&self) -> Arc<ClusterState> {
+        self.node.get().map(|node| node.shared.cluster_state()).unwrap_or_default()
+    }
+
+    fn live(&self) -> LiveView {
+        self.node.get().map(|node| live(node)).unwrap_or_default()
+    }
+
+    fn propose(
+        &self,
+        command: ControlCommand,
+    ) -> BoxFuture<'static, Result<ControlOutcome, ProposeFailure>> {
+        let node = self.node.get().cloned();
+        Box::pin(async move {
+            let node = node.ok_or(ProposeFailure::NoQuorum)?;
+            control::propose(&node.shared, command).await.map_err(|failure| match failure {
+                Failure::NoQuorum => ProposeFailure::NoQuorum,
+                Failure::Unknown => ProposeFailure::Unknown,
+            })
+        })
+    }
+
+    fn init(&self, domains: Vec<String>) -> BoxFuture<'static, Result<(String, NodeId), String>> {
+        let parsed: Result<Vec<_>, _> = domains
+            .iter()
+            .map(|name| match DomainPart::new(name) {
+                Ok(domain) => Ok(domain.into_owned()),
+                Err(error) => Err(format!("domain {name}: {error}")),
+            })
+            .collect();
+        match parsed {
+            Ok(domains) => self.set_up(|reply| SetupRequest::Init { domains, reply }),
+            Err(why) => Box::pin(async move { Err(why) }),
+        }
+    }
+
+    fn join(&self, token: String) -> BoxFuture<'static, Result<(String, NodeId), String>> {
+        self.set_up(|reply| SetupRequest::Join { token, reply })
+    }
+
+    fn token(
+        &self,
+        role: Role,
+        lifetime: Duration,
+    ) -> BoxFuture<'static, Result<(String, Timestamp), String>> {
+        let node = self.node.get().cloned();
+        let ca = self.authority().map(|ca| ca.fingerprint());
+        Box::pin(async move {
+            let node = node.ok_or(NO_CLUSTER)?;
+            let ca = ca.map_err(|e| format!("{e:#}"))?;
+            let now = wall();
+            let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+            let state = node.shared.cluster_state();
+            let token = JoinToken {
+                cluster: node.shared.cluster.clone(),
+                ca,
+                secret: JoinToken::new_secret().map_err(|e| e.to_string())?,
+                expires: Timestamp(now.0.saturating_add(lifetime)),
+                // A witness has no CA key and lets nobody in.
+                addresses: state
+                    .members()
+                    .filter(|member| member.serves())
+                    .map(|member| member.addresses.link.clone())
+                    .collect(),
+            };
+            let command = ControlCommand::TokenCreate {
+                hash: TokenHash(token.secret_hash()),
+                role,
+                expires: token.expires,
+            };
+            match control::propose(&node.shared, command).await.map_err(|e| e.to_string())? {
+                ControlOutcome::Refused(why) => Err(why.to_string()),
+                _ => Ok((token.to_text(), token.expires)),
+            }
+        })
+    }
+
+    fn operator_certificate(&self, name: String) -> Result<OperatorCertificate, String> {
+        let ca = self.authority().map_err(|e| format!("{e:#}"))?;
+        let issued = ca.issue_operator(&name).map_err(|e| e.to_string())?;
+        Ok(OperatorCertificate {
+            certificate: issued.certificate,
+            key: issued.key,
+            ca: ca.certificate_pem().to_owned(),
+        })
+    }
+
+    fn sessions(&self) -> Vec<SessionInfo> {
+        let Some(node) = self.node.get() else { return Vec::new() };
+        let now = node.shared.clock.now();
+        let sessions = node.clients.as_ref().map(|clients| clients.sessions()).unwrap_or_default();
+        let show = |session: crate::clients::LiveSession| SessionInfo {
+            jid: session.jid.to_string(),
+            address: session.address.to_string(),
+            tls: session.tls,
+            age: now.since(session.since),
+        };
+        sessions.into_iter().map(show).collect()
+    }
+
+    fn events(&self) -> broadcast::Receiver<AdminEvent> {
+        self.events.subscribe()
+    }
+
+    fn progress(&self, slot: SlotId) -> BoxFuture<'static, Option<SlotView>> {
+        let node = self.node.get().cloned();
+        Box::pin(async move {
+            let node = node?;
+            let own = live(&node).slots.remove(&slot)?;
+            if own.leading {
+                return Some(own);
+            }
+            let leader = node.shared.slot(slot)?.group.status().borrow().leader?;
+            let (applied, last_log, matched) =
+                links::ask_progress(&node.shared, leader, slot).await?;
+            Some(SlotView { applied, last_log, matched, leading: true, ..own })
+        })
+    }
+}
+
+fn live(node: &Node) -> LiveView {
+    let shared = &node.shared;
+    let control = node.control.status().borrow().clone();
+    let heard = shared.links.get().map(|links| links.peers()).unwrap_or_default();
+    let millis = |at: std::time::Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let state = shared.cluster_state();
+    let slots = state.slots().map(|slot| {
+        let owner = shared.owner_of(slot.id);
+        let view = shared.slot(slot.id).map_or_else(SlotView::default, |handle| {
+            let status = handle.group.status().borrow().clone();
+            SlotView {
+                owner: None,
+                applied: status.applied,
+                last_log: status.last_log,
+                leading: status.leading,
+                matched: status.matched,
+            }
+        });
+        (slot.id, SlotView { owner, ..view })
+    });
+    LiveView {
+        node: shared.node,
+        heard_ms: heard
+            .into_iter()
+            .filter_map(|peer| Some((peer.node, millis(peer.last_heard?))))
+            .collect(),
+        control_leader: control.leader,
+        control_quorum: control.leader.is_some(),
+        slots: slots.collect(),
+    }
+}
+
+/// The node's events as the API tells them.
+async fn translate(mut from: broadcast::Receiver<NodeEvent>, to: broadcast::Sender<AdminEvent>) {
+    loop {
+        match from.recv().await {
+            Ok(event) => {
+                if let Some((kind, text, fields)) = describe(&event) {
+                    let fields = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+                    // Nobody may be watching.
+                    let _ = to.send(AdminEvent { at: wall(), kind, text, fields });
+                }
+            }
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+type Description = (EventKind, String, BTreeMap<&'static str, String>);
+
+fn describe(event: &NodeEvent) -> Option<Description> {
+    match event {
+        NodeEvent::Decided(event) => describe_decision(event),
+        NodeEvent::Owner(_, event) => describe_owner(event),
+        NodeEvent::Ha(event) => describe_ha(event),
+    }
+}
+
+fn told<const N: usize>(
+    kind: EventKind,
+    text: String,
+    fields: [(&'static str, String); N],
+) -> Option<Description> {
+    Some((kind, text, BTreeMap::from(fields)))
+}
+
+fn describe_decision(event: &ControlEvent) -> Option<Description> {
+    match event {
+        ControlEvent::HaChanged { node, after, .. } => told(
+            EventKind::Node,
+            format!("{node} is {} ({})", after.state, after.reason),
+            [
+                ("node", node.to_string()),
+                ("state", after.state.to_string()),
+                ("reason", after.reason.to_string()),
+            ],
+        ),
+        ControlEvent::SlotOwned { slot, node, epoch, gap } => {
+            let gap_ms = gap.map_or_else(String::new, |gap| gap.as_millis().to_string());
+            told(
+                EventKind::Slot,
+                format!("{slot} is served by {node} since epoch {epoch}; gap {gap_ms} ms"),
+                [
+                    ("slot", slot.to_string()),
+                    ("node", node.to_string()),
+                    ("epoch", epoch.index().to_string()),
+                    ("gap_ms", gap_ms),
+                ],
+            )
+        }
+        ControlEvent::SlotDesired { slot, node, reason } => told(
+            EventKind::Slot,
+            format!("{slot} is to be served by {node} ({reason})"),
+            [("slot", slot.to_string()), ("node", node.to_string())],
+        ),
+        ControlEvent::GroupHa { group, on } => told(
+            EventKind::Group,
+            format!("HA of {group} is {}", if *on { "on" } else { "off" }),
+            [("group", group.to_string()), ("ha", on.to_string())],
+        ),
+        ControlEvent::NodeJoined(node) => {
+            told(EventKind::Node, format!("{node} joined"), [("node", node.to_string())])
+        }
+        ControlEvent::NodeRemoved(node) => {
+            told(EventKind::Node, format!("{node} removed"), [("node", node.to_string())])
+        }
+        ControlEvent::NodeReplaced { old, new } => told(
+            EventKind::Node,
+            format!("{new} took the place of {old}"),
+            [("old", old.to_string()), ("new", new.to_string())],
+        ),
+        ControlEvent::SettingsChanged => {
+            told(EventKind::Setting, "settings changed".to_owned(), [])
+        }
+        _ => None,
+    }
+}
+
+fn describe_owner(event: &OwnerEvent) -> Option<Description> {
+    match event {
+        OwnerEvent::SessionUp { session, jid } => told(
+            EventKind::Session,
+            format!("{jid} is here ({session})"),
+            [("session", session.to_string()), ("jid", jid.to_string())],
+        ),
+        OwnerEvent::SessionExpected { session } => told(
+            EventKind::Session,
+            format!("{session} is expected back"),
+            [("session", session.to_string())],
+        ),
+        OwnerEvent::SessionDown { session } => told(
+            EventKind::Session,
+            format!("{session} has ended"),
+            [("session", session.to_string())],
+        ),
+        OwnerEvent::Opened { slot, epoch, warm, sessions } => told(
+            EventKind::Slot,
+            format!("this node serves {slot} (epoch {epoch}, {sessions} sessions known)"),
+            [("slot", slot.to_string()), ("warm", warm.to_string())],
+        ),
+        OwnerEvent::Closed { slot, .. } => told(
+            EventKind::Slot,
+            format!("this node no longer serves {slot}"),
+            [("slot", slot.to_string())],
+        ),
+        OwnerEvent::Settled { .. } => None,
+    }
+}
+
+fn describe_ha(event: &HaEvent) -> Option<Description> {
+    match event {
+        HaEvent::Silent(node) => {
+            told(EventKind::Node, format!("{node} is silent"), [("node", node.to_string())])
+        }
+        HaEvent::Heard(node) => {
+            told(EventKind::Node, format!("{node} is heard"), [("node", node.to_string())])
+        }
+        HaEvent::Opened { slot, epoch, why, gap, .. } => told(
+            EventKind::Slot,
+            format!("{slot} opened ({why:?}) after {} ms", gap.as_millis()),
+            [
+                ("slot", slot.to_string()),
+                ("epoch", epoch.index().to_string()),
+                ("gap_ms", gap.as_millis().to_string()),
+            ],
+        ),
+        HaEvent::HandingOver { slot, to } => told(
+            EventKind::Slot,
+            format!("{slot} is handed to {to}"),
+            [("slot", slot.to_string()), ("to", to.to_string())],
+        ),
+        HaEvent::TransferFailed { slot, to } => told(
+            EventKind::Slot,
+            format!("handing {slot} to {to} failed; trying again"),
+            [("slot", slot.to_string())],
+        ),
+        HaEvent::MoveFailed { slot, to } => told(
+            EventKind::Slot,
+            format!("moving {slot} to {to} failed"),
+            [("slot", slot.to_string())],
+        ),
+        HaEvent::FallbackDue(node) => told(
+            EventKind::Node,
+            format!("{node} has been healthy long enough: its users go home"),
+            [("node", node.to_string())],
+        ),
+    }
+}

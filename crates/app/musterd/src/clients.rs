@@ -1,0 +1,186 @@
+//! The client listeners, and what every connection shares.
+
+use crate::config::Certificate;
+use crate::connection::Connection;
+use crate::router::FromClient;
+use crate::shared::Shared;
+use muster_net::{CertificateFiles, Listener, ListenerConfig, TlsDomains};
+use muster_sasl::Decoy;
+use muster_stream::{C2sConfig, Security, Throttle, ThrottleConfig};
+use muster_types::{BareJid, DomainPart, FullJid, Instant, SessionId};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// What every connection of the node shares.
+pub(crate) struct Clients {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tls: TlsDomains,
+    pub(crate) router: mpsc::Sender<FromClient>,
+    /// True from the moment on when streams are to be ended.
+    pub(crate) stopping: watch::Receiver<bool>,
+    decoy: Decoy,
+    throttle: Mutex<Throttle>,
+    places: Arc<Semaphore>,
+    serial: AtomicU64,
+    sessions: Mutex<BTreeMap<SessionId, LiveSession>>,
+}
+
+/// One session, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveSession {
+    pub(crate) jid: FullJid,
+    pub(crate) address: IpAddr,
+    pub(crate) tls: bool,
+    pub(crate) since: Instant,
+}
+
+impl Clients {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        router: mpsc::Sender<FromClient>,
+        stopping: watch::Receiver<bool>,
+        decoy: Decoy,
+    ) -> anyhow::Result<Arc<Self>> {
+        let c2s = &shared.config.c2s;
+        let files: Vec<_> = c2s.certificate.iter().map(CertificateFiles::from).collect();
+        Ok(Arc::new(Self {
+            shared: Arc::clone(shared),
+            tls: TlsDomains::load(&files)?,
+            router,
+            stopping,
+            decoy,
+            throttle: Mutex::new(Throttle::new(&ThrottleConfig::default())),
+            places: Arc::new(Semaphore::new(c2s.clients_max)),
+            serial: AtomicU64::new(0),
+            sessions: Mutex::default(),
+        }))
+    }
+
+    /// Opens every listener of the configuration and returns their lines for the operator.
+    pub(crate) fn listen(self: &Arc<Self>) -> anyhow::Result<Vec<String>> {
+        let c2s = &self.shared.config.c2s;
+        let kinds = [
+            (&c2s.listen, Security::StartTls, "c2s.listen", "clients, STARTTLS"),
+            (&c2s.listen_tls, Security::Direct, "c2s.listen_tls", "clients, direct TLS"),
+            (&c2s.listen_plaintext, Security::Plaintext, "c2s.listen_plaintext", "clients, NO TLS"),
+        ];
+        let mut lines = Vec::new();
+        for (addresses, security, option, words) in kinds {
+            for address in addresses {
+                let config =
+                    ListenerConfig { address: *address, security, option: option.to_owned() };
+                let listener = Listener::bind(&config)?;
+                lines.push(format!("{} for {words}", listener.address()));
+                tokio::spawn(Arc::clone(self).accept(listener));
+            }
+        }
+        Ok(lines)
+    }
+
+    async fn accept(self: Arc<Self>, listener: Listener) {
+        let mut stopping = self.stopping.clone();
+        loop {
+            tokio::select! {
+                (stream, address) = listener.accept() => {
+                    self.admit(stream, address, listener.security());
+                }
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// A full node closes the connection at once: the client tries the next SRV record.
+    fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr, security: Security) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!("a client was turned away: c2s.clients_max is reached");
+            return;
+        };
+        let clients = Arc::clone(self);
+        tokio::spawn(async move {
+            Connection::new(clients, address, security).run(stream).await;
+            drop(place);
+        });
+    }
+
+    /// What a new stream is told; the hosted domains are those of this moment.
+    pub(crate) fn stream_config(&self, security: Security) -> C2sConfig {
+        let state = self.shared.cluster_state();
+        let configured = self.shared.config.c2s.certificate.iter().map(|c| c.domain.as_str());
+        // Domains with a certificate first, in the order of the configuration: the first one
+        // speaks where a client names none.
+        let mut domains: Vec<DomainPart> = configured
+            .filter(|name| state.hosts(name))
+            .filter_map(|name| DomainPart::new(name).ok().map(|d| d.into_owned()))
+            .collect();
+        if security == Security::Plaintext {
+            domains.extend(state.domains().filter_map(|(name, _)| {
+                DomainPart::new(name).ok().map(|domain| domain.into_owned())
+            }));
+        }
+        C2sConfig::new(domains.into(), security, self.decoy.clone())
+    }
+
+    pub(crate) fn next_session(&self) -> SessionId {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed) + 1;
+        SessionId { node: self.shared.node, boot: self.shared.boot, serial }
+    }
+
+    fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn allows(&self, address: IpAddr, account: &BareJid) -> bool {
+        self.throttle().allows(self.shared.clock.now(), address, account)
+    }
+
+    pub(crate) fn failed(&self, address: IpAddr, account: Option<&BareJid>) {
+        self.throttle().failed(self.shared.clock.now(), address, account);
+    }
+
+    pub(crate) fn succeeded(&self, address: IpAddr, account: &BareJid) {
+        self.throttle().succeeded(self.shared.clock.now(), address, account);
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<SessionId, LiveSession>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn session_up(&self, id: SessionId, session: LiveSession) {
+        self.table().insert(id, session);
+    }
+
+    pub(crate) fn session_down(&self, id: SessionId) {
+        self.table().remove(&id);
+    }
+
+    /// All bound sessions of this node.
+    pub(crate) fn sessions(&self) -> Vec<LiveSession> {
+        self.table().values().cloned().collect()
+    }
+
+    /// How many sessions are bound.
+    pub(crate) fn session_count(&self) -> usize {
+        self.table().len()
+    }
+}
+
+/// The secret behind verifiers of accounts that do not exist: from the cluster's CA key, which all
+/// serving nodes have and nobody else.
+pub(crate) fn decoy_secret(ca_key: &str) -> [u8; 32] {
+    Sha256::new().chain_update("muster decoy\0").chain_update(ca_key).finalize().into()
+}
+
+impl From<&Certificate> for CertificateFiles {
+    fn from(from: &Certificate) -> Self {
+        Self {
+            domain: from.domain.clone(),
+            chain: from.chain.clone(),
+            key: from.key.clone(),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The configuration file of a node: plain data, checked once, before anything is opened.
+
+use muster_raft::Timing;
+use muster_types::Limits;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A node's configuration. Every field but `name` and `data_dir` has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The node's name, unique in the cluster: letters, digits, `_` and `-`. Used when the node
+    /// enters a cluster. Needs a restart.
+    pub name: String,
+    /// What the node is for: `serving` or `witness`. Used when the node enters a cluster.
+    #[serde(default)]
+    pub role: Role,
+    /// Where the node keeps everything. Made with mode 0700. Needs a restart.
+    pub data_dir: PathBuf,
+    /// Node-to-node links.
+    #[serde(default)]
+    pub link: Link,
+    /// Client listeners. A witness opens none.
+    #[serde(default)]
+    pub c2s: C2s,
+    /// The admin service.
+    #[serde(default)]
+    pub admin: Admin,
+    /// Health and metrics.
+    #[serde(default)]
+    pub http: Http,
+    /// Raft and leases. The same on all nodes.
+    #[serde(default)]
+    pub timing: TimingConfig,
+    /// What users and clients may make the server hold.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+}
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It hosts users.
+    #[default]
+    Serving,
+    /// It votes and keeps a copy of the data.
+    Witness,
+}
+
+/// Node-to-node links.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Link {
+    /// Where other nodes connect. Default `0.0.0.0:7400`.
+    pub listen: SocketAddr,
+    /// The address other nodes use, `host:port`. Default: `listen`, which must then be a real
+    /// address.
+    pub advertise: Option<String>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 7400)), advertise: None }
+    }
+}
+
+/// Client listeners.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct C2s {
+    /// STARTTLS listeners (RFC 6120). Default `0.0.0.0:5222` and `[::]:5222`.
+    pub listen: Vec<SocketAddr>,
+    /// Direct TLS listeners (XEP-0368). Default `0.0.0.0:5223` and `[::]:5223`.
+    pub listen_tls: Vec<SocketAddr>,
+    /// Listeners without TLS, for measuring: loopback addresses only. Default none.
+    pub listen_plaintext: Vec<SocketAddr>,
+    /// What DNS says for `listen`, `host:port`. Default: `listen`.
+    pub advertise: Vec<String>,
+    /// What DNS says for `listen_tls`, `host:port`. Default: `listen_tls`.
+    pub advertise_tls: Vec<String>,
+    /// A certificate for each hosted domain.
+    pub certificate: Vec<Certificate>,
+    /// The most clients at a time. Default 19,000. Needs a restart.
+    pub clients_max: usize,
+}
+
+impl Default for C2s {
+    fn default() -> Self {
+        let both = |port| {
+            vec![SocketAddr::from(([0, 0, 0, 0], port)), SocketAddr::from(([0u16; 8], port))]
+        };
+        Self {
+            listen: both(5222),
+            listen_tls: both(5223),
+            listen_plaintext: Vec::new(),
+            advertise: Vec::new(),
+            advertise_tls: Vec::new(),
+            certificate: Vec::new(),
+            clients_max: 19_000,
+        }
+    }
+}
+
+/// A domain's certificate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The domain.
+    pub domain: String,
+    /// The chain, PEM, leaf first.
+    pub chain: PathBuf,
+    /// The private key, PEM, readable by its owner only.
+    pub key: PathBuf,
+}
+
+/// The admin service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// gRPC with mutual TLS, for `musterctl` from elsewhere. Default none.
+    pub listen: Option<SocketAddr>,
+    /// The address others use, `host:port`. Default: `listen`.
+    pub advertise: Option<String>,
+    /// The unix socket for `musterctl` on this host. Default `<data_dir>/admin.sock`.
+    pub socket: Option<PathBuf>,
+}
+
+/// Health and metrics.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// `/livez`, `/readyz`, `/metrics`, without authentication. Default none.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Raft and leases, in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimingConfig {
+    /// Between two beats of a leader. Default 50.
+    pub beat_ms: u64,
+    /// The shortest election timeout. Default 200.
+    pub election_min_ms: u64,
+    /// The longest election timeout. Default 400.
+    pub election_max_ms: u64,
+}
+
+impl Default for TimingConfig {
+    fn default() -> Self {
+        let Timing { beat, election_min, election_max, .. } = Timing::default();
+        let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            beat_ms: millis(beat),
+            election_min_ms: millis(election_min),
+            election_max_ms: millis(election_max),
+        }
+    }
+}
+
+impl TimingConfig {
+    /// The timing of all groups.
+    pub fn timing(&self) -> Timing {
+        Timing {
+            beat: Duration::from_millis(self.beat_ms),
+            election_min: Duration::from_millis(self.election_min_ms),
+            election_max: Duration::from_millis(self.election_max_ms),
+            ..Timing::default()
+        }
+    }
+}
+
+/// What users and clients may make the server hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Bytes of one stanza. Default 262,144, at least 10,000 (RFC 6120 §13.12).
+    pub stanza_bytes: usize,
+    /// Sessions of one user at a time. Default 20.
+    pub sessions_per_user: usize,
+    /// How long a lost client is expected back, in seconds. Default 60.
+    pub grace_seconds: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            stanza_bytes: limits.stanza_bytes,
+            sessions_per_user: limits.sessions_per_user,
+            grace_seconds: limits.grace.as_secs(),
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// All bounds.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            stanza_bytes: self.stanza_bytes,
+            sessions_per_user: self.sessions_per_user,
+            grace: Duration::from_secs(self.grace_seconds),
+            ..Limits::default()
+        }
+    }
+}
+
+/// Why a configuration was refused. Every text names the option.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {cause}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {cause}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        cause: toml::de::Error,
+    },
+    /// Options that do not fit together, or a value that cannot be.
+    #[error("{path}: {problem}")]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// The options and what to do.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks `path`. Relative paths in it are taken from the file's folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the place in the file or the option.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|cause| ConfigError::Syntax { path: path.to_owned(), cause })?;
+        config.resolve(path.parent().unwrap_or_else(|| Path::new(".")));
+        config
+            .check()
+            .map_err(|problem| ConfigError::Contradiction { path: path.to_owned(), problem })?;
+        Ok(config)
+    }
+
+    fn resolve(&mut self, base: &Path) {
+        let certificates =
+            self.c2s.certificate.iter_mut().flat_map(|c| [&mut c.chain, &mut c.key]);
+        for path in certificates.chain([&mut self.data_dir]).chain(&mut self.admin.socket) {
+            *path = base.join(&*path);
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        muster_cluster::check_name(&self.name).map_err(|e| format!("name: {e}"))?;
+        if self.link.advertise.is_none() && self.link.listen.ip().is_unspecified() {
+            return Err(format!(
+                "link.listen is {}, which other nodes cannot connect to: set link.advertise to \
+                 the address they use",
+                self.link.listen
+            ));
+        }
+        if let Some(open) = self.c2s.listen_plaintext.iter().find(|a| !a.ip().is_loopback()) {
+            return Err(format!(
+                "c2s.listen_plaintext {open}: plaintext is for measuring on loopback only; use \
+                 c2s.listen"
+            ));
+        }
+        let has_listener = !self.c2s.listen.is_empty() || !self.c2s.listen_tls.is_empty();
+        match self.role {
+            Role::Serving if has_listener && self.c2s.certificate.is_empty() => {
+                return Err("c2s has listeners but no certificate: add [[c2s.certificate]] with \
+                            domain, chain and key"
+                    .to_owned());
+            }
+            Role::Serving => {}
+            Role::Witness if !self.c2s.certificate.is_empty() => {
+                return Err("a witness serves no clients: remove [[c2s.certificate]], or set role \
+                            = \"serving\""
+                    .to_owned());
+            }
+            Role::Witness => {}
+        }
+        let t = &self.timing;
+        if !(t.beat_ms * 2 < t.election_min_ms && t.election_min_ms < t.election_max_ms) {
+            return Err(format!(
+                "timing: beat_ms ({}) must be less than half of election_min_ms ({}), and that \
+                 less than election_max_ms ({})",
+                t.beat_ms, t.election_min_ms, t.election_max_ms
+            ));
+        }
+        if self.limits.stanza_bytes < 10_000 {
+            return Err(format!(
+                "limits.stanza_bytes is {}, at least 10000 must be taken (RFC 6120 §13.12)",
+                self.limits.stanza_bytes
+            ));
+        }
+        Ok(())
+    }
+
+    /// The unix socket of the admin service.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin.socket.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
+    }
+
+    /// The addresses other nodes and DNS get.
+    pub fn addresses(&self) -> muster_cluster::Addresses {
+        let or_listen = |advertised: &[String], listen: &[SocketAddr]| {
+            if advertised.is_empty() {
+                listen.iter().map(ToString::to_string).collect()
+            } else {
+                advertised.to_vec()
+            }
+        };
+        let admin = self.admin.advertise.clone();
+        let witness = self.role == Role::Witness;
+        let clients = |addresses| if witness { Vec::new() } else { addresses };
+        muster_cluster::Addresses {
+            link: self.link.advertise.clone().unwrap_or_else(|| self.link.listen.to_string()),
+            admin: admin.or_else(|| self.admin.listen.map(|a| a.to_string())).unwrap_or_default(),
+            c2s: clients(or_listen(&self.c2s.advertise, &self.c2s.listen)),
+            c2s_tls: clients(or_listen(&self.c2s.advertise_tls, &self.c2s.listen_tls)),
+        }
+    }
+
+    /// The role in the cluster.
+    pub fn cluster_role(&self) -> muster_cluster::Role {
+        match self.role {
+            Role::Serving => muster_cluster::Role::Serving,
+            Role::Witness => muster_cluster::Role::Witness,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod config_test;

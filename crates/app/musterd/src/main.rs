@@ -1,0 +1,86 @@
+//! `musterd`: one node of a Muster cluster.
+
+mod backend;
+mod clients;
+mod config;
+mod connection;
+mod control;
+mod ha;
+mod identity;
+mod links;
+mod membership;
+mod node;
+mod notify;
+mod outbox;
+mod quickstart;
+mod router;
+mod run;
+mod setup;
+mod shared;
+mod slot;
+mod version;
+
+use clap::{Args, Parser, Subcommand};
+use muster_telemetry::LogFormat;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// One node of a Muster cluster: a presence server with high availability.
+#[derive(Parser)]
+#[command(name = "musterd", version = version::text(), arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the node that FILE configures, until SIGTERM or Ctrl-C.
+    Run(RunArgs),
+    /// Checks a configuration file without starting anything.
+    Check {
+        /// The configuration.
+        file: PathBuf,
+    },
+    /// Starts a whole cluster on this machine: nodes a and b, witness w, a domain, users.
+    Quickstart(quickstart::Options),
+}
+
+/// How to run a node.
+#[derive(Args)]
+struct RunArgs {
+    /// The configuration.
+    file: PathBuf,
+    /// How the log is written to standard error: text or json.
+    #[arg(long, default_value = "text")]
+    log_format: LogFormat,
+    /// How much is logged: error, warn, info, debug, trace, or a filter by module.
+    #[arg(long, env = "MUSTER_LOG", default_value = "info")]
+    log: String,
+    /// Ends the node when this file is no longer locked by another process.
+    #[arg(long, hide = true)]
+    tied_to: Option<PathBuf>,
+}
+
+/// The name under which this program is the admin command.
+const MUSTERCTL: &str = "musterctl";
+
+fn main() -> ExitCode {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    if called.is_some_and(|path| path.file_name().is_some_and(|name| name == MUSTERCTL)) {
+        return ExitCode::FAILURE;
+    }
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check { file } => run::check(&file),
+        Command::Quickstart(options) => quickstart::run(options),
+
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("musterd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

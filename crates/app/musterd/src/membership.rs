@@ -1,0 +1,175 @@
+//! Who votes where: brings the Raft groups that this node leads into line with the cluster's state,
+//! runs the replicas this node should have, and lets new nodes in.
+
+use crate::control;
+use crate::identity::Pki;
+use crate::shared::Shared;
+use muster_cluster::{
+    Addresses, ClusterState, ControlCommand, ControlOutcome, NewNode, Role, SoftwareVersion,
+    TokenHash,
+};
+use muster_ha::{control_voters, desired_learners, desired_voters};
+use muster_link::{JoinRequest, JoinResponse, JoinToken, Role as LinkRole};
+use muster_raft::{Group, RaftGroupId, Status};
+use muster_types::{Boot, NodeId, SlotId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How often groups are compared with what they should be.
+const PERIOD: Duration = Duration::from_millis(200);
+/// A learner that lags no more than this becomes a voter.
+const NEARLY: u64 = 100;
+
+/// Keeps comparing until the node ends. New replicas are announced to `started`.
+pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
+    let mut state = shared.state.subscribe();
+    let mut tick = tokio::time::interval(PERIOD);
+    loop {
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            _ = tick.tick() => {}
+        }
+        let state = shared.cluster_state();
+        set_peers(&shared, &state);
+        for slot in wanted_slots(&state, shared.node) {
+            // The receiver lives as long as the node.
+            if shared.slot(slot).is_none() && started.send(slot).await.is_err() {
+                return;
+            }
+        }
+        if let Some(group) = shared.groups.find(RaftGroupId::CONTROL) {
+            let all: BTreeSet<_> = state.members().map(|node| node.id).collect();
+            let voters = control_voters(&state).into_iter().collect();
+            align(&group, &all, &voters).await;
+        }
+        for handle in shared.all_slots() {
+            let voters: BTreeSet<_> = desired_voters(&state, handle.slot).into_iter().collect();
+            let mut all: BTreeSet<_> = desired_learners(&state, handle.slot).into_iter().collect();
+            all.extend(&voters);
+            begin(&shared, &state, handle.slot, &handle.group).await;
+            align(&handle.group, &all, &voters).await;
+            record(&shared, &state, handle.slot, &handle.group).await;
+        }
+    }
+}
+
+/// The slots of which a node should have a replica.
+fn wanted_slots(state: &ClusterState, node: NodeId) -> Vec<SlotId> {
+    let has = |slot: &SlotId| {
+        let voters = desired_voters(state, *slot);
+        voters.contains(&node) || desired_learners(state, *slot).contains(&node)
+    };
+    state.slots().map(|slot| slot.id).filter(has).collect()
+}
+
+/// Links to every member.
+fn set_peers(shared: &Shared, state: &ClusterState) {
+    let peers: BTreeMap<_, _> =
+        state.members().map(|node| (node.id, node.addresses.link.clone())).collect();
+    // A node that has just joined knows nobody yet but whom it was told of.
+    if let (Some(links), false) = (shared.links.get(), peers.is_empty()) {
+        links.set_peers(peers);
+    }
+}
+
+/// A slot's log begins on its home node, once.
+async fn begin(shared: &Shared, state: &ClusterState, slot: SlotId, group: &Group) {
+    let fresh = |slot: &muster_cluster::Slot| slot.home == shared.node && slot.owner.is_none();
+    if state.slot(slot).is_some_and(fresh)
+        && !group.is_initialized().await
+        && let Err(error) = group.initialize().await
+    {
+        tracing::error!(%slot, %error, "cannot begin the slot's log");
+    }
+}
+
+/// One step towards the wanted membership, if this node leads and no change is under way.
+async fn align(group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>) {
+    let status: Status = group.status().borrow().clone();
+    if !status.leading || status.changing || voters.is_empty() {
+        return;
+    }
+    let known: BTreeSet<_> = status.voters.union(&status.learners).copied().collect();
+    let near = |node: &NodeId| {
+        status.voters.contains(node)
+            || status.matched.get(node).is_some_and(|at| at + NEARLY >= status.last_log)
+    };
+    let step = if let Some(missing) = all.difference(&known).next() {
+        group.add_learner(*missing).await
+    } else if *voters != status.voters && voters.iter().all(near) {
+        group.change_voters(voters, true).await
+    } else if known.difference(all).next().is_some() && *voters == status.voters {
+        let gone = known.difference(all).copied().collect();
+        group.remove_learners(&gone).await
+    } else {
+        return;
+    };
+    match step {
+        Ok(()) => tracing::info!(group = %group.id(), ?voters, "membership changed"),
+        // The next turn tries again.
+        Err(error) => tracing::debug!(group = %group.id(), %error, "membership not changed"),
+    }
+}
+
+/// Tells the control log who votes for a slot, so that everyone can see whether it is protected.
+async fn record(shared: &Arc<Shared>, state: &ClusterState, slot: SlotId, group: &Group) {
+    let status = group.status().borrow().clone();
+    if !status.leading || status.changing {
+        return;
+    }
+    let voters: Vec<_> = status.voters.iter().copied().collect();
+    let recorded: BTreeSet<_> =
+        state.slot(slot).map(|slot| slot.voters.iter().copied().collect()).unwrap_or_default();
+    if recorded != status.voters {
+        // The next turn tries again.
+        let _ = control::propose(shared, ControlCommand::SlotVotersChanged { slot, voters }).await;
+    }
+}
+
+/// Lets a node in that shows a valid token.
+pub(crate) async fn admit(
+    shared: &Arc<Shared>,
+    request: JoinRequest,
+) -> Result<JoinResponse, String> {
+    let pki = Pki::load(&shared.config.data_dir).map_err(|e| e.to_string())?;
+    let ca = pki.authority(&shared.config.data_dir).map_err(|e| e.to_string())?;
+    let role = match request.role {
+        LinkRole::Serving => Role::Serving,
+        LinkRole::Witness => Role::Witness,
+    };
+    let command = ControlCommand::NodeJoin {
+        token: TokenHash(JoinToken::hash_secret(&request.secret)),
+        node: NewNode {
+            name: request.name,
+            role,
+            addresses: Addresses { link: request.link_address, ..Addresses::default() },
+            version: SoftwareVersion {
+                wire: request.versions.wire,
+                data: request.versions.data,
+            },
+            boot: Boot(1),
+        },
+    };
+    let node = match control::propose(shared, command).await.map_err(|e| e.to_string())? {
+        ControlOutcome::Node(node) => node,
+        ControlOutcome::Refused(why) => return Err(why.to_string()),
+        other => return Err(format!("unexpected outcome {other:?}")),
+    };
+    let certificate = ca.issue_node(node, &request.csr).map_err(|e| e.to_string())?;
+    let state = shared.cluster_state();
+    let mut peers: BTreeMap<_, _> = state
+        .members()
+        .filter(|member| member.id != node)
+        .map(|member| (member.id, member.addresses.link.clone()))
+        .collect();
+    peers.insert(shared.node, shared.config.addresses().link);
+    Ok(JoinResponse {
+        node,
+        certificate,
+        ca: ca.certificate_pem().to_owned(),
+        peers,
+        ca_key: (role == Role::Serving).then(|| ca.key_pem()),
+    })
+}

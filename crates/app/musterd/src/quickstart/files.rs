@@ -1,0 +1,329 @@
+//! What a quickstart keeps in its folder.
+//!
+//! ```text
+//! quickstart.json   what is running; 0600
+//! quickstart.lock   held while the quickstart runs: nodes end when it is free
+//! users.csv         addresses and passwords, for the next start; 0600
+//! ca.pem            the CA behind the clients' certificate
+//! client.pem, client.key, a.toml, b.toml, w.toml
+//! a/ b/ w/          the data folders
+//! bin/musterctl     this program under its other name
+//! ```
+
+use super::processes::Processes;
+use super::{DOMAIN, Nodes, Options};
+use anyhow::{Context, bail};
+use muster_link::ClusterCa;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// One node of the quickstart.
+pub(crate) struct NodeLayout {
+    pub(crate) name: &'static str,
+    pub(crate) witness: bool,
+    pub(crate) config: PathBuf,
+    pub(crate) data: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) lock: PathBuf,
+}
+
+impl NodeLayout {
+    /// The address of one of its five ports.
+    pub(crate) fn address(&self, which: Port) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + which as u16))
+    }
+
+    /// The unix socket of its admin service.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.data.join("admin.sock")
+    }
+
+    /// The command that runs it, from any folder.
+    pub(crate) fn argv(&self, log: &str) -> anyhow::Result<Vec<String>> {
+        let program = std::env::current_exe().context("where is this program?")?;
+        let text = |path: &Path| {
+            path.to_str().map(str::to_owned).context("the path is not UTF-8: choose another --dir")
+        };
+        Ok(vec![
+            text(&program)?,
+            "run".to_owned(),
+            text(&self.config)?,
+            "--tied-to".to_owned(),
+            text(&self.lock)?,
+            "--log".to_owned(),
+            log.to_owned(),
+        ])
+    }
+}
+
+/// A node's ports, from its first one on.
+#[derive(Clone, Copy)]
+pub(crate) enum Port {
+    C2s = 0,
+    C2sTls = 1,
+    Link = 2,
+    Admin = 3,
+    Http = 4,
+    Plaintext = 5,
+}
+
+/// The folder, ready to start nodes from.
+pub(crate) struct Layout {
+    pub(crate) dir: PathBuf,
+    pub(crate) nodes: Vec<NodeLayout>,
+    pub(crate) ca_file: PathBuf,
+    pub(crate) users: Vec<User>,
+    // Dropping the file releases the lock.
+    _lock: File,
+}
+
+/// One user and the password to show.
+#[derive(Clone, Serialize)]
+pub(crate) struct User {
+    pub(crate) jid: String,
+    pub(crate) password: String,
+}
+
+const DESCRIPTION: &str = "quickstart.json";
+
+impl Layout {
+    /// Makes what is missing and takes the folder.
+    pub(crate) fn prepare(options: &Options) -> anyhow::Result<Self> {
+        make_private_dir(&options.dir)?;
+        let dir = fs::canonicalize(&options.dir)
+            .with_context(|| options.dir.display().to_string())?;
+        let lock_path = dir.join("quickstart.lock");
+        let lock = File::create(&lock_path).with_context(|| lock_path.display().to_string())?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "a quickstart runs in {} already; stop it, or choose another --dir and --base-port",
+                dir.display()
+            );
+        }
+        remove_if_there(&dir.join(DESCRIPTION))?;
+        let names: &[(&str, bool)] = match options.nodes {
+            Nodes::Pair => &[("a", false), ("b", false), ("w", true)],
+            Nodes::Single => &[("a", false)],
+        };
+        let nodes = names
+            .iter()
+            .zip((0u16..).step_by(10))
+            .map(|((name, witness), offset)| NodeLayout {
+                name,
+                witness: *witness,
+                config: dir.join(format!("{name}.toml")),
+                data: dir.join(name),
+                port: options.base_port + offset,
+                lock: lock_path.clone(),
+            })
+            .collect();
+        let layout = Self {
+            ca_file: dir.join("ca.pem"),
+            users: users(&dir, options.users)?,
+            dir,
+            nodes,
+            _lock: lock,
+        };
+        layout.certify()?;
+        for node in &layout.nodes {
+            write_private(&node.config, layout.config_of(node, options.plaintext).as_bytes())?;
+        }
+        layout.link_musterctl()?;
+        Ok(layout)
+    }
+
+    /// The certificate that clients see, from a CA of its own.
+    fn certify(&self) -> anyhow::Result<()> {
+        let chain = self.dir.join("client.pem");
+        if chain.exists() && self.ca_file.exists() {
+            return Ok(());
+        }
+        let ca = ClusterCa::generate("quickstart")?;
+        let ips = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let issued = ca.issue_server(&[DOMAIN, "localhost"], &ips)?;
+        write_private(&self.dir.join("client.key"), issued.key.as_bytes())?;
+        write_private(&chain, issued.certificate.as_bytes())?;
+        write_private(&self.ca_file, ca.certificate_pem().as_bytes())
+    }
+
+    fn config_of(&self, node: &NodeLayout, plaintext: bool) -> String {
+        let at = |port| node.address(port);
+        let mut text = format!(
+            "# Written by `musterd quickstart`.\nname = \"{}\"\nrole = \"{}\"\ndata_dir = \"{}\"\n\n\
+             [link]\nlisten = \"{}\"\n\n[admin]\nlisten = \"{}\"\n\n[http]\nlisten = \"{}\"\n",
+            node.name,
+            if node.witness { "witness" } else { "serving" },
+            node.name,
+            at(Port::Link),
+            at(Port::Admin),
+            at(Port::Http),
+        );
+        if !node.witness {
+            let plain = if plaintext { format!("\"{}\"", at(Port::Plaintext)) } else { String::new() };
+            let c2s = at(Port::C2s);
+            let tls = at(Port::C2sTls);
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "\n[c2s]\nlisten = [\"{c2s}\"]\nlisten_tls = [\"{tls}\"]\n\
+                 listen_plaintext = [{plain}]\n\n\
+                 [[c2s.certificate]]\ndomain = \"{DOMAIN}\"\nchain = \"client.pem\"\n\
+                 key = \"client.key\"\n"
+            );
+        }
+        text
+    }
+
+    /// `musterctl` is this program under another name.
+    fn link_musterctl(&self) -> anyhow::Result<()> {
+        let bin = self.dir.join("bin");
+        make_private_dir(&bin)?;
+        let path = bin.join("musterctl");
+        remove_if_there(&path)?;
+        let program = std::env::current_exe().context("where is this program?")?;
+        symlink(program, &path).with_context(|| path.display().to_string())
+    }
+
+    /// How `musterctl` is called so that it reaches the cluster while any node is up.
+    pub(crate) fn musterctl(&self) -> Vec<String> {
+        let mut argv = vec![self.dir.join("bin/musterctl").display().to_string()];
+        for node in &self.nodes {
+            argv.push("--address".to_owned());
+            argv.push(format!("unix:{}", node.socket().display()));
+        }
+        argv
+    }
+
+    /// Writes `quickstart.json`, whole or not at all.
+    pub(crate) fn write_description(&self, processes: &Processes) -> anyhow::Result<()> {
+        #[derive(Serialize)]
+        struct Description<'a> {
+            domain: &'a str,
+            ca_file: String,
+            users: &'a [User],
+            nodes: Vec<Node>,
+            musterctl: Vec<String>,
+        }
+        #[derive(Serialize)]
+        struct Node {
+            name: &'static str,
+            role: &'static str,
+            pid: u32,
+            argv: Vec<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            c2s: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            c2s_tls: Option<String>,
+            link: String,
+            admin: String,
+            http: String,
+        }
+        let describe = |node: &NodeLayout| {
+            let running = processes.find(node.name).context("a node has ended")?;
+            let clients = |port| (!node.witness).then(|| node.address(port).to_string());
+            anyhow::Ok(Node {
+                name: node.name,
+                role: if node.witness { "witness" } else { "serving" },
+                pid: running.pid,
+                argv: running.argv.clone(),
+                c2s: clients(Port::C2s),
+                c2s_tls: clients(Port::C2sTls),
+                link: node.address(Port::Link).to_string(),
+                admin: node.address(Port::Admin).to_string(),
+                http: node.address(Port::Http).to_string(),
+            })
+        };
+        let description = Description {
+            domain: DOMAIN,
+            ca_file: self.ca_file.display().to_string(),
+            users: &self.users,
+            nodes: self.nodes.iter().map(describe).collect::<anyhow::Result<_>>()?,
+            musterctl: self.musterctl(),
+        };
+        let fresh = self.dir.join("quickstart.json.new");
+        write_private(&fresh, &serde_json::to_vec_pretty(&description)?)?;
+        Ok(fs::rename(fresh, self.dir.join(DESCRIPTION))?)
+    }
+
+    /// Where the description is.
+    pub(crate) fn description(&self) -> PathBuf {
+        self.dir.join(DESCRIPTION)
+    }
+}
+
+/// The users of an earlier start, and new ones up to `count`.
+fn users(dir: &Path, count: u32) -> anyhow::Result<Vec<User>> {
+    let path = dir.join("users.csv");
+    let known = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(e).with_context(|| path.display().to_string()),
+    };
+    let mut users: Vec<User> = known
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(','))
+        .map(|(jid, password)| User { jid: jid.to_owned(), password: password.to_owned() })
+        .collect();
+    for number in users.len()..usize::try_from(count)? {
+        users.push(User { jid: format!("{}@{DOMAIN}", user_name(number)), password: password()? });
+    }
+    let mut text = "jid,password\n".to_owned();
+    for user in &users {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{},{}", user.jid, user.password);
+    }
+    write_private(&path, text.as_bytes())?;
+    Ok(users)
+}
+
+fn user_name(number: usize) -> String {
+    const NAMES: [&str; 10] = [
+        "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy",
+    ];
+    NAMES.get(number).map_or_else(|| format!("user{}", number + 1), |name| (*name).to_owned())
+}
+
+/// 80 random bits, easy to type.
+fn password() -> anyhow::Result<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("no randomness from the system")?;
+    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+}
+
+fn make_private_dir(path: &Path) -> anyhow::Result<()> {
+    if !path.exists() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| path.display().to_string())?;
+    file.write_all(bytes).with_context(|| path.display().to_string())
+}

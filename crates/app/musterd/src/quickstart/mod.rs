@@ -1,0 +1,98 @@
+//! `musterd quickstart`: a whole cluster on this machine, for trying Muster out and for tests.
+//!
+//! Three processes on loopback: serving nodes `a` and `b`, witness `w`. They live and die with this
+//! one; what they hold stays in the folder, and the next start finds it.
+
+mod cluster;
+mod files;
+mod processes;
+
+use crate::LogFormat;
+use anyhow::Context;
+use clap::Args;
+use files::Layout;
+use processes::Processes;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What to start.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where everything is kept; made if it is not there.
+    #[arg(long, default_value = "muster-data")]
+    pub(crate) dir: PathBuf,
+    /// How many users there are: alice, bob, carol, …
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) users: u32,
+    /// The first of the ports: node a has five from here, b five from ten higher, w from twenty
+    /// higher.
+    #[arg(long, default_value_t = 5222, value_parser = clap::value_parser!(u16).range(1..=65_500))]
+    pub(crate) base_port: u16,
+    /// A pair with a witness, or one node without protection.
+    #[arg(long, value_enum, default_value = "pair")]
+    pub(crate) nodes: Nodes,
+    /// Clients without TLS on a port of their own, for measuring.
+    #[arg(long)]
+    pub(crate) plaintext: bool,
+    /// How much the nodes log.
+    #[arg(long, default_value = "info")]
+    pub(crate) log: String,
+}
+
+/// How many nodes.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Nodes {
+    /// Serving nodes a and b, witness w.
+    Pair,
+    /// Serving node a.
+    Single,
+}
+
+/// The domain of a quickstart.
+pub(crate) const DOMAIN: &str = "example.com";
+
+/// Runs until Ctrl-C or SIGTERM.
+pub(crate) fn run(options: Options) -> anyhow::Result<()> {
+    muster_telemetry::init_logs(&crate::run::log_options("warn", LogFormat::Text))?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(start(options));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn start(options: Options) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let layout = Layout::prepare(&options)?;
+    let mut processes = Processes::default();
+    let outcome = tokio::select! {
+        outcome = bring_up(&options, &layout, &mut processes) => match outcome {
+            Ok(()) => tokio::select! {
+                () = processes.watch(&layout) => Ok(()),
+                _ = terminate.recv() => Ok(()),
+                _ = interrupt.recv() => Ok(()),
+            },
+            Err(error) => Err(error),
+        },
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    eprintln!("stopping the nodes …");
+    processes.end(&layout).await;
+    outcome
+}
+
+async fn bring_up(
+    options: &Options,
+    layout: &Layout,
+    processes: &mut Processes,
+) -> anyhow::Result<()> {
+    eprintln!("starting {} node(s) in {} …", layout.nodes.len(), layout.dir.display());
+    for node in &layout.nodes {
+        processes.start(node, &options.log)?;
+    }
+    cluster::form(options, layout, processes).await?;
+    layout.write_description(processes)?;
+    cluster::introduce(layout);
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! How a node enters a cluster: as its first, or by a token.
+
+use crate::config::{Config, Role};
+use crate::identity::{NewPki, Pki};
+use crate::version;
+use anyhow::{Context, bail};
+use muster_link::{ClusterCa, JoinRequest, JoinToken, NodeKey, Role as LinkRole};
+use muster_store::{DataFolder, FORMAT, FolderIdentity};
+use muster_types::NodeId;
+use std::collections::BTreeMap;
+
+const PEERS: &str = "peers.json";
+
+/// Makes a cluster of which this node is the first. Returns the cluster's id.
+pub(crate) fn found(folder: &mut DataFolder) -> anyhow::Result<String> {
+    refuse_full(folder)?;
+    let cluster = new_cluster_id()?;
+    let ca = ClusterCa::generate(&cluster)?;
+    let key = NodeKey::generate()?;
+    let certificate = ca.issue_node(FIRST, &key.csr()?)?;
+    Pki::write(folder, &NewPki {
+        cluster: &cluster,
+        ca: ca.certificate_pem(),
+        certificate: &certificate,
+        key: &key.pem(),
+        ca_key: Some(&ca.key_pem()),
+    })?;
+    settle(folder, &cluster, FIRST)?;
+    Ok(cluster)
+}
+
+/// The id of a cluster's first node.
+pub(crate) const FIRST: NodeId = NodeId(1);
+
+/// Joins the cluster that made `token`.
+pub(crate) async fn join(
+    folder: &mut DataFolder,
+    config: &Config,
+    token: &str,
+) -> anyhow::Result<()> {
+    refuse_full(folder)?;
+    let token: JoinToken = token.trim().parse()?;
+    let key = NodeKey::generate()?;
+    let request = JoinRequest {
+        cluster: token.cluster.clone(),
+        secret: token.secret,
+        name: config.name.clone(),
+        role: match config.role {
+            Role::Serving => LinkRole::Serving,
+            Role::Witness => LinkRole::Witness,
+        },
+        csr: key.csr()?,
+        link_address: config.addresses().link,
+        versions: version::link(),
+    };
+    let joined = muster_link::join(&token, &key, request).await?;
+    let peers: BTreeMap<u16, &String> =
+        joined.peers.iter().map(|(node, address)| (node.0, address)).collect();
+    folder.write_secret(PEERS, &serde_json::to_vec(&peers)?)?;
+    Pki::write(folder, &NewPki {
+        cluster: &token.cluster,
+        ca: &joined.ca,
+        certificate: &joined.certificate,
+        key: &key.pem(),
+        ca_key: joined.ca_key.as_deref(),
+    })?;
+    settle(folder, &token.cluster, joined.node)
+}
+
+/// The members a node was told of when it joined: whom to speak with before the control log says.
+pub(crate) fn first_peers(folder: &DataFolder) -> anyhow::Result<BTreeMap<NodeId, String>> {
+    let path = folder.file(PEERS);
+    if !path.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let peers: BTreeMap<u16, String> = serde_json::from_slice(&std::fs::read(&path)?)
+        .with_context(|| path.display().to_string())?;
+    Ok(peers.into_iter().map(|(node, address)| (NodeId(node), address)).collect())
+}
+
+/// Counts a process start. The number is on the disk before anything is done under it.
+pub(crate) fn next_boot(folder: &mut DataFolder) -> anyhow::Result<FolderIdentity> {
+    let mut identity =
+        folder.identity().cloned().context("the data folder belongs to no cluster")?;
+    identity.boot += 1;
+    folder.set_identity(identity.clone())?;
+    Ok(identity)
+}
+
+fn settle(folder: &mut DataFolder, cluster: &str, node: NodeId) -> anyhow::Result<()> {
+    let identity =
+        FolderIdentity { format: FORMAT, cluster: cluster.to_owned(), node: node.0, boot: 0 };
+    Ok(folder.set_identity(identity)?)
+}
+
+fn refuse_full(folder: &DataFolder) -> anyhow::Result<()> {
+    match folder.identity() {
+        None => Ok(()),
+        Some(identity) => bail!(
+            "this node belongs to cluster {} already, as n{}; to make it a new node, stop it and \
+             move its data folder away",
+            identity.cluster,
+            identity.node
+        ),
+    }
+}
+
+/// A random UUID (version 4).
+fn new_cluster_id() -> anyhow::Result<String> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).context("no randomness from the system")?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
+}

@@ -1,0 +1,218 @@
+//! What every part of a running node can reach, and the one place envelopes pass through.
+
+use crate::config::Config;
+use crate::slot::SlotHandle;
+use bytes::Bytes;
+use muster_cluster::{ClusterState, ControlEvent};
+use muster_envelope::Envelope;
+use muster_link::{LinkError, Links};
+use muster_owner::{Body, Input as SlotInput};
+use muster_raft::{Clock, Groups};
+use muster_router::Input as RouterInput;
+use muster_store::Store;
+use muster_types::{Boot, Epoch, NodeId, SlotId, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::SystemTime;
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// One running node.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) cluster: String,
+    pub(crate) node: NodeId,
+    pub(crate) boot: Boot,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) groups: Groups,
+    /// Set once, before anything could send.
+    pub(crate) links: OnceLock<Links>,
+    /// The newest applied state of the control log.
+    pub(crate) state: watch::Sender<Arc<ClusterState>>,
+    /// What the control log decides, for those who watch.
+    pub(crate) decided: broadcast::Sender<ControlEvent>,
+    /// The router's inbox for envelopes: a full one slows the links and the slots down.
+    pub(crate) router: mpsc::Sender<RouterInput>,
+    pub(crate) slots: RwLock<BTreeMap<SlotId, SlotHandle>>,
+    /// The main runtime; groups and leases run on their own.
+    pub(crate) main: tokio::runtime::Handle,
+    /// The runtime of Raft, heartbeats and leases.
+    pub(crate) raft: tokio::runtime::Handle,
+    /// Who serves each slot, by the highest epoch heard of; gone when it closed.
+    owners: RwLock<BTreeMap<SlotId, (Option<NodeId>, Epoch)>>,
+    proposals: AtomicU64,
+}
+
+/// The parts that only [`crate::node`] makes.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) cluster: String,
+    pub(crate) node: NodeId,
+    pub(crate) boot: Boot,
+    pub(crate) store: Store,
+    pub(crate) router: mpsc::Sender<RouterInput>,
+    pub(crate) main: tokio::runtime::Handle,
+    pub(crate) raft: tokio::runtime::Handle,
+}
+
+/// Decisions that a slow watcher may be behind before it misses some.
+const DECISIONS_KEPT: usize = 4096;
+
+impl Shared {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            config: parts.config,
+            cluster: parts.cluster,
+            node: parts.node,
+            boot: parts.boot,
+            clock: Clock::start(),
+            store: parts.store,
+            groups: Groups::default(),
+            links: OnceLock::new(),
+            state: watch::Sender::new(Arc::new(ClusterState::default())),
+            decided: broadcast::Sender::new(DECISIONS_KEPT),
+            router: parts.router,
+            slots: RwLock::default(),
+            main: parts.main,
+            raft: parts.raft,
+            owners: RwLock::default(),
+            proposals: AtomicU64::new(0),
+        })
+    }
+
+    /// The state of the cluster as this node has applied it.
+    pub(crate) fn cluster_state(&self) -> Arc<ClusterState> {
+        Arc::clone(&self.state.borrow())
+    }
+
+    /// The next number for a proposal of this process.
+    pub(crate) fn next_proposal(&self) -> u64 {
+        self.proposals.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The replica of a slot, if this node has one.
+    pub(crate) fn slot(&self, slot: SlotId) -> Option<SlotHandle> {
+        self.slots.read().ok()?.get(&slot).cloned()
+    }
+
+    /// All replicas of this node.
+    pub(crate) fn all_slots(&self) -> Vec<SlotHandle> {
+        self.slots.read().map(|slots| slots.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Who serves a slot now, as far as this node has heard.
+    pub(crate) fn owner_of(&self, slot: SlotId) -> Option<(NodeId, Epoch)> {
+        let (node, epoch) = *self.owners.read().ok()?.get(&slot)?;
+        Some((node?, epoch))
+    }
+
+    fn note_owner(&self, slot: SlotId, node: Option<NodeId>, epoch: Epoch) {
+        if let Ok(mut owners) = self.owners.write() {
+            let known = owners.entry(slot).or_insert((None, Epoch::NONE));
+            if epoch >= known.1 {
+                *known = (node, epoch);
+            }
+        }
+    }
+
+    /// The members this node knows, without itself.
+    pub(crate) fn others(&self) -> Vec<NodeId> {
+        let state = self.cluster_state();
+        state.members().map(|node| node.id).filter(|id| *id != self.node).collect()
+    }
+
+    /// Hands an envelope of the router to its node. Never waits: what the router has out is bounded
+    /// by its own books (`Limits::waiting_per_session` for each session).
+    pub(crate) fn send_from_router(&self, to: NodeId, envelope: Envelope) {
+        if to != self.node {
+            return self.send_remote(to, &envelope);
+        }
+        if let Envelope::ToOwner { slot, epoch, body } = envelope
+            && let Some(handle) = self.slot(slot)
+        {
+            let body = Body::ToOwner(body);
+            handle.from_router(SlotInput::Envelope { from: self.node, epoch, body });
+        }
+    }
+
+    /// Hands an envelope of a slot's replica to its node; waits while the router here is busy.
+    pub(crate) async fn send_from_slot(&self, to: NodeId, envelope: Envelope) {
+        if to == self.node {
+            self.take(self.node, envelope).await;
+        } else {
+            self.send_remote(to, &envelope);
+        }
+    }
+
+    /// Hands an envelope of a slot's replica to all nodes, this one included.
+    pub(crate) async fn broadcast(&self, envelope: Envelope) {
+        for node in self.others() {
+            self.send_remote(node, &envelope);
+        }
+        self.take(self.node, envelope).await;
+    }
+
+    /// A message that a full link cannot take breaks the order, so the link begins anew and both
+    /// ends say everything that still matters again.
+    fn send_remote(&self, to: NodeId, envelope: &Envelope) {
+        let Some(links) = self.links.get() else { return };
+        match links.send(to, encode(envelope)) {
+            Ok(()) => {}
+            Err(LinkError::Full(_) | LinkError::TooLarge { .. }) => {
+                tracing::warn!(%to, "link overflows: starting it anew");
+                links.reset(to);
+            }
+            // The link says so itself, by `lost`.
+            Err(_) => {}
+        }
+    }
+
+    /// Takes an envelope that has arrived; waits while its receiver is busy.
+    pub(crate) async fn take(&self, from: NodeId, envelope: Envelope) {
+        match envelope {
+            Envelope::Opened { slot, epoch, node, .. } => {
+                self.note_owner(slot, Some(node), epoch);
+                for handle in self.all_slots() {
+                    handle.tell(SlotInput::OwnerKnown { slot, node, epoch });
+                }
+                self.to_router(RouterInput::Envelope(envelope)).await;
+            }
+            Envelope::Closed { slot, epoch } => {
+                self.note_owner(slot, None, epoch);
+                self.to_router(RouterInput::Envelope(envelope)).await;
+            }
+            Envelope::ToNode { .. } => {
+                self.to_router(RouterInput::Envelope(envelope)).await;
+            }
+            Envelope::ToOwner { slot, epoch, body } => {
+                if let Some(handle) = self.slot(slot) {
+                    let body = Body::ToOwner(body);
+                    handle.from_link(SlotInput::Envelope { from, epoch, body }).await;
+                }
+            }
+            Envelope::ToPeer { slot, epoch, body } => {
+                if let Some(handle) = self.slot(slot) {
+                    let body = Body::ToPeer(body);
+                    handle.from_link(SlotInput::Envelope { from, epoch, body }).await;
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn to_router(&self, input: RouterInput) {
+        // The router ends only with the process.
+        let _ = self.router.send(input).await;
+    }
+}
+
+/// The wall clock, for stamps.
+pub(crate) fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Bytes of one of our own messages.
+pub(crate) fn encode<T: serde::Serialize>(value: &T) -> Bytes {
+    Bytes::from(postcard::to_stdvec(value).expect("our own plain types always encode"))
+}

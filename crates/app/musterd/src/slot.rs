@@ -1,0 +1,299 @@
+//! The driver of one slot's replica: its inboxes, its lease, its log.
+//!
+//! ```text
+//! raft  -- committed entries --> .---------.  -- proposals --> proposer task -> raft
+//! links -- envelopes ----------> | Replica |  -- envelopes --> links, router
+//! router - envelopes ----------> '---------'  -- writes -----> back to raft's batch
+//! ```
+//!
+//! The driver waits for the router but never for raft: raft waits for the driver to apply.
+
+use crate::shared::{Shared, wall};
+use futures_util::future::BoxFuture;
+use muster_owner::{Config, Input, Output, OwnerEvent, Replica};
+use muster_raft::{Applied, Group, Lease, RaftGroupId, Records, StateMachine};
+use muster_slot::{SlotCommand, SlotState};
+use muster_types::{Epoch, LogIndex, Machine, NodeId, Replicated, SlotId};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Envelopes from other nodes that may wait; a full inbox slows the link down.
+const FROM_LINKS: usize = 16_384;
+/// Orders and news of this node that may wait. Full would be a bug: they come a few a second.
+const TOLD: usize = 4_096;
+/// Proposals that may wait for the log. More are dropped, and made again by the replica.
+const PROPOSALS: usize = 65_536;
+/// Events that may wait for the node's HA machine and for watchers.
+type Events = mpsc::UnboundedSender<(SlotId, OwnerEvent)>;
+
+/// The way to one replica. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct SlotHandle {
+    pub(crate) slot: SlotId,
+    pub(crate) group: Group,
+    /// What the replica does now, for the HA machine and for people.
+    pub(crate) duty: watch::Receiver<Duty>,
+    told: mpsc::Sender<Input>,
+    links: mpsc::Sender<Input>,
+    router: mpsc::UnboundedSender<Input>,
+}
+
+impl SlotHandle {
+    /// An order or news from this node itself.
+    pub(crate) fn tell(&self, input: Input) {
+        if self.told.try_send(input).is_err() {
+            tracing::error!(slot = %self.slot, "a replica does not take its orders");
+        }
+    }
+
+    /// An envelope from another node, or from a replica here.
+    pub(crate) async fn from_link(&self, input: Input) {
+        // A replica that has ended has no use for it.
+        let _ = self.links.send(input).await;
+    }
+
+    /// An envelope from the router here, which must not wait; the router's books bound how many
+    /// there are.
+    pub(crate) fn from_router(&self, input: Input) {
+        // A replica that has ended has no use for it.
+        let _ = self.router.send(input);
+    }
+}
+
+/// What a replica does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Duty {
+    /// The epoch this node serves the slot in.
+    pub(crate) serving: Option<Epoch>,
+    /// The last `Open` in the slot's log.
+    pub(crate) last_open: Option<(NodeId, Epoch)>,
+}
+
+/// The Raft group of a slot.
+pub(crate) fn group_of(slot: SlotId) -> RaftGroupId {
+    RaftGroupId(u32::from(slot.0))
+}
+
+/// Starts the replica of `slot` with its Raft group.
+pub(crate) async fn start(
+    shared: &Arc<Shared>,
+    slot: SlotId,
+    events: Events,
+) -> Result<SlotHandle, muster_raft::StartError> {
+    let (entries_tx, entries) = mpsc::channel(1);
+    let (told_tx, told) = mpsc::channel(TOLD);
+    let (links_tx, links) = mpsc::channel(FROM_LINKS);
+    let (router_tx, router) = mpsc::unbounded_channel();
+    let (duty_tx, duty) = watch::channel(Duty::default());
+    let (proposals, proposals_rx) = mpsc::channel(PROPOSALS);
+    let config = Config {
+        node: shared.node,
+        boot: shared.boot,
+        slot,
+        limits: shared.config.limits.limits(),
+        fork: muster_owner::Fork::default(),
+    };
+    // The driver must run before the group: starting a group installs the stored state.
+    let (lease_tx, lease) = oneshot::channel();
+    let driver = Driver {
+        shared: Arc::clone(shared),
+        slot,
+        replica: Replica::new(config, SlotState::default()),
+        duty: duty_tx,
+        lease: Lease::default(),
+        proposals,
+        events,
+    };
+    shared.main.spawn(driver.run(Inboxes { entries, told, links, router, lease }));
+    let host = crate::node::host(shared);
+    let machine = Box::new(Feed { entries: entries_tx });
+    let group = shared
+        .raft
+        .spawn(async move { Group::start(&host, group_of(slot), machine).await })
+        .await
+        .expect("starting a group does not panic")?;
+    // The driver waits for it; it cannot be gone.
+    let _ = lease_tx.send(group.lease());
+    shared.raft.spawn(propose(group.clone(), proposals_rx));
+    shared.groups.insert(group.clone());
+    Ok(SlotHandle { slot, group, duty, told: told_tx, links: links_tx, router: router_tx })
+}
+
+/// Hands proposals to the log, in order.
+async fn propose(group: Group, mut proposals: mpsc::Receiver<SlotCommand>) {
+    while let Some(command) = proposals.recv().await {
+        let bytes = crate::shared::encode(&command);
+        if group.submit(bytes.to_vec()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What raft wants of the driver.
+enum Entries {
+    Install(Records, oneshot::Sender<Result<(), String>>),
+    Apply(Vec<(LogIndex, Vec<u8>)>, oneshot::Sender<Vec<Applied>>),
+}
+
+/// Raft's side of the driver.
+struct Feed {
+    entries: mpsc::Sender<Entries>,
+}
+
+impl StateMachine for Feed {
+    fn install(&mut self, records: Records) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let (tx, rx) = oneshot::channel();
+            let ended = |_| "the replica has ended".to_owned();
+            self.entries.send(Entries::Install(records, tx)).await.map_err(|_| ended(()))?;
+            rx.await.map_err(|_| ended(()))?
+        })
+    }
+
+    fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> BoxFuture<'_, Vec<Applied>> {
+        Box::pin(async {
+            let (tx, rx) = oneshot::channel();
+            // A replica that has ended applies nothing; its group is being shut down too.
+            if self.entries.send(Entries::Apply(commands, tx)).await.is_err() {
+                return Vec::new();
+            }
+            rx.await.unwrap_or_default()
+        })
+    }
+}
+
+struct Inboxes {
+    entries: mpsc::Receiver<Entries>,
+    told: mpsc::Receiver<Input>,
+    links: mpsc::Receiver<Input>,
+    router: mpsc::UnboundedReceiver<Input>,
+    lease: oneshot::Receiver<Lease>,
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    slot: SlotId,
+    replica: Replica,
+    lease: Lease,
+    duty: watch::Sender<Duty>,
+    proposals: mpsc::Sender<SlotCommand>,
+    events: Events,
+}
+
+impl Driver {
+    async fn run(mut self, mut inboxes: Inboxes) {
+        let mut leased = false;
+        loop {
+            let wake = self.replica.deadline().map(|at| self.shared.clock.reading(at).into());
+            let lease_ends = self.shared.clock.reading(self.lease.until()).into();
+            let serving = self.replica.serving().is_some();
+            tokio::select! {
+                biased;
+                lease = &mut inboxes.lease, if !leased => {
+                    leased = true;
+                    self.lease = lease.unwrap_or_default();
+                }
+                entries = inboxes.entries.recv() => match entries {
+                    Some(entries) => self.take_entries(entries).await,
+                    None => return,
+                },
+                () = tokio::time::sleep_until(lease_ends), if serving => self.check_lease().await,
+                Some(input) = inboxes.told.recv() => self.handle(input).await,
+                Some(input) = inboxes.links.recv() => self.handle(input).await,
+                Some(input) = inboxes.router.recv() => self.handle(input).await,
+                () = tokio::time::sleep_until(wake.unwrap_or(lease_ends)), if wake.is_some() => {
+                    self.check_lease().await;
+                    self.replica.wake(self.shared.clock.now());
+                    self.carry_out(None).await;
+                }
+            }
+        }
+    }
+
+    /// An owner without lease stops before it does anything else.
+    async fn check_lease(&mut self) {
+        if self.replica.serving().is_some() && !self.lease.holds(self.shared.clock.now()) {
+            tracing::warn!(slot = %self.slot, "lease lost: this node stops serving the slot");
+            self.replica.handle(self.shared.clock.now(), Input::Close);
+            self.carry_out(None).await;
+        }
+    }
+
+    async fn handle(&mut self, input: Input) {
+        self.check_lease().await;
+        let now = self.shared.clock.now();
+        self.replica.handle(now, Input::Wall(wall()));
+        self.replica.handle(now, input);
+        self.carry_out(None).await;
+    }
+
+    async fn take_entries(&mut self, entries: Entries) {
+        match entries {
+            Entries::Install(records, reply) => {
+                let loaded = SlotState::load(&mut records.into_iter());
+                let outcome = loaded.map_err(|e| e.to_string()).map(|state| {
+                    let now = self.shared.clock.now();
+                    self.replica.handle(now, Input::Installed(Box::new(state)));
+                });
+                self.carry_out(None).await;
+                // Raft waits unless it is being shut down.
+                let _ = reply.send(outcome);
+            }
+            Entries::Apply(commands, reply) => {
+                let mut applied = Vec::with_capacity(commands.len());
+                self.check_lease().await;
+                for (index, bytes) in commands {
+                    applied.push(Applied::default());
+                    match postcard::from_bytes(&bytes) {
+                        Ok(command) => {
+                            let now = self.shared.clock.now();
+                            self.replica.handle(now, Input::Wall(wall()));
+                            self.replica.handle(now, Input::Committed { index, command });
+                        }
+                        Err(error) => {
+                            tracing::error!(slot = %self.slot, %index, %error, "unreadable entry");
+                        }
+                    }
+                    self.carry_out(applied.last_mut()).await;
+                }
+                // Raft waits unless it is being shut down.
+                let _ = reply.send(applied);
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, mut applied: Option<&mut Applied>) {
+        while let Some(output) = self.replica.poll() {
+            match output {
+                Output::Persist { writes, .. } => {
+                    if let Some(applied) = &mut applied {
+                        applied.writes.extend(writes);
+                    }
+                }
+                Output::Propose(command) => {
+                    if self.proposals.try_send(command).is_err() {
+                        tracing::warn!(slot = %self.slot, "the log is too slow: proposal dropped");
+                    }
+                }
+                Output::Send { to, envelope } => self.shared.send_from_slot(to, envelope).await,
+                Output::Broadcast(envelope) => self.shared.broadcast(envelope).await,
+                // The receiver lives as long as the node.
+                Output::Event(event) => drop(self.events.send((self.slot, event))),
+            }
+        }
+        self.show_duty();
+    }
+
+    fn show_duty(&self) {
+        let state = self.replica.state();
+        let duty = Duty {
+            serving: self.replica.serving(),
+            last_open: state.owner().map(|(node, _)| (node, state.epoch())),
+        };
+        self.duty.send_if_modified(|shown| {
+            let changed = *shown != duty;
+            *shown = duty;
+            changed
+        });
+    }
+}

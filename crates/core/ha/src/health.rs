@@ -1,0 +1,110 @@
+//! The healthy time of a failed-over node. Every node counts on its own monotonic clock; what the
+//! control leader counts, it logs now and then, and a new leader goes on from there. Nobody ever
+//! counts more than has passed: the count starts at what was logged when it was seen to be logged.
+
+use crate::Hearing;
+use muster_types::Instant;
+use std::time::Duration;
+
+/// The longest time between two logged counts.
+const LOG_INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// The shortest.
+const LOG_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// How often the count is logged: each minute, oftener when the delay is short.
+pub(crate) fn log_interval(delay: Duration) -> Duration {
+    (delay / 30).clamp(LOG_INTERVAL_MIN, LOG_INTERVAL_MAX)
+}
+
+/// What there is to see of a failed-over node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// The group's count of state changes.
+    pub(crate) changes: u64,
+    /// The healthy time in the log.
+    pub(crate) logged: Duration,
+    /// Whether the home node is heard.
+    pub(crate) home: Hearing,
+    /// Whether the backup is heard.
+    pub(crate) backup: Hearing,
+}
+
+/// One count.
+#[derive(Clone, Debug)]
+pub(crate) struct Health {
+    changes: u64,
+    logged: Duration,
+    /// What had accrued at `from`.
+    base: Duration,
+    /// Since when it goes on; `None` while one of the two is not heard.
+    from: Option<Instant>,
+    /// How often the two had fallen silent at `from`.
+    breaks: Option<(u32, u32)>,
+}
+
+impl Health {
+    /// A count that goes on from what is logged.
+    pub(crate) fn new(seen: Seen) -> Self {
+        let Seen {
+            changes, logged, ..
+        } = seen;
+        Self {
+            changes,
+            logged,
+            base: logged,
+            from: None,
+            breaks: None,
+        }
+    }
+
+    /// Looks at the node anew.
+    pub(crate) fn observe(&mut self, now: Instant, seen: Seen) {
+        if seen.changes != self.changes {
+            *self = Self::new(seen);
+        } else if seen.logged < self.logged || seen.logged > self.accrued(now) {
+            // It was started again, or another has counted longer.
+            (self.base, self.from) = (seen.logged, self.from.map(|_| now));
+        }
+        self.logged = seen.logged;
+        match (seen.home, seen.backup) {
+            (Hearing::Alive { breaks: home }, Hearing::Alive { breaks: backup }) => {
+                self.go_on(now, (home, backup));
+            }
+            // Not missed yet: this node has only just started to listen.
+            (Hearing::Never, Hearing::Never | Hearing::Alive { .. })
+            | (Hearing::Alive { .. }, Hearing::Never) => self.pause(now),
+            (Hearing::Silent { .. }, _) | (_, Hearing::Silent { .. }) => {
+                (self.base, self.from) = (Duration::ZERO, None);
+            }
+        }
+    }
+
+    fn go_on(&mut self, now: Instant, breaks: (u32, u32)) {
+        if self.breaks.is_some_and(|before| before != breaks) {
+            (self.base, self.from) = (Duration::ZERO, Some(now));
+        }
+        self.breaks = Some(breaks);
+        self.from.get_or_insert(now);
+    }
+
+    fn pause(&mut self, now: Instant) {
+        self.base = self.accrued(now);
+        self.from = None;
+    }
+
+    /// How long the node has been healthy.
+    pub(crate) fn accrued(&self, now: Instant) -> Duration {
+        self.base + self.from.map_or(Duration::ZERO, |from| now.since(from))
+    }
+
+    /// When `accrued` will be `wanted`, if nothing happens. `None` while it does not go on.
+    pub(crate) fn reaches(&self, wanted: Duration) -> Option<Instant> {
+        self.from
+            .map(|from| from + wanted.saturating_sub(self.base))
+    }
+
+    /// The healthy time in the log.
+    pub(crate) fn logged(&self) -> Duration {
+        self.logged
+    }
+}

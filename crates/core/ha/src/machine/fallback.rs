@@ -1,0 +1,94 @@
+//! Automatic fallback: every node counts the healthy time of failed-over nodes, the control leader
+//! logs it and sends the users home when it is enough.
+
+use super::NodeMachine;
+use crate::health::{Health, Seen, log_interval};
+use crate::moves::fall_back;
+use crate::proposals::Topic;
+use crate::{HaEvent, Hearing, Output};
+use muster_cluster::{ClusterState, ControlCommand, HaReason, HaState, Slot};
+use muster_types::{Instant, NodeId};
+use std::time::Duration;
+
+impl NodeMachine {
+    pub(super) fn look_at_health(&mut self, now: Instant, state: &ClusterState) {
+        let recovering: Vec<_> = state
+            .slots()
+            .filter(|slot| is_recovering(state, slot))
+            .collect();
+        self.health
+            .retain(|home, _| recovering.iter().any(|slot| slot.home == *home));
+        for slot in recovering {
+            let Some(group) = state.group(slot.group) else {
+                continue;
+            };
+            let seen = Seen {
+                changes: group.changes,
+                logged: state.healthy(slot.home),
+                home: self.hearing(now, slot.home),
+                backup: self.hearing(now, slot.desired),
+            };
+            let health = self
+                .health
+                .entry(slot.home)
+                .or_insert_with(|| Health::new(seen));
+            health.observe(now, seen);
+            if self.leads_control && state.settings().fallback_auto {
+                self.lead_fallback(now, state.settings().fallback_delay, slot, group.changes);
+            }
+        }
+    }
+
+    /// As the control leader: logs the count, or acts on it.
+    fn lead_fallback(&mut self, now: Instant, delay: Duration, slot: &Slot, changes: u64) {
+        let Some(health) = self.health.get(&slot.home).cloned() else {
+            return;
+        };
+        let (accrued, logged, node) = (health.accrued(now), health.logged(), slot.home);
+        if accrued >= delay {
+            let commands = fall_back(slot, HaReason::AutomaticFallback).to_vec();
+            if self.want(
+                now,
+                Topic::Fallback(slot.id),
+                ControlCommand::Together(commands),
+            ) {
+                self.out
+                    .push_back(Output::Event(HaEvent::FallbackDue(node)));
+            }
+            return;
+        }
+        let interval = log_interval(delay);
+        // Whole intervals, so that the same count is one proposal.
+        let steps = u32::try_from(accrued.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX);
+        let whole = interval.saturating_mul(steps);
+        if whole > logged || accrued < logged {
+            let command = ControlCommand::Healthy {
+                node,
+                accrued: whole,
+                changes,
+            };
+            self.want(now, Topic::Health(node), command);
+        }
+        if let Some(at) = health.reaches(delay.min(whole + interval)) {
+            self.wake_by(at);
+        }
+    }
+
+    fn hearing(&self, now: Instant, node: NodeId) -> Hearing {
+        if node == self.me() {
+            Hearing::Alive { breaks: 0 }
+        } else {
+            self.detector.hearing(now, node)
+        }
+    }
+}
+
+/// Whether a slot's home node is back from a failover that nobody ordered, and its backup is well.
+fn is_recovering(state: &ClusterState, slot: &Slot) -> bool {
+    let in_state = |node, wanted| state.node(node).is_some_and(|node| node.ha.state == wanted);
+    slot.is_failed_over()
+        && state.group(slot.group).is_some_and(|group| group.ha)
+        && slot.owner_node() == Some(slot.desired)
+        && in_state(slot.home, HaState::FailedOver)
+        && in_state(slot.desired, HaState::RunningInBackupMode)
+}

@@ -1,0 +1,149 @@
+//! The node's own record: its start, its HA state, and the silence of a peer it stands in for.
+
+use super::NodeMachine;
+use crate::Hearing;
+use crate::boot::after_boot;
+use crate::proposals::Topic;
+use crate::settle::{Held, settle};
+use muster_cluster::{ClusterState, ControlCommand, Group, HaReason, HaState, Node, Slot};
+use muster_types::{Instant, NodeId};
+
+impl NodeMachine {
+    pub(super) fn look_at_status(&mut self, now: Instant, state: &ClusterState) {
+        let Some(node) = state.node(self.me()) else {
+            return;
+        };
+        let group = state.group_of(node.id).filter(|group| group.ha);
+        if self.stopping.is_none() && node.boot < self.identity.boot {
+            return self.record_boot(now, state, node, group);
+        }
+        let Some(group) = group else { return };
+        if self.stopping.is_some() {
+            return self.record_state(now, node, HaState::Off, HaReason::None);
+        }
+        let Some(peer) = group.peer_of(node.id) else {
+            return;
+        };
+        let (Some(own), Some(other)) = (state.slot_of_home(node.id), state.slot_of_home(peer))
+        else {
+            return;
+        };
+        let (own, other) = (self.held(own), self.held(other));
+        // Users that this process has never served were lost by its start.
+        let lost_by = if self.served_at_home {
+            HaReason::PeerDown
+        } else {
+            HaReason::Initialization
+        };
+        if !self.has_unrecorded(state)
+            && let Some((state, reason)) = settle(node.ha, own, other, lost_by)
+        {
+            self.record_state(now, node, state, reason);
+        }
+        self.served_at_home |= own == Held::Mine;
+        if other == Held::Mine {
+            self.look_at_absent_peer(now, state, peer);
+        }
+    }
+
+    fn record_boot(
+        &mut self,
+        now: Instant,
+        state: &ClusterState,
+        node: &Node,
+        group: Option<&Group>,
+    ) {
+        let booted = ControlCommand::NodeBooted {
+            node: node.id,
+            boot: self.identity.boot,
+            version: self.identity.version,
+            addresses: self.identity.addresses.clone(),
+        };
+        let mut commands = vec![booted];
+        if group.is_some() {
+            let away = state
+                .slot_of_home(node.id)
+                .is_some_and(Slot::is_failed_over);
+            let (state, reason) = after_boot(node.ha, away);
+            commands.push(ControlCommand::HaTransition {
+                node: node.id,
+                state,
+                reason,
+            });
+        }
+        self.want(now, Topic::Boot, ControlCommand::Together(commands));
+    }
+
+    fn record_state(&mut self, now: Instant, node: &Node, state: HaState, reason: HaReason) {
+        if !node.ha.is(state, reason) {
+            let command = ControlCommand::HaTransition {
+                node: node.id,
+                state,
+                reason,
+            };
+            self.want(now, Topic::OwnState, command);
+        }
+    }
+
+    /// Who has a slot of this node's group.
+    fn held(&self, slot: &Slot) -> Held {
+        let served = self
+            .replicas
+            .get(&slot.id)
+            .and_then(|replica| replica.served);
+        let serving = served.is_some_and(|served| slot.owner == Some((self.me(), served.epoch)));
+        if slot.desired == self.me() {
+            if serving {
+                Held::Mine
+            } else {
+                Held::BecomingMine
+            }
+        } else if slot.owner_node() == Some(slot.desired) {
+            Held::Theirs
+        } else {
+            Held::BecomingTheirs
+        }
+    }
+
+    /// Records once that the peer whose users are served here is not heard. When the peer lives and
+    /// only the link is cut it will object, and then that stands.
+    fn look_at_absent_peer(&mut self, now: Instant, state: &ClusterState, peer: NodeId) {
+        let Some(node) = state.node(peer) else { return };
+        let given_up = self.started + state.settings().init_timeout;
+        let absent = match self.detector.hearing(now, peer) {
+            Hearing::Alive { .. } => return,
+            Hearing::Silent { .. } => true,
+            Hearing::Never => now >= given_up,
+        };
+        if !absent {
+            return self.wake_by(given_up);
+        }
+        match node.ha.state {
+            HaState::Unreachable | HaState::Off => drop(self.reported_silent.insert(peer)),
+            // What an operator did or has to look at stays on record.
+            HaState::Idle | HaState::RunningInFailedMode => {}
+            HaState::Initializing
+            | HaState::Normal
+            | HaState::RunningInBackupMode
+            | HaState::TakingOver
+            | HaState::FailingOver
+            | HaState::FailedOver
+            | HaState::FailedOverCriticalServicesNotRunning
+            | HaState::FallingBack
+            | HaState::TakingBack
+            | HaState::BackupActivated
+            | HaState::FailoverAffectedServices
+            | HaState::Unknown => {
+                if !self.reported_silent.contains(&peer) {
+                    let (state, reason) = (HaState::Unreachable, HaReason::None);
+                    let command = ControlCommand::HaTransition {
+                        node: peer,
+                        state,
+                        reason,
+                    };
+                    self.want(now, Topic::PeerState(peer), command);
+                }
+            }
+        }
+    }
+}

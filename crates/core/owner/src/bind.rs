@@ -1,0 +1,222 @@
+//! Sessions come and go: resource binding (RFC 6120 §7), unbinding, and the grace between.
+
+use crate::OwnerEvent;
+use crate::cx::Cx;
+use crate::serving::Serving;
+use crate::sessions::{Session, Standing};
+use crate::sight::unavailable;
+use muster_envelope::{BindOutcome, ToNode};
+use muster_stanza::Stanza;
+use muster_types::{BareJid, FullJid, ResourcePart, SessionId};
+
+impl Serving {
+    pub(crate) fn on_bind(
+        &mut self,
+        cx: &mut Cx<'_>,
+        session: SessionId,
+        user: BareJid,
+        resource: ResourcePart,
+    ) {
+        if cx.world.slot_of(&user) == Some(cx.config.slot) {
+            let outcome = self.bind(cx, session, &user, resource);
+            cx.tell_node(session.node, ToNode::Bound { session, outcome });
+        } else {
+            self.bind_later(cx, session, user, resource);
+        }
+    }
+
+    fn bind(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        user: &BareJid,
+        resource: ResourcePart,
+    ) -> BindOutcome {
+        if let Some(bound) = self.sessions.session(id) {
+            return BindOutcome::Bound(bound.jid.clone());
+        }
+        if self.sessions.at(user, &resource).is_none() && !self.has_room(cx, user) {
+            return BindOutcome::TooMany;
+        }
+        let jid = user.with_resource(&resource);
+        let session = Session {
+            id,
+            jid: jid.clone(),
+            interested: false,
+            standing: Standing::Live,
+        };
+        self.enter(cx, session);
+        BindOutcome::Bound(jid)
+    }
+
+    /// Whether the user may have one session more. Clients that are expected back do not count,
+    /// but of those there are never more than the limit either: the first then ends early.
+    fn has_room(&mut self, cx: &mut Cx<'_>, user: &BareJid) -> bool {
+        let limit = cx.config.limits.sessions_per_user;
+        let (expected, here): (Vec<_>, Vec<_>) = self
+            .sessions
+            .of_user(user)
+            .partition(|session| session.standing == Standing::Expected);
+        if here.len() >= limit {
+            return false;
+        }
+        let surplus = expected
+            .first()
+            .filter(|_| expected.len() >= limit)
+            .map(|session| session.id);
+        if let Some(id) = surplus {
+            self.end(cx, id);
+        }
+        true
+    }
+
+    /// Enters a session under its address. The newer wins: a session that had the address ends.
+    pub(crate) fn enter(&mut self, cx: &mut Cx<'_>, session: Session) {
+        let (id, jid) = (session.id, session.jid.clone());
+        let displaced = self.sessions.insert(session);
+        if let Some(old) = displaced {
+            self.displace(cx, old);
+        }
+        self.feeds.update(cx, &self.sessions, &self.sight, id);
+        cx.event(OwnerEvent::SessionUp { session: id, jid });
+    }
+
+    /// A newer session has taken the address. What watchers see stays for the grace time, because
+    /// it is most likely the same client that comes back.
+    fn displace(&mut self, cx: &mut Cx<'_>, old: SessionId) {
+        let Some(session) = self.sessions.session(old) else {
+            return;
+        };
+        if session.standing != Standing::Expected {
+            cx.tell_node(old.node, ToNode::Replaced { session: old });
+        }
+        self.lose(cx, old);
+    }
+
+    pub(crate) fn on_unbind(&mut self, cx: &mut Cx<'_>, id: SessionId, graceful: bool) {
+        self.late_binds.forget(id);
+        let Some(jid) = self.sessions.session(id).map(|session| session.jid.clone()) else {
+            return;
+        };
+        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        if self
+            .sessions
+            .at(&user, &resource)
+            .is_none_or(|session| session.id != id)
+        {
+            // It was replaced; what it published lives on in its successor.
+            return;
+        }
+        if !graceful {
+            self.lose(cx, id);
+            return;
+        }
+        self.mailbox.left(cx, &mut self.proposals, id);
+        self.end(cx, id);
+        // The client came back, said nothing and left: what it published before ends with it.
+        let presentity = self.sight.presentity(&user);
+        let earlier = presentity.and_then(|presentity| presentity.publication(&resource));
+        if let Some(earlier) = earlier.map(|publication| publication.session) {
+            self.end(cx, earlier);
+        }
+    }
+
+    /// The client was cut off. If watchers see it, it is expected back.
+    pub(crate) fn lose(&mut self, cx: &mut Cx<'_>, id: SessionId) {
+        let Some(session) = self.sessions.session_mut(id) else {
+            return;
+        };
+        let jid = session.jid.clone();
+        self.mailbox.lost(id);
+        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        self.forks.untie(&user, &resource);
+        if self.sight.published_by(&jid, id).is_none() {
+            self.end(cx, id);
+            return;
+        }
+        session.standing = Standing::Expected;
+        self.sight
+            .presentity_mut(&user)
+            .set_expected(&resource, id, true);
+        self.grace.start(id, cx.now + cx.config.limits.grace);
+        self.feeds.update(cx, &self.sessions, &self.sight, id);
+        cx.event(OwnerEvent::SessionExpected { session: id });
+    }
+
+    /// A session that was given up gives a sign of life.
+    pub(crate) fn revive(&mut self, cx: &mut Cx<'_>, id: SessionId) {
+        let given_up = self
+            .sessions
+            .session(id)
+            .filter(|session| session.standing != Standing::Live);
+        let Some(jid) = given_up.map(|session| session.jid.clone()) else {
+            return;
+        };
+        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        if self
+            .sessions
+            .at(&user, &resource)
+            .is_none_or(|session| session.id != id)
+        {
+            return;
+        }
+        if let Some(session) = self.sessions.session_mut(id) {
+            session.standing = Standing::Live;
+        }
+        self.grace.cancel(id);
+        self.sight
+            .presentity_mut(&user)
+            .set_expected(&resource, id, false);
+        self.feeds.update(cx, &self.sessions, &self.sight, id);
+        cx.event(OwnerEvent::SessionUp { session: id, jid });
+    }
+
+    pub(crate) fn wake_grace(&mut self, cx: &mut Cx<'_>) {
+        while let Some(id) = self.grace.expire(cx.now) {
+            self.end(cx, id);
+        }
+    }
+
+    /// Ends a session: if watchers still see it, they are told that it is unavailable.
+    pub(crate) fn end(&mut self, cx: &mut Cx<'_>, id: SessionId) {
+        self.grace.cancel(id);
+        let Some(session) = self.sessions.remove(id) else {
+            return;
+        };
+        self.mailbox.lost(id);
+        let jid = &session.jid;
+        self.forks.untie(&jid.to_bare(), &session.resource());
+        if self.sight.published_by(jid, id).is_some() {
+            self.retract(cx, jid, &unavailable(jid));
+        }
+        self.feeds.gone(cx, id);
+        cx.event(OwnerEvent::SessionDown { session: id });
+    }
+
+    /// The account was removed: the user's sessions end with a conflict.
+    pub(crate) fn end_user(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
+        let sessions: Vec<SessionId> = self
+            .sessions
+            .of_user(user)
+            .map(|session| session.id)
+            .collect();
+        for session in sessions {
+            cx.tell_node(session.node, ToNode::Replaced { session });
+            self.end(cx, session);
+        }
+    }
+
+    /// Takes back what a resource published and tells everybody who saw it.
+    pub(crate) fn retract(&mut self, cx: &mut Cx<'_>, jid: &FullJid, stanza: &Stanza) {
+        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        if self
+            .sight
+            .presentity_mut(&user)
+            .retract(&resource)
+            .is_some()
+        {
+            self.sight.tell(cx, &user, &resource, stanza);
+            self.tell_own_clients(cx, &user, stanza);
+        }
+    }
+}

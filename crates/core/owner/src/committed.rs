@@ -1,0 +1,236 @@
+//! What the owner does when something is committed: answers, roster pushes, and presence that
+//! follows a subscription.
+
+use crate::cx::Cx;
+use crate::message::bounce;
+use crate::proposal::Purpose;
+use crate::serving::Serving;
+use muster_envelope::{Notice, ToNode};
+use muster_roster::{RosterItem, Subscription, SubscriptionStanza, encode_push, encode_removal};
+use muster_slot::{Refusal, SlotEvent, UserChange};
+use muster_stanza::{ErrorType, IqType, Stanza, StanzaCondition, StanzaError};
+use muster_types::{BareJid, NodeId, Origin, SessionId};
+use std::collections::BTreeSet;
+
+/// A changed roster item, as the log tells it.
+struct RosterChange {
+    user: BareJid,
+    contact: BareJid,
+    item: Option<RosterItem>,
+    version: u64,
+}
+
+impl Serving {
+    pub(crate) fn on_event(&mut self, cx: &mut Cx<'_>, event: SlotEvent) {
+        match event {
+            // A new owner is dealt with before, and one that was replaced does not get here.
+            SlotEvent::Opened { .. } | SlotEvent::StaleEpoch { .. } => (),
+            SlotEvent::Done { origin } => self.on_done(cx, origin),
+            SlotEvent::Refused { origin, why } => self.on_refused(cx, origin, &why),
+            SlotEvent::RosterChanged {
+                user,
+                item,
+                contact,
+                before,
+                after,
+                version,
+            } => {
+                let change = RosterChange {
+                    user,
+                    contact,
+                    item,
+                    version,
+                };
+                self.push_roster(cx, &change);
+                self.follow(cx, &change.user, &change.contact, before, after);
+            }
+            SlotEvent::SubscriptionArrived { user, kind, stanza } => {
+                self.on_subscription(cx, &user, kind, &stanza);
+            }
+            SlotEvent::OutboxAdded { to, number, item } => {
+                self.outbox.on_added(cx, to, number, item);
+            }
+            SlotEvent::InboundApplied { from, number } => self.inbound.on_applied(cx, from, number),
+            SlotEvent::InboundGap { from, expected } => self.inbound.on_gap(cx, from, expected),
+        }
+    }
+
+    fn settle_proposal(&mut self, cx: &mut Cx<'_>, origin: Origin) -> Option<Purpose> {
+        let ours = (origin.node, origin.boot) == (cx.config.node, cx.config.boot);
+        if ours {
+            self.proposals.settle(cx, origin.serial)
+        } else {
+            None
+        }
+    }
+
+    fn on_done(&mut self, cx: &mut Cx<'_>, origin: Origin) {
+        match self.settle_proposal(cx, origin) {
+            Some(Purpose::Answer {
+                session,
+                serial,
+                reply,
+                ..
+            }) => {
+                if let Some(reply) = reply {
+                    cx.deliver([session], &reply);
+                }
+                self.committed(cx, session, serial);
+            }
+            Some(Purpose::Store {
+                session,
+                serial,
+                user,
+                ..
+            }) => {
+                self.stored(cx, &user);
+                self.committed(cx, session, serial);
+            }
+            Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
+            Some(Purpose::Removal { user }) => self.end_user(cx, &user),
+            None => (),
+        }
+    }
+
+    fn on_refused(&mut self, cx: &mut Cx<'_>, origin: Origin, why: &Refusal) {
+        match self.settle_proposal(cx, origin) {
+            Some(Purpose::Answer {
+                session,
+                serial,
+                question,
+                ..
+            }) => {
+                let error = refusal(why);
+                cx.deliver([session], &question.error(&error));
+                self.committed(cx, session, serial);
+            }
+            Some(Purpose::Store {
+                session,
+                serial,
+                message,
+                ..
+            }) => {
+                bounce(cx, session, &message, StanzaCondition::ServiceUnavailable);
+                self.committed(cx, session, serial);
+            }
+            Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
+            Some(Purpose::Removal { user }) => self.end_user(cx, &user),
+            None => (),
+        }
+    }
+
+    /// RFC 6121 §2.1.6: every interested session gets the new item. The version makes the id
+    /// unique for a client.
+    fn push_roster(&self, cx: &mut Cx<'_>, change: &RosterChange) {
+        let RosterChange {
+            user,
+            contact,
+            item,
+            version,
+        } = change;
+        let content = match item {
+            Some(item) => encode_push(item, *version),
+            None => encode_removal(contact, *version),
+        };
+        let push = Stanza::iq(IqType::Set, format!("push{version}")).with_content(content);
+        for id in self.sessions.interested(user) {
+            if let Some(session) = self.sessions.session(id) {
+                cx.deliver([id], &push.clone().with_to(session.jid.clone()));
+            }
+        }
+    }
+
+    /// Presence follows the subscription: who gained sight is shown the user, who lost it sees the
+    /// user go (§3.1.6, §3.2.2, §3.3.3).
+    fn follow(
+        &mut self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        contact: &BareJid,
+        before: Subscription,
+        after: Subscription,
+    ) {
+        match (before.seen_by_contact(), after.seen_by_contact()) {
+            (false, true) => self.sight.grant(cx, user, contact),
+            (true, false) => self.sight.withdraw(cx, user, contact),
+            (true, true) | (false, false) => (),
+        }
+        let notice = match (before.sees_contact(), after.sees_contact()) {
+            (false, true) => Notice::Sees {
+                user: user.clone(),
+                contact: contact.clone(),
+            },
+            (true, false) => Notice::SeesNoMore {
+                user: user.clone(),
+                contact: contact.clone(),
+            },
+            (true, true) | (false, false) => return,
+        };
+        let nodes: BTreeSet<NodeId> = self
+            .sessions
+            .of_user(user)
+            .map(|session| session.id.node)
+            .collect();
+        for node in nodes {
+            cx.tell_node(node, ToNode::Notice(notice.clone()));
+        }
+    }
+
+    /// A request goes to the clients that are available (§3.1.3; it stays pending), the other
+    /// three to those that have asked for the roster (§3.1.6, §3.2.3, §3.3.3).
+    fn on_subscription(
+        &self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        kind: SubscriptionStanza,
+        stanza: &Stanza,
+    ) {
+        let clients: Vec<SessionId> = match kind {
+            SubscriptionStanza::Subscribe => self
+                .sight
+                .living(user)
+                .map(|(_, client)| client.session)
+                .collect(),
+            SubscriptionStanza::Subscribed
+            | SubscriptionStanza::Unsubscribe
+            | SubscriptionStanza::Unsubscribed => self.sessions.interested(user),
+        };
+        cx.deliver(clients, stanza);
+    }
+
+    /// The operator removed the account: its data goes first, then its sessions.
+    pub(crate) fn remove_user(&mut self, cx: &mut Cx<'_>, user: BareJid) {
+        let state = cx.state;
+        let contacts = state.contacts(&user).map(|(contact, _)| contact);
+        let contact_slots = contacts
+            .filter_map(|contact| Some((contact.clone(), cx.world.slot_of(contact)?)))
+            .collect();
+        let change = UserChange::RemoveUser { contact_slots };
+        let purpose = Purpose::Removal { user: user.clone() };
+        self.proposals
+            .propose_in_any_case(cx, &user, change, purpose);
+    }
+}
+
+/// The stanza error that tells a client why its change was refused.
+fn refusal(why: &Refusal) -> StanzaError {
+    let condition = match why {
+        Refusal::RosterFull { .. } | Refusal::OutboxFull { .. } | Refusal::Forgotten => {
+            StanzaCondition::ResourceConstraint
+        }
+        Refusal::OfflineFull { .. } => StanzaCondition::ServiceUnavailable,
+        Refusal::PrivateFull { .. } => StanzaCondition::ResourceConstraint,
+        Refusal::NoSuchContact => StanzaCondition::ItemNotFound,
+    };
+    let error = StanzaError::new(condition).with_text(why.to_string());
+    match why {
+        // Waiting makes no room where the user has to.
+        Refusal::RosterFull { .. } | Refusal::PrivateFull { .. } => {
+            error.with_type(ErrorType::Cancel)
+        }
+        Refusal::OutboxFull { .. }
+        | Refusal::Forgotten
+        | Refusal::OfflineFull { .. }
+        | Refusal::NoSuchContact => error,
+    }
+}

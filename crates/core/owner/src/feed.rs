@@ -1,0 +1,203 @@
+//! Keeps the warm copies of the slot's other replicas: every change of the soft state, numbered,
+//! and the whole of it, paced, to a replica that has nothing or missed a step.
+
+use crate::cx::Cx;
+use crate::sessions::{Session, Sessions, Standing};
+use crate::sight::Sight;
+use crate::warm::WarmSession;
+use muster_envelope::{ToPeer, WarmUpdate};
+use muster_types::{Instant, NodeId, SessionId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Sessions sent at a time while the whole is said, and the pause between.
+const PORTION: usize = 256;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How far the whole has been said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Walk {
+    /// Everything up to this session (all before the first: `None`).
+    After(Option<SessionId>),
+    /// All of it.
+    Over,
+}
+
+struct Feed {
+    seq: u64,
+    walk: Walk,
+}
+
+/// The copies being kept.
+#[derive(Default)]
+pub(crate) struct Feeds {
+    by_peer: BTreeMap<NodeId, Feed>,
+    next_portion: Option<Instant>,
+}
+
+impl Feeds {
+    /// Keeps a copy at every other replica that is there.
+    pub(crate) fn set_peers(&mut self, cx: &mut Cx<'_>, sessions: &Sessions, sight: &Sight) {
+        let world = cx.world;
+        let wanted = |node: &NodeId| *node != cx.config.node && world.alive.contains(node);
+        let peers: Vec<NodeId> = world.replicas.iter().copied().filter(wanted).collect();
+        self.by_peer.retain(|node, _| peers.contains(node));
+        for peer in peers {
+            if !self.by_peer.contains_key(&peer) {
+                self.begin(cx, sessions, sight, peer);
+            }
+        }
+    }
+
+    /// A replica has missed something, or restarted.
+    pub(crate) fn begin(
+        &mut self,
+        cx: &mut Cx<'_>,
+        sessions: &Sessions,
+        sight: &Sight,
+        peer: NodeId,
+    ) {
+        if peer == cx.config.node || !cx.world.replicas.contains(&peer) {
+            return;
+        }
+        let seq = self.by_peer.get(&peer).map_or(1, |feed| feed.seq + 1);
+        cx.tell_peer(peer, ToPeer::Begin { seq });
+        self.by_peer.insert(
+            peer,
+            Feed {
+                seq,
+                walk: Walk::After(None),
+            },
+        );
+        self.say_portions(cx, sessions, sight, PORTION);
+    }
+
+    /// A session is new or has changed.
+    pub(crate) fn update(
+        &mut self,
+        cx: &mut Cx<'_>,
+        sessions: &Sessions,
+        sight: &Sight,
+        id: SessionId,
+    ) {
+        let Some(session) = sessions.session(id) else {
+            return;
+        };
+        let said: Vec<NodeId> = self.said(id);
+        if said.is_empty() {
+            return;
+        }
+        let update = describe(session, sight);
+        for peer in said {
+            self.say(cx, peer, update.clone());
+        }
+    }
+
+    /// A session has ended.
+    pub(crate) fn gone(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        for peer in self.said(session) {
+            self.say(cx, peer, WarmUpdate::Gone { session });
+        }
+    }
+
+    /// The replicas that have been told of everything up to this session; the others get to it.
+    fn said(&self, id: SessionId) -> Vec<NodeId> {
+        let said = |walk: Walk| match walk {
+            Walk::After(after) => after.is_some_and(|after| id <= after),
+            Walk::Over => true,
+        };
+        self.by_peer
+            .iter()
+            .filter(|(_, feed)| said(feed.walk))
+            .map(|(node, _)| *node)
+            .collect()
+    }
+
+    fn say(&mut self, cx: &mut Cx<'_>, peer: NodeId, update: WarmUpdate) {
+        if let Some(feed) = self.by_peer.get_mut(&peer) {
+            feed.seq += 1;
+            cx.tell_peer(
+                peer,
+                ToPeer::Update {
+                    seq: feed.seq,
+                    update,
+                },
+            );
+        }
+    }
+
+    /// Says everything that is still unsaid, at once: the owner stops.
+    pub(crate) fn finish(&mut self, cx: &mut Cx<'_>, sessions: &Sessions, sight: &Sight) {
+        self.say_portions(cx, sessions, sight, usize::MAX);
+    }
+
+    fn say_portions(
+        &mut self,
+        cx: &mut Cx<'_>,
+        sessions: &Sessions,
+        sight: &Sight,
+        portion: usize,
+    ) {
+        self.next_portion = None;
+        for peer in self.by_peer.keys().copied().collect::<Vec<_>>() {
+            let Some(Walk::After(mut at)) = self.by_peer.get(&peer).map(|feed| feed.walk) else {
+                continue;
+            };
+            let mut left = portion;
+            for session in sessions.after(at).take(portion) {
+                self.say(cx, peer, describe(session, sight));
+                at = Some(session.id);
+                left -= 1;
+            }
+            let Some(feed) = self.by_peer.get_mut(&peer) else {
+                continue;
+            };
+            if left == 0 {
+                feed.walk = Walk::After(at);
+                self.next_portion = Some(cx.now + PAUSE);
+            } else {
+                feed.walk = Walk::Over;
+                feed.seq += 1;
+                cx.tell_peer(peer, ToPeer::Complete { seq: feed.seq });
+            }
+        }
+    }
+
+    pub(crate) fn wake(&mut self, cx: &mut Cx<'_>, sessions: &Sessions, sight: &Sight) {
+        if self.next_portion.is_some_and(|due| due <= cx.now) {
+            self.say_portions(cx, sessions, sight, PORTION);
+        }
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.next_portion
+    }
+}
+
+fn describe(session: &Session, sight: &Sight) -> WarmUpdate {
+    let WarmSession {
+        jid,
+        presence,
+        interested,
+        expected,
+    } = warm(session, sight);
+    WarmUpdate::Session {
+        session: session.id,
+        jid,
+        presence,
+        interested,
+        expected,
+    }
+}
+
+/// A session as a copy keeps it.
+pub(crate) fn warm(session: &Session, sight: &Sight) -> WarmSession {
+    WarmSession {
+        jid: session.jid.clone(),
+        presence: sight
+            .published_by(&session.jid, session.id)
+            .map(|published| published.stanza.clone()),
+        interested: session.interested,
+        expected: session.standing == Standing::Expected,
+    }
+}

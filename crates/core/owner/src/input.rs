@@ -1,0 +1,85 @@
+//! What happens to a replica.
+
+use muster_envelope::{ToOwner, ToPeer};
+use muster_slot::{SlotCommand, SlotState};
+use muster_types::{BareJid, Boot, Epoch, LogIndex, NodeId, SlotId, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Which slot an account belongs to: a snapshot of the control log's state.
+pub trait Accounts {
+    /// The slot of a user; `None` when there is no such account here.
+    fn slot_of(&self, user: &BareJid) -> Option<SlotId>;
+}
+
+/// A shared snapshot of the accounts.
+pub type AccountsView = Arc<dyn Accounts + Send + Sync>;
+
+/// What a driver feeds into a [`Replica`](crate::Replica).
+pub enum Input {
+    /// The wall clock, for stamps in commands. Given before other inputs, as often as the stamps
+    /// are to be exact; nothing is decided by it.
+    Wall(Timestamp),
+    /// A newer snapshot of the accounts.
+    View(AccountsView),
+    /// Who is there. A node that is missing where it was before is lost.
+    Nodes {
+        /// The nodes in contact that hold sessions, this one included. A witness is not among
+        /// them: it has nothing to announce.
+        alive: BTreeSet<NodeId>,
+        /// The other replicas of the slot that keep a warm copy.
+        replicas: Vec<NodeId>,
+    },
+    /// A node said hello: it has (re)started, or the link to it is back.
+    NodeUp {
+        /// The node.
+        node: NodeId,
+        /// Its process start. Sessions of an earlier one are lost.
+        boot: Boot,
+    },
+    /// A node has died or lost its lease: its sessions are expected back.
+    NodeLost(NodeId),
+    /// Another slot (or this one) has a new owner, by its announcement or the control log.
+    OwnerKnown {
+        /// The slot.
+        slot: SlotId,
+        /// Its owner.
+        node: NodeId,
+        /// The epoch; an older one than known changes nothing.
+        epoch: Epoch,
+    },
+    /// An entry of the slot's log is committed. Every replica gets every entry, in order.
+    Committed {
+        /// Its index.
+        index: LogIndex,
+        /// The entry.
+        command: SlotCommand,
+    },
+    /// The log was too far ahead: this state replaces what was applied so far.
+    Installed(Box<SlotState>),
+    /// Become owner: propose `Open`, and serve once it is committed.
+    Open,
+    /// Stop serving now: hand-over, shutdown or a lost lease.
+    Close,
+    /// A message for the owner of this slot, or for its copy.
+    Envelope {
+        /// The node that sent it.
+        from: NodeId,
+        /// The epoch the sender believes in.
+        epoch: Epoch,
+        /// What is said.
+        body: Body,
+    },
+    /// The operator removed the account: drop the user's data and end the user's sessions. Means
+    /// nothing to a replica that does not serve, so the next owner has to be told as well.
+    RemoveUser(BareJid),
+}
+
+/// The content of an envelope that concerns a replica.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// For the owner.
+    ToOwner(ToOwner),
+    /// For the copy, or a copy's wish to begin again.
+    ToPeer(ToPeer),
+}

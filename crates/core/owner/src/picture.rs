@@ -1,0 +1,186 @@
+//! How much a new owner knows of its users' clients. Unknown is never unavailable:
+//!
+//! ```text
+//! Gathering  every node in contact announces its sessions; 5 s at most. Watchers who were shown
+//!            something wait, and so does work for users whose clients are not announced yet
+//! Partial    what is known is shown, but nothing is said to be gone until the grace time is over
+//! Certain    answers are complete: what is missing in them has gone
+//! ```
+//!
+//! A warm copy without gaps shortens none of this: its owner may have shown a client to somebody
+//! and died before it told the copy. It only knows whom to wait for.
+
+use crate::OwnerEvent;
+use crate::cx::Cx;
+use crate::lane::{Work, WorkKind};
+use crate::serving::Serving;
+use crate::sessions::Standing;
+use crate::sight::may_see;
+use muster_types::{BareJid, Instant, Jid, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long a new owner waits for the announcements of nodes in contact.
+const GATHER: Duration = Duration::from_secs(5);
+
+/// Contacts whose watchers get their complete answer at a time, and the pause between.
+const PORTION: usize = 256;
+const PAUSE: Duration = Duration::from_millis(10);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Gathering { until: Instant },
+    Partial { until: Instant },
+    Certain,
+}
+
+/// How much a new owner knows of its users' clients.
+pub(crate) struct Picture {
+    phase: Phase,
+    /// When whoever is not known here has had the time to come back.
+    grace_over: Instant,
+    /// Whether the warm copy had no gaps.
+    pub(crate) complete: bool,
+    /// Nodes that have not announced.
+    pub(crate) awaited: BTreeSet<NodeId>,
+    /// Watchers who were shown something by an earlier owner and have no complete answer yet, by
+    /// contact and node.
+    owed: BTreeMap<BareJid, BTreeMap<NodeId, BTreeSet<BareJid>>>,
+}
+
+impl Picture {
+    pub(crate) fn new(
+        now: Instant,
+        grace: Duration,
+        complete: bool,
+        awaited: BTreeSet<NodeId>,
+    ) -> Self {
+        let phase = Phase::Gathering {
+            until: now + GATHER,
+        };
+        Self {
+            phase,
+            grace_over: now + grace,
+            complete,
+            awaited,
+            owed: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a client that is not known here has gone.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.phase == Phase::Certain
+    }
+
+    /// Whether every node has announced or was waited for long enough.
+    pub(crate) const fn is_settled(&self) -> bool {
+        match self.phase {
+            Phase::Gathering { .. } => false,
+            Phase::Partial { .. } | Phase::Certain => true,
+        }
+    }
+
+    pub(crate) fn owe(&mut self, contact: BareJid, node: NodeId, watcher: BareJid) {
+        self.owed
+            .entry(contact)
+            .or_default()
+            .entry(node)
+            .or_default()
+            .insert(watcher);
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Gathering { until } | Phase::Partial { until } => Some(until),
+            Phase::Certain => None,
+        }
+    }
+}
+
+impl Serving {
+    /// Whether work has to wait for announcements: the recipient may have clients that are not
+    /// known to be here or gone.
+    pub(crate) fn is_too_early(&self, work: &Work) -> bool {
+        if self.picture.is_settled() || work.kind != WorkKind::Route {
+            return false;
+        }
+        let Some(user) = work.stanza.to.as_ref().map(Jid::to_bare) else {
+            return false;
+        };
+        let mut standings = self.sessions.of_user(&user).map(|session| session.standing);
+        if self.picture.complete {
+            standings.any(|standing| standing == Standing::Presumed)
+        } else {
+            !standings.any(|standing| standing == Standing::Live)
+        }
+    }
+
+    pub(crate) fn settle_if_announced(&mut self, cx: &mut Cx<'_>) {
+        if self.picture.awaited.is_empty() && !self.picture.is_settled() {
+            self.settle(cx);
+        }
+    }
+
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        let missing = std::mem::take(&mut self.picture.awaited).len();
+        self.expect_presumed(cx, None);
+        self.picture.phase = Phase::Partial {
+            until: self.picture.grace_over.max(cx.now),
+        };
+        cx.event(OwnerEvent::Settled {
+            slot: cx.config.slot,
+            live: self.sessions.count(Standing::Live),
+            expected: self.sessions.count(Standing::Expected),
+            missing,
+        });
+        self.show_so_far(cx);
+        self.go_on_all(cx);
+    }
+
+    /// Shows those who waited what there is so far.
+    fn show_so_far(&mut self, cx: &mut Cx<'_>) {
+        for (contact, nodes) in self.picture.owed.clone() {
+            // Newer than the news of the meantime, or it would be dropped.
+            self.sight.presentity_mut(&contact).touch();
+            self.answer(cx, &contact, nodes, false);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        contact: &BareJid,
+        nodes: BTreeMap<NodeId, BTreeSet<BareJid>>,
+        full: bool,
+    ) {
+        for (node, watchers) in nodes {
+            let may = |watcher: &BareJid| may_see(cx, contact, watcher);
+            let watchers: Vec<BareJid> = watchers.into_iter().filter(may).collect();
+            self.sight.show(cx, contact, node, watchers, full);
+        }
+    }
+
+    pub(crate) fn wake_picture(&mut self, cx: &mut Cx<'_>) {
+        match self.picture.phase {
+            Phase::Gathering { until } if until <= cx.now => self.settle(cx),
+            Phase::Partial { until } if until <= cx.now => self.complete_portion(cx),
+            Phase::Gathering { .. } | Phase::Partial { .. } | Phase::Certain => (),
+        }
+    }
+
+    /// Whoever is not here by now has gone: gives the answers that were owed, portion by portion.
+    fn complete_portion(&mut self, cx: &mut Cx<'_>) {
+        for _ in 0..PORTION {
+            let Some((contact, nodes)) = self.picture.owed.pop_first() else {
+                self.picture.phase = Phase::Certain;
+                return;
+            };
+            // Newer than what was said so far, or it would be dropped.
+            self.sight.presentity_mut(&contact).touch();
+            self.answer(cx, &contact, nodes, true);
+        }
+        self.picture.phase = Phase::Partial {
+            until: cx.now + PAUSE,
+        };
+    }
+}

@@ -1,0 +1,317 @@
+//! Presence between users: subscriptions, who sees what, and sessions that come and go.
+
+use crate::OwnerEvent;
+use crate::testing::{A, B, Net};
+use muster_envelope::{BindOutcome, ToOwner};
+use muster_types::{Boot, FullJid, Limits, ResourcePart, SessionId};
+use std::time::Duration;
+
+const GRACE: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_secs(1);
+
+#[test]
+fn two_users_subscribe_and_see_each_other() {
+    let mut net = Net::pair();
+    // In two slots: what one owner owes the other goes through the outbox.
+    let alice = net.login(A, "alice@example.com/a");
+    let zoe = net.login(B, "zoe@example.com/z");
+
+    net.send(alice, "<presence type='subscribe' to='zoe@example.com'/>");
+    let request = "<presence from='alice@example.com' type='subscribe' to='zoe@example.com'/>";
+    assert_eq!(net.take(zoe), [request]);
+    let push = net.take(alice);
+    assert!(
+        push[0].contains("subscription='none'") && push[0].contains("ask='subscribe'"),
+        "{push:?}"
+    );
+    assert_eq!(push.len(), 1);
+
+    net.send(zoe, "<presence type='subscribed' to='alice@example.com'/>");
+    let seen = net.take(alice);
+    assert!(
+        seen[0].contains("type='subscribed'") && seen[0].contains("from='zoe@example.com'"),
+        "{seen:?}"
+    );
+    assert!(seen[1].contains("subscription='to'"), "{seen:?}");
+    assert_eq!(seen[2], "zoe@example.com/z available");
+    assert_eq!(seen.len(), 3);
+
+    net.take(zoe);
+    net.publish(zoe, "<show>away</show>");
+    assert_eq!(
+        net.take(alice),
+        ["zoe@example.com/z available <show>away</show>"]
+    );
+    net.publish(alice, "<show>dnd</show>");
+    assert_eq!(
+        net.take(zoe).len(),
+        1,
+        "zoe sees only herself: alice has not let her"
+    );
+}
+
+#[test]
+fn a_request_waits_until_its_user_comes() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    net.send(alice, "<presence type='subscribe' to='bob@example.com'/>");
+    for _ in 0..2 {
+        let bob = net.bind(B, "bob@example.com/b");
+        net.publish(bob, "");
+        assert!(
+            net.take(bob)
+                .iter()
+                .any(|got| got.contains("type='subscribe'"))
+        );
+        net.leave(bob, true);
+    }
+}
+
+#[test]
+fn who_loses_sight_sees_the_user_go() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+
+    net.send(
+        alice,
+        "<presence type='unsubscribed' to='bob@example.com'/>",
+    );
+    let seen = net.take(bob);
+    assert!(
+        seen.contains(&"alice@example.com/a unavailable".to_owned()),
+        "{seen:?}"
+    );
+    net.take(alice);
+    net.publish(alice, "<show>away</show>");
+    assert_eq!(net.take(bob), Vec::<String>::new());
+    net.publish(bob, "<show>away</show>");
+    assert!(
+        net.take(alice)
+            .contains(&"bob@example.com/b available <show>away</show>".to_owned())
+    );
+
+    net.send(alice, "<iq type='set' id='x'><query xmlns='jabber:iq:roster'><item jid='bob@example.com' subscription='remove'/></query></iq>");
+    let seen = net.take(alice);
+    assert!(
+        seen.iter()
+            .any(|got| got.contains("type='result'") && got.contains("id='x'")),
+        "{seen:?}"
+    );
+    assert!(
+        seen.contains(&"bob@example.com/b unavailable".to_owned()),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn own_clients_see_each_other() {
+    let mut net = Net::pair();
+    let phone = net.login(A, "alice@example.com/phone");
+    let desk = net.bind(B, "alice@example.com/desk");
+    net.publish(desk, "");
+    let desk_sees = net.take(desk);
+    assert_eq!(desk_sees.len(), 2, "itself and the phone: {desk_sees:?}");
+    assert!(
+        desk_sees
+            .iter()
+            .any(|got| got.contains("from='alice@example.com/phone'"))
+    );
+    assert_eq!(
+        net.take(phone),
+        ["<presence from='alice@example.com/desk' to='alice@example.com'/>"]
+    );
+    net.leave(desk, true);
+    assert_eq!(
+        net.take(phone),
+        ["<presence from='alice@example.com/desk' type='unavailable' to='alice@example.com'/>"]
+    );
+}
+
+#[test]
+fn a_client_that_leaves_is_gone_at_once() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.publish_unavailable(bob);
+    assert_eq!(net.take(alice), ["bob@example.com/b unavailable"]);
+    net.publish(bob, "");
+    assert_eq!(net.take(alice), ["bob@example.com/b available"]);
+    net.leave(bob, true);
+    assert_eq!(net.take(alice), ["bob@example.com/b unavailable"]);
+    net.pass(GRACE + MOMENT);
+    assert_eq!(net.take(alice), Vec::<String>::new());
+}
+
+#[test]
+fn a_client_that_is_cut_off_is_gone_once_when_the_grace_ends() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.leave(bob, false);
+    net.pass(GRACE - MOMENT);
+    assert_eq!(net.take(alice), Vec::<String>::new());
+    net.pass(2 * MOMENT);
+    assert_eq!(net.take(alice), ["bob@example.com/b unavailable"]);
+    net.pass(2 * GRACE);
+    assert_eq!(net.take(alice), Vec::<String>::new());
+}
+
+#[test]
+fn a_client_that_comes_back_was_never_gone() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.leave(bob, false);
+    net.pass(GRACE / 2);
+    let bob = net.bind(A, "bob@example.com/b");
+    assert_eq!(net.take(alice), Vec::<String>::new());
+    net.publish(bob, "<show>away</show>");
+    assert_eq!(
+        net.take(alice),
+        ["bob@example.com/b available <show>away</show>"]
+    );
+    net.pass(2 * GRACE);
+    assert_eq!(net.take(alice), Vec::<String>::new());
+}
+
+#[test]
+fn a_client_that_comes_back_and_leaves_without_a_word_is_gone() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.leave(bob, false);
+    let bob = net.bind(A, "bob@example.com/b");
+    net.leave(bob, true);
+    assert_eq!(net.take(alice), ["bob@example.com/b unavailable"]);
+    net.pass(2 * GRACE);
+    assert_eq!(net.take(alice), Vec::<String>::new());
+}
+
+#[test]
+fn the_newer_of_two_clients_wins_the_resource() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let old = net.login(A, "bob@example.com/b");
+    net.befriend(alice, old);
+    let new = net.bind(B, "bob@example.com/b");
+    assert_eq!(
+        net.bound[&new],
+        BindOutcome::Bound(FullJid::new("bob@example.com/b").unwrap())
+    );
+    assert_eq!(net.take(old), ["conflict"]);
+    // The replaced client's node says that it ended: that concerns nobody any more.
+    net.raw(
+        A,
+        ToOwner::Unbind {
+            session: old,
+            graceful: true,
+        },
+    );
+    net.publish(new, "");
+    net.pass(2 * GRACE);
+    assert_eq!(net.take(alice), ["bob@example.com/b available"]);
+}
+
+#[test]
+fn binding_is_limited_and_needs_an_account() {
+    let mut net = Net::pair();
+    let limit = Limits::default().sessions_per_user;
+    for n in 0..limit {
+        let session = net.bind(A, &format!("alice@example.com/{n}"));
+        assert!(matches!(net.bound[&session], BindOutcome::Bound(_)));
+    }
+    let surplus = net.bind(A, "alice@example.com/surplus");
+    assert_eq!(net.bound[&surplus], BindOutcome::TooMany);
+
+    net.set_account_known("carol@example.com", false);
+    let session = SessionId {
+        node: A,
+        boot: Boot(1),
+        serial: 1000,
+    };
+    let generated = ResourcePart::new("g").unwrap().into_owned();
+    let user = FullJid::new("carol@example.com/x").unwrap().to_bare();
+    let bind = ToOwner::Bind {
+        session,
+        user,
+        wanted: None,
+        generated,
+    };
+    net.raw(A, bind.clone());
+    assert!(
+        !net.bound.contains_key(&session),
+        "the account may be on its way"
+    );
+    net.pass(2 * MOMENT);
+    assert_eq!(net.bound[&session], BindOutcome::NoAccount);
+    net.raw(A, bind);
+    net.set_account_known("carol@example.com", true);
+    assert_eq!(
+        net.bound[&session],
+        BindOutcome::Bound(FullJid::new("carol@example.com/g").unwrap())
+    );
+}
+
+#[test]
+fn a_node_that_is_lost_takes_its_clients_along_after_the_grace() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.kill(B);
+    assert_eq!(net.take(alice), Vec::<String>::new());
+    net.pass(GRACE + MOMENT);
+    assert_eq!(net.take(alice), ["bob@example.com/b unavailable"]);
+    assert!(
+        net.events
+            .contains(&OwnerEvent::SessionDown { session: bob })
+    );
+}
+
+#[test]
+fn a_removed_user_is_gone_for_everybody() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.remove_account("bob@example.com");
+    let seen = net.take(alice);
+    assert!(
+        seen.contains(&"bob@example.com/b unavailable".to_owned()),
+        "{seen:?}"
+    );
+    assert!(net.take(bob).contains(&"conflict".to_owned()));
+    net.send(
+        alice,
+        "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>",
+    );
+    let roster = net.take(alice).join("");
+    assert!(roster.contains("subscription='none'"), "{roster}");
+}
+
+#[test]
+fn directed_presence_reaches_whom_it_is_directed_at() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    for to in ["bob@example.com", "bob@example.com/b"] {
+        net.send(
+            alice,
+            &format!("<presence to='{to}'><show>chat</show></presence>"),
+        );
+        assert_eq!(net.take(bob).len(), 1, "{to}");
+    }
+    for (to, kind) in [
+        ("bob@example.com/x", "unavailable"),
+        ("bob@example.com", "probe"),
+    ] {
+        net.send(alice, &format!("<presence to='{to}' type='{kind}'/>"));
+        assert_eq!(net.take(bob), Vec::<String>::new(), "{to}");
+    }
+}

@@ -1,0 +1,175 @@
+//! A client's own presence (RFC 6121 §4) and presence directed at one of our users (§4.6).
+
+use crate::cx::Cx;
+use crate::serving::Serving;
+use crate::sessions::Session;
+use muster_envelope::ToNode;
+use muster_presence::{Publication, Published};
+use muster_stanza::{PresenceType, Stanza};
+use muster_types::{BareJid, Jid, SessionId};
+
+impl Serving {
+    pub(crate) fn on_publish(&mut self, cx: &mut Cx<'_>, id: SessionId, presence: Stanza) {
+        self.revive(cx, id);
+        let Some(session) = self.sessions.session(id).cloned() else {
+            return;
+        };
+        let (user, resource) = (session.jid.to_bare(), session.resource());
+        if self
+            .sessions
+            .at(&user, &resource)
+            .is_none_or(|current| current.id != id)
+        {
+            return;
+        }
+        let stanza = Stanza {
+            to: None,
+            from: Some(session.jid.clone().into()),
+            ..presence
+        };
+        match stanza.presence_type() {
+            Some(PresenceType::Available) => self.available(cx, &session, stanza),
+            Some(PresenceType::Unavailable) => self.unavailable(cx, &session, &stanza),
+            Some(
+                PresenceType::Subscribe
+                | PresenceType::Subscribed
+                | PresenceType::Unsubscribe
+                | PresenceType::Unsubscribed
+                | PresenceType::Probe
+                | PresenceType::Error,
+            )
+            | None => (),
+        }
+    }
+
+    /// Initial presence (§4.2) or a later one (§4.4).
+    pub(crate) fn available(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: Stanza) {
+        let (user, resource) = (session.jid.to_bare(), session.resource());
+        let publication = Publication::new(session.id, stanza.clone());
+        let takes = publication.priority >= 0;
+        let presentity = self.sight.presentity_mut(&user);
+        let earlier = presentity
+            .publication(&resource)
+            .map(|publication| publication.session);
+        let published = presentity.publish(resource.clone(), publication);
+        if let Some(earlier) = earlier.filter(|earlier| *earlier != session.id) {
+            // Its publication is replaced, so nobody is told that it has gone.
+            self.end(cx, earlier);
+        }
+        self.forks.untie(&user, &resource);
+        self.feeds
+            .update(cx, &self.sessions, &self.sight, session.id);
+        self.sight.tell(cx, &user, &resource, &stanza);
+        self.tell_own_clients(cx, &user, &stanza);
+        let began_to_take = match published {
+            Published::Initial { .. } => {
+                self.welcome(cx, session, &user);
+                takes
+            }
+            Published::Changed { before } => takes && before < 0,
+        };
+        if began_to_take {
+            self.mailbox
+                .hand_over(cx, &mut self.proposals, &user, session.id);
+        }
+    }
+
+    /// The client stays connected but is not to be seen (§4.5).
+    fn unavailable(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: &Stanza) {
+        self.forks
+            .untie(&session.jid.to_bare(), &session.resource());
+        self.mailbox.left(cx, &mut self.proposals, session.id);
+        let presentity = self.sight.presentity(&session.jid.to_bare());
+        let shown = presentity.and_then(|presentity| presentity.publication(&session.resource()));
+        let shown = shown.map(|publication| publication.session);
+        self.retract(cx, &session.jid, stanza);
+        match shown {
+            Some(earlier) if earlier != session.id => self.end(cx, earlier),
+            Some(_) | None => self
+                .feeds
+                .update(cx, &self.sessions, &self.sight, session.id),
+        }
+    }
+
+    /// What a client gets that has become available: whom it sees, its user's other clients
+    /// (§4.2.2), and the requests its user has not answered (§3.1.3).
+    fn welcome(&mut self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
+        self.send_contacts(cx, session.id, user);
+        let own = session.resource();
+        if let Some(presentity) = self.sight.presentity(user) {
+            for (_, other) in presentity
+                .publications()
+                .filter(|(resource, _)| **resource != own)
+            {
+                let stanza = other.stanza.clone().with_to(session.jid.clone());
+                cx.deliver([session.id], &stanza);
+            }
+        }
+        for request in cx.state.pending_in(user).cloned().collect::<Vec<_>>() {
+            cx.deliver([session.id], &request);
+        }
+    }
+
+    /// Tells the session's node whom the user sees (RFC 6121 §4.3: the probes stay inside).
+    pub(crate) fn send_contacts(&self, cx: &mut Cx<'_>, session: SessionId, user: &BareJid) {
+        let roster = cx.state.roster(user);
+        let items = roster.into_iter().flat_map(|roster| roster.items());
+        let contacts = items.filter(|item| item.subscription.sees_contact());
+        let contacts = contacts.map(|item| item.contact.clone()).collect();
+        cx.tell_node(session.node, ToNode::Contacts { session, contacts });
+    }
+
+    /// A user's clients see each other, and each sees itself (§4.2.2, §4.4.2).
+    pub(crate) fn tell_own_clients(&self, cx: &mut Cx<'_>, user: &BareJid, stanza: &Stanza) {
+        let clients: Vec<SessionId> = self
+            .sight
+            .living(user)
+            .map(|(_, own)| own.session)
+            .collect();
+        if !clients.is_empty() {
+            cx.deliver(clients, &stanza.clone().with_to(user.clone()));
+        }
+    }
+
+    /// Presence that another user directs at one of ours. Without subscription, but wanted by its
+    /// sender: it goes to the clients as it is (§4.6.3, §8.5.2.1.2, §8.5.3.1).
+    pub(crate) fn directed_presence(
+        &self,
+        cx: &mut Cx<'_>,
+        stanza: &Stanza,
+        presence: PresenceType,
+    ) {
+        match presence {
+            PresenceType::Available | PresenceType::Unavailable | PresenceType::Error => (),
+            // Subscription stanzas come through the outbox, probes stay inside the server.
+            PresenceType::Subscribe
+            | PresenceType::Subscribed
+            | PresenceType::Unsubscribe
+            | PresenceType::Unsubscribed
+            | PresenceType::Probe => return,
+        }
+        let Some(to) = &stanza.to else { return };
+        let clients: Vec<SessionId> = match to.try_as_full() {
+            Ok(full) => self.here(full).into_iter().collect(),
+            Err(bare) => self
+                .sight
+                .living(bare)
+                .map(|(_, client)| client.session)
+                .collect(),
+        };
+        cx.deliver(clients, stanza);
+    }
+
+    /// The session that has this address and is not just expected back.
+    pub(crate) fn here(&self, jid: &muster_types::FullJid) -> Option<SessionId> {
+        let session = self
+            .sessions
+            .at(&jid.to_bare(), &jid.resource().to_owned())?;
+        (session.standing != crate::sessions::Standing::Expected).then_some(session.id)
+    }
+}
+
+/// The user a stanza comes from.
+pub(crate) fn sender(stanza: &Stanza) -> Option<BareJid> {
+    stanza.from.as_ref().map(Jid::to_bare)
+}

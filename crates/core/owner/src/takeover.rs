@@ -1,0 +1,228 @@
+//! From one owner to the next: what the warm copy and the nodes' announcements say of sessions,
+//! and what becomes of the sessions of a node that is lost or comes back.
+
+use crate::cx::Cx;
+use crate::serving::Serving;
+use crate::sessions::{Session, Standing};
+use crate::sight::unavailable;
+use crate::warm::WarmCopy;
+use crate::{Output, OwnerEvent};
+use muster_envelope::{AnnouncedSession, Announcement, ToNode};
+use muster_presence::Publication;
+use muster_stanza::Stanza;
+use muster_types::{Boot, NodeId, SessionId};
+
+impl Serving {
+    /// Takes over what the copy knows, and lets everybody know who serves.
+    pub(crate) fn open(&mut self, cx: &mut Cx<'_>, copy: WarmCopy) {
+        // Clients that were expected back come first, so that the ones that took their places win.
+        let (expected, here): (Vec<_>, Vec<_>) = copy
+            .into_sessions()
+            .partition(|(_, session)| session.expected);
+        for (id, warm) in expected.into_iter().chain(here) {
+            let may_live = !warm.expected && cx.world.may_live(id.node, id.boot);
+            let standing = if may_live {
+                Standing::Presumed
+            } else {
+                Standing::Expected
+            };
+            let session = Session {
+                id,
+                jid: warm.jid,
+                interested: warm.interested,
+                standing,
+            };
+            self.restore(cx, session, warm.presence);
+        }
+        cx.out.push_back(Output::Broadcast(cx.opened()));
+        cx.event(OwnerEvent::Opened {
+            slot: cx.config.slot,
+            epoch: cx.epoch,
+            warm: self.picture.complete,
+            sessions: self.sessions.all().count(),
+        });
+        self.feeds.set_peers(cx, &self.sessions, &self.sight);
+        self.outbox.open(cx);
+        self.settle_if_announced(cx);
+    }
+
+    fn restore(&mut self, cx: &Cx<'_>, session: Session, presence: Option<Stanza>) {
+        let (id, expected) = (session.id, session.standing == Standing::Expected);
+        if let Some(stanza) = presence {
+            let publication = Publication {
+                expected,
+                ..Publication::new(id, stanza)
+            };
+            let (user, resource) = (session.jid.to_bare(), session.resource());
+            let presentity = self.sight.presentity_mut(&user);
+            let earlier = presentity
+                .publication(&resource)
+                .map(|publication| publication.session);
+            presentity.publish(resource, publication);
+            if let Some(earlier) = earlier {
+                self.grace.cancel(earlier);
+                self.sessions.remove(earlier);
+            }
+        } else if expected {
+            // Nobody sees it, so nobody waits for it.
+            return;
+        }
+        if expected {
+            self.grace.start(id, cx.now + cx.config.limits.grace);
+        }
+        self.sessions.insert(session);
+    }
+
+    /// A node says which of its sessions and watchers concern this slot.
+    pub(crate) fn on_announce(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: NodeId,
+        announcement: Announcement,
+    ) {
+        let Announcement {
+            sessions,
+            watches,
+            last,
+        } = announcement;
+        for session in sessions
+            .into_iter()
+            .filter(|session| session.session.node == from)
+        {
+            self.announced(cx, session);
+        }
+        self.on_watch(cx, from, watches);
+        if last {
+            self.expect_presumed(cx, Some(from));
+            self.picture.awaited.remove(&from);
+            self.go_on_all(cx);
+            self.settle_if_announced(cx);
+        }
+    }
+
+    fn announced(&mut self, cx: &mut Cx<'_>, announced: AnnouncedSession) {
+        let AnnouncedSession {
+            session: id,
+            jid,
+            presence,
+            interested,
+        } = announced;
+        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        let holder = self
+            .sessions
+            .at(&user, &resource)
+            .map(|holder| (holder.id, holder.standing));
+        match holder {
+            Some((holder, _)) if holder == id => self.revive(cx, id),
+            Some((holder, Standing::Live)) if !is_newer(id, holder) => {
+                cx.tell_node(id.node, ToNode::Replaced { session: id });
+                return;
+            }
+            Some(_) | None => {
+                self.enter(
+                    cx,
+                    Session {
+                        id,
+                        jid,
+                        interested,
+                        standing: Standing::Live,
+                    },
+                );
+            }
+        }
+        let Some(session) = self.sessions.session_mut(id) else {
+            return;
+        };
+        session.interested |= interested;
+        let session = session.clone();
+        let known = self
+            .sight
+            .published_by(&session.jid, id)
+            .map(|known| known.stanza.clone());
+        match (known, presence) {
+            (Some(known), Some(presence)) if same_presence(&known, &presence) => {
+                self.send_contacts(cx, id, &user);
+                if self
+                    .sight
+                    .takers(&user)
+                    .any(|(_, taker)| taker.session == id)
+                {
+                    self.mailbox.hand_over(cx, &mut self.proposals, &user, id);
+                }
+            }
+            (_, Some(presence)) => self.on_publish(cx, id, presence),
+            (Some(_), None) => {
+                let gone = unavailable(&session.jid);
+                self.on_publish(cx, id, gone);
+            }
+            (None, None) => self.feeds.update(cx, &self.sessions, &self.sight, id),
+        }
+    }
+
+    /// Sessions of the copy that their node (or, after the wait, any node) did not announce: their
+    /// clients left or were cut off while nobody listened. They are expected back like any other.
+    pub(crate) fn expect_presumed(&mut self, cx: &mut Cx<'_>, node: Option<NodeId>) {
+        let presumed = self.sessions.all().filter(|session| {
+            session.standing == Standing::Presumed
+                && node.is_none_or(|node| session.id.node == node)
+        });
+        for id in presumed.map(|session| session.id).collect::<Vec<_>>() {
+            self.lose(cx, id);
+        }
+    }
+
+    /// A node has died or lost its lease: its sessions are expected back. Its watchers stay, for
+    /// the case that only the link was down.
+    pub(crate) fn on_node_lost(&mut self, cx: &mut Cx<'_>, node: NodeId) {
+        let here = self
+            .sessions
+            .of_node(node)
+            .filter(|session| session.standing != Standing::Expected);
+        for id in here.map(|session| session.id).collect::<Vec<SessionId>>() {
+            self.lose(cx, id);
+        }
+        self.picture.awaited.remove(&node);
+        self.settle_if_announced(cx);
+        self.go_on_all(cx);
+    }
+
+    /// A node said hello. An earlier process of it is gone with all its sessions and watchers.
+    /// Told who serves, the node announces what it has.
+    pub(crate) fn on_node_up(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        boot: Boot,
+        restarted: bool,
+    ) {
+        let earlier = self
+            .sessions
+            .of_node(node)
+            .filter(|session| session.id.boot != boot && session.standing != Standing::Expected);
+        for id in earlier
+            .map(|session| session.id)
+            .collect::<Vec<SessionId>>()
+        {
+            self.lose(cx, id);
+        }
+        self.lanes.forget_earlier_boots(node, boot);
+        if restarted {
+            self.sight.watchers.forget_node(node);
+        }
+        let envelope = cx.opened();
+        cx.out.push_back(Output::Send { to: node, envelope });
+    }
+}
+
+/// Which of two living sessions took an address later. Only sessions of one process can be
+/// compared; otherwise the one known first stays.
+fn is_newer(one: SessionId, than: SessionId) -> bool {
+    (one.node, one.boot) == (than.node, than.boot) && one.serial > than.serial
+}
+
+/// Whether watchers would see no difference.
+fn same_presence(known: &Stanza, announced: &Stanza) -> bool {
+    known.content == announced.content
+        && known.kind == announced.kind
+        && known.lang == announced.lang
+}

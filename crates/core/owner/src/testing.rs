@@ -1,0 +1,314 @@
+//! A cluster in memory for the tests: replicas over an instant log, and nodes that do what a
+//! router does as far as an owner can tell.
+
+mod client;
+mod router;
+
+use crate::{Accounts, Body, Config, Fork, Input, Output, OwnerEvent, Replica};
+use muster_envelope::{BindOutcome, Envelope};
+use muster_presence::Version;
+use muster_slot::{SlotCommand, SlotState};
+use muster_stanza::Stanza;
+use muster_types::{
+    BareJid, Boot, Epoch, FullJid, Instant, Limits, LogIndex, Machine, NodeId, ResourcePart,
+    SessionId, SlotId, Timestamp,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+pub(crate) const A: NodeId = NodeId(1);
+pub(crate) const B: NodeId = NodeId(2);
+pub(crate) const ONE: SlotId = SlotId(1);
+pub(crate) const TWO: SlotId = SlotId(2);
+
+/// Users whose names begin with a to m live in slot one, the others in slot two; those on
+/// `removed` nowhere.
+#[derive(Default, Clone)]
+struct Alphabet {
+    removed: BTreeSet<BareJid>,
+}
+
+impl Accounts for Alphabet {
+    fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
+        let first = user.node()?.as_str().bytes().next()?;
+        (!self.removed.contains(user) && user.domain().as_str() == "example.com")
+            .then_some(if first <= b'm' { ONE } else { TWO })
+    }
+}
+
+struct Client {
+    jid: FullJid,
+    presence: Option<Stanza>,
+    interested: bool,
+    serials: BTreeMap<SlotId, u64>,
+}
+
+/// The router's side of a node.
+#[derive(Default)]
+struct Node {
+    clients: BTreeMap<SessionId, Client>,
+    watches: BTreeMap<(BareJid, BareJid), Shown>,
+}
+
+/// What was shown to a watcher of a contact.
+#[derive(Default)]
+struct Shown {
+    version: Option<Version>,
+    resources: BTreeSet<ResourcePart>,
+}
+
+pub(crate) struct Net {
+    pub(crate) now: Instant,
+    replicas: BTreeMap<(SlotId, NodeId), Replica>,
+    logs: BTreeMap<SlotId, Vec<SlotCommand>>,
+    /// Proposals are kept back while this is set.
+    pub(crate) log_stands: bool,
+    held: Vec<(SlotId, SlotCommand)>,
+    boots: BTreeMap<NodeId, Boot>,
+    down: BTreeSet<NodeId>,
+    nodes: BTreeMap<NodeId, Node>,
+    owners: BTreeMap<SlotId, (Epoch, NodeId)>,
+    serial: u64,
+    queue: VecDeque<(SlotId, NodeId, Output)>,
+    /// What each client has received.
+    got: BTreeMap<SessionId, Vec<String>>,
+    pub(crate) confirmed: BTreeMap<SessionId, u64>,
+    pub(crate) bound: BTreeMap<SessionId, BindOutcome>,
+    pub(crate) events: Vec<OwnerEvent>,
+    /// Envelopes for which this says true are lost.
+    pub(crate) lose: fn(&Envelope) -> bool,
+    /// Nodes that do not announce themselves to a new owner.
+    pub(crate) silent: BTreeSet<NodeId>,
+    fork: Fork,
+    accounts: Alphabet,
+}
+
+impl Net {
+    /// Two nodes; slot one is served by A, slot two by B.
+    pub(crate) fn pair() -> Self {
+        Self::with_fork(Fork::UntilAnswered)
+    }
+
+    pub(crate) fn with_fork(fork: Fork) -> Self {
+        let mut net = Self {
+            now: Instant::from_nanos(1_000_000_000),
+            replicas: BTreeMap::new(),
+            logs: BTreeMap::from([(ONE, Vec::new()), (TWO, Vec::new())]),
+            log_stands: false,
+            held: Vec::new(),
+            boots: BTreeMap::from([(A, Boot(1)), (B, Boot(1))]),
+            down: BTreeSet::from([A, B]),
+            nodes: BTreeMap::from([(A, Node::default()), (B, Node::default())]),
+            owners: BTreeMap::new(),
+            serial: 0,
+            queue: VecDeque::new(),
+            got: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
+            bound: BTreeMap::new(),
+            events: Vec::new(),
+            lose: |_| false,
+            silent: BTreeSet::new(),
+            fork,
+            accounts: Alphabet::default(),
+        };
+        net.start(A);
+        net.start(B);
+        net.open(ONE, A);
+        net.open(TWO, B);
+        net
+    }
+
+    /// Starts a node with what the logs hold.
+    pub(crate) fn start(&mut self, node: NodeId) {
+        let boot = self.boots[&node];
+        self.down.remove(&node);
+        for slot in [ONE, TWO] {
+            let config = Config {
+                node,
+                boot,
+                slot,
+                limits: Limits::default(),
+                fork: self.fork,
+            };
+            let mut replica = Replica::new(config, SlotState::new(Limits::default()));
+            for (index, command) in self.logs[&slot].iter().enumerate() {
+                let index = LogIndex(index as u64 + 1);
+                replica.handle(
+                    self.now,
+                    Input::Committed {
+                        index,
+                        command: command.clone(),
+                    },
+                );
+            }
+            while replica.poll().is_some() {}
+            self.replicas.insert((slot, node), replica);
+        }
+        self.give_view();
+        self.tell_nodes();
+        for slot in [ONE, TWO] {
+            for other in [A, B] {
+                self.input(slot, other, Input::NodeUp { node, boot });
+            }
+        }
+    }
+
+    fn give_view(&mut self) {
+        let accounts = Arc::new(self.accounts.clone());
+        for slot in [ONE, TWO] {
+            for node in [A, B] {
+                self.input(slot, node, Input::View(accounts.clone()));
+            }
+        }
+    }
+
+    /// The process dies: sockets, soft state and clients are gone, the log stays.
+    pub(crate) fn kill(&mut self, node: NodeId) {
+        self.down.insert(node);
+        self.replicas.retain(|(_, at), _| *at != node);
+        self.nodes.insert(node, Node::default());
+        if let Some(boot) = self.boots.get_mut(&node) {
+            boot.0 += 1;
+        }
+        self.tell_nodes();
+    }
+
+    fn tell_nodes(&mut self) {
+        let alive: BTreeSet<NodeId> = [A, B]
+            .into_iter()
+            .filter(|node| !self.down.contains(node))
+            .collect();
+        for slot in [ONE, TWO] {
+            for node in [A, B] {
+                let replicas = vec![A, B];
+                self.input(
+                    slot,
+                    node,
+                    Input::Nodes {
+                        alive: alive.clone(),
+                        replicas,
+                    },
+                );
+            }
+        }
+    }
+
+    pub(crate) fn open(&mut self, slot: SlotId, node: NodeId) {
+        self.input(slot, node, Input::Open);
+    }
+
+    pub(crate) fn replica(&self, slot: SlotId, node: NodeId) -> &Replica {
+        &self.replicas[&(slot, node)]
+    }
+
+    /// Feeds one input and everything that follows from it.
+    pub(crate) fn input(&mut self, slot: SlotId, node: NodeId, input: Input) {
+        let Some(replica) = self.replicas.get_mut(&(slot, node)) else {
+            return;
+        };
+        replica.handle(
+            self.now,
+            Input::Wall(Timestamp(self.now.as_nanos() / 1_000_000)),
+        );
+        replica.handle(self.now, input);
+        self.drain(slot, node);
+        self.settle();
+    }
+
+    fn drain(&mut self, slot: SlotId, node: NodeId) {
+        let Some(replica) = self.replicas.get_mut(&(slot, node)) else {
+            return;
+        };
+        while let Some(output) = replica.poll() {
+            self.queue.push_back((slot, node, output));
+        }
+    }
+
+    fn settle(&mut self) {
+        while let Some((slot, node, output)) = self.queue.pop_front() {
+            match output {
+                Output::Propose(command) if self.log_stands => self.held.push((slot, command)),
+                Output::Propose(command) => self.commit(slot, command),
+                Output::Persist { .. } => (),
+                Output::Send { to, envelope } => self.carry(node, to, envelope),
+                Output::Broadcast(envelope) => {
+                    for to in [A, B] {
+                        self.carry(node, to, envelope.clone());
+                    }
+                }
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    /// The log goes on with what was kept back.
+    pub(crate) fn release_log(&mut self) {
+        self.log_stands = false;
+        for (slot, command) in std::mem::take(&mut self.held) {
+            self.commit(slot, command);
+        }
+        self.settle();
+    }
+
+    /// What was proposed while the log stood still is lost.
+    pub(crate) fn drop_held(&mut self) -> usize {
+        std::mem::take(&mut self.held).len()
+    }
+
+    fn commit(&mut self, slot: SlotId, command: SlotCommand) {
+        let log = self.logs.get_mut(&slot).unwrap();
+        log.push(command.clone());
+        let index = LogIndex(log.len() as u64);
+        for node in [A, B] {
+            if let Some(replica) = self.replicas.get_mut(&(slot, node)) {
+                replica.handle(
+                    self.now,
+                    Input::Committed {
+                        index,
+                        command: command.clone(),
+                    },
+                );
+                self.drain(slot, node);
+            }
+        }
+    }
+
+    pub(crate) fn log_len(&self, slot: SlotId) -> usize {
+        self.logs[&slot].len()
+    }
+
+    fn carry(&mut self, from: NodeId, to: NodeId, envelope: Envelope) {
+        if self.down.contains(&to) || self.down.contains(&from) || (self.lose)(&envelope) {
+            return;
+        }
+        match envelope {
+            Envelope::Opened {
+                slot, epoch, node, ..
+            } => self.opened(slot, epoch, node, to),
+            Envelope::Closed { slot, epoch } => {
+                if self.owners.get(&slot).is_some_and(|owner| owner.0 == epoch) {
+                    self.owners.remove(&slot);
+                }
+            }
+            Envelope::ToOwner { slot, epoch, body } => {
+                self.hand(slot, to, from, epoch, Body::ToOwner(body));
+            }
+            Envelope::ToPeer { slot, epoch, body } => {
+                self.hand(slot, to, from, epoch, Body::ToPeer(body))
+            }
+            Envelope::ToNode { slot, epoch, body } => {
+                // Several replies can be on their way while an owner is replaced.
+                if self.owners.get(&slot).is_none_or(|owner| owner.0 <= epoch) {
+                    self.node_gets(to, body);
+                }
+            }
+        }
+    }
+
+    fn hand(&mut self, slot: SlotId, to: NodeId, from: NodeId, epoch: Epoch, body: Body) {
+        if let Some(replica) = self.replicas.get_mut(&(slot, to)) {
+            replica.handle(self.now, Input::Envelope { from, epoch, body });
+            self.drain(slot, to);
+        }
+    }
+}

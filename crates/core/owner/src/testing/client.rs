@@ -1,0 +1,231 @@
+//! What tests do: clients that come, speak and go.
+
+use super::{Client, Net, ONE};
+use crate::{Accounts, Input};
+use muster_envelope::ToOwner;
+use muster_stanza::{Element, PresenceType, Stanza};
+use muster_types::{BareJid, FullJid, Machine, NodeId, ResourcePart, SessionId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+impl Net {
+    /// Binds a client on a node; its presence is not sent yet.
+    pub(crate) fn bind(&mut self, at: NodeId, jid: &str) -> SessionId {
+        let jid = FullJid::new(jid).unwrap();
+        self.serial += 1;
+        let session = SessionId {
+            node: at,
+            boot: self.boots[&at],
+            serial: self.serial,
+        };
+        let client = Client {
+            jid: jid.clone(),
+            presence: None,
+            interested: false,
+            serials: BTreeMap::new(),
+        };
+        self.nodes
+            .get_mut(&at)
+            .unwrap()
+            .clients
+            .insert(session, client);
+        let resource = jid.resource().to_owned();
+        let (user, generated) = (
+            jid.to_bare(),
+            ResourcePart::new("generated").unwrap().into_owned(),
+        );
+        let wanted = Some(resource);
+        self.tell_owner(
+            at,
+            &jid.to_bare(),
+            ToOwner::Bind {
+                session,
+                user,
+                wanted,
+                generated,
+            },
+        );
+        session
+    }
+
+    /// Binds a client that asks for the roster and becomes available.
+    pub(crate) fn login(&mut self, at: NodeId, jid: &str) -> SessionId {
+        let session = self.bind(at, jid);
+        self.send(
+            session,
+            "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>",
+        );
+        self.publish(session, "");
+        self.forget();
+        session
+    }
+
+    pub(crate) fn jid(&self, session: SessionId) -> FullJid {
+        self.nodes[&session.node].clients[&session].jid.clone()
+    }
+
+    pub(crate) fn publish(&mut self, session: SessionId, content: &str) {
+        let presence =
+            Stanza::presence(PresenceType::Available).with_content(content.as_bytes().to_vec());
+        self.publish_stanza(session, presence);
+    }
+
+    pub(crate) fn publish_unavailable(&mut self, session: SessionId) {
+        self.publish_stanza(session, Stanza::presence(PresenceType::Unavailable));
+    }
+
+    fn publish_stanza(&mut self, session: SessionId, presence: Stanza) {
+        let jid = self.jid(session);
+        let presence = presence.with_from(jid.clone());
+        let client = self
+            .nodes
+            .get_mut(&session.node)
+            .unwrap()
+            .clients
+            .get_mut(&session)
+            .unwrap();
+        client.presence =
+            Some(presence.clone()).filter(|p| p.presence_type() == Some(PresenceType::Available));
+        self.tell_owner(
+            session.node,
+            &jid.to_bare(),
+            ToOwner::Publish { session, presence },
+        );
+    }
+
+    /// Ends a session: closed by its client, or cut off.
+    pub(crate) fn leave(&mut self, session: SessionId, graceful: bool) {
+        let jid = self.jid(session);
+        self.nodes
+            .get_mut(&session.node)
+            .unwrap()
+            .clients
+            .remove(&session);
+        self.tell_owner(
+            session.node,
+            &jid.to_bare(),
+            ToOwner::Unbind { session, graceful },
+        );
+    }
+
+    /// Sends a stanza the way a router would.
+    pub(crate) fn send(&mut self, session: SessionId, xml: &str) -> u64 {
+        let jid = self.jid(session);
+        let element = Element::parse(xml.as_bytes()).unwrap();
+        let stanza = Stanza::from_element(&element)
+            .unwrap()
+            .with_from(jid.clone());
+        let own = jid.to_bare();
+        let to = stanza
+            .to
+            .as_ref()
+            .map_or_else(|| own.clone(), |to| to.to_bare());
+        let subscription = matches!(
+            stanza.presence_type(),
+            Some(
+                PresenceType::Subscribe
+                    | PresenceType::Subscribed
+                    | PresenceType::Unsubscribe
+                    | PresenceType::Unsubscribed
+            )
+        );
+        let submit = subscription
+            || (stanza.is_iq() && stanza.to.as_ref().is_none_or(|to| to.is_bare()) && to == own);
+        let contact_slot = self.accounts.slot_of(&to);
+        let Some(slot) = self.accounts.slot_of(if submit { &own } else { &to }) else {
+            return 0;
+        };
+        let client = self
+            .nodes
+            .get_mut(&session.node)
+            .unwrap()
+            .clients
+            .get_mut(&session)
+            .unwrap();
+        let serial = client.serials.entry(slot).or_default();
+        *serial += 1;
+        let serial = *serial;
+        let body = if submit {
+            ToOwner::Submit {
+                session,
+                serial,
+                stanza,
+                contact_slot,
+            }
+        } else {
+            ToOwner::Route {
+                session,
+                serial,
+                stanza,
+            }
+        };
+        self.tell_slot(session.node, slot, body);
+        serial
+    }
+
+    /// Sends anything to the owner of slot one.
+    pub(crate) fn raw(&mut self, at: NodeId, body: ToOwner) {
+        self.tell_slot(at, ONE, body);
+    }
+
+    /// Makes two users see each other.
+    pub(crate) fn befriend(&mut self, one: SessionId, other: SessionId) {
+        let (one_jid, other_jid) = (self.jid(one).to_bare(), self.jid(other).to_bare());
+        for (session, kind, to) in [
+            (one, "subscribe", &other_jid),
+            (other, "subscribed", &one_jid),
+            (other, "subscribe", &one_jid),
+            (one, "subscribed", &other_jid),
+        ] {
+            self.send(session, &format!("<presence type='{kind}' to='{to}'/>"));
+        }
+        self.forget();
+    }
+
+    /// What a client has received since the last look.
+    pub(crate) fn take(&mut self, session: SessionId) -> Vec<String> {
+        self.got.remove(&session).unwrap_or_default()
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.got.clear();
+    }
+
+    /// Lets time pass, timer by timer.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let due = self.replicas.values().filter_map(Machine::deadline).min();
+            match due.filter(|due| *due <= end) {
+                Some(due) => self.now = due.max(self.now),
+                None => break,
+            }
+            for (slot, node) in self.replicas.keys().copied().collect::<Vec<_>>() {
+                self.replicas.get_mut(&(slot, node)).unwrap().wake(self.now);
+                self.drain(slot, node);
+            }
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    pub(crate) fn remove_account(&mut self, user: &str) {
+        let user = BareJid::new(user).unwrap();
+        let slot = self.accounts.slot_of(&user).unwrap();
+        self.accounts.removed.insert(user.clone());
+        self.give_view();
+        let owner = self.owners[&slot].1;
+        self.input(slot, owner, Input::RemoveUser(user));
+    }
+
+    /// Hides an account from the owners, as if their copy of the control log were behind.
+    pub(crate) fn set_account_known(&mut self, user: &str, known: bool) {
+        let user = BareJid::new(user).unwrap();
+        if known {
+            self.accounts.removed.remove(&user);
+        } else {
+            self.accounts.removed.insert(user);
+        }
+        self.give_view();
+    }
+}

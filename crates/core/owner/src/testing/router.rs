@@ -1,0 +1,208 @@
+//! The router's side of a node, as far as an owner can tell.
+
+use super::{Net, ONE, TWO};
+use crate::{Accounts, Body, Input};
+use muster_envelope::{
+    AnnouncedSession, Announcement, Envelope, Notice, PresenceBatch, ToNode, ToOwner, WatchRequest,
+};
+use muster_stanza::PresenceType;
+use muster_types::{BareJid, Epoch, Machine, NodeId, SlotId};
+use std::collections::BTreeSet;
+
+impl Net {
+    /// A node learns of an owner: its replicas do, and it announces what it has.
+    pub(super) fn opened(&mut self, slot: SlotId, epoch: Epoch, owner: NodeId, at: NodeId) {
+        self.owners.insert(slot, (epoch, owner));
+        for replica_slot in [ONE, TWO] {
+            if let Some(replica) = self.replicas.get_mut(&(replica_slot, at)) {
+                replica.handle(
+                    self.now,
+                    Input::OwnerKnown {
+                        slot,
+                        node: owner,
+                        epoch,
+                    },
+                );
+                self.drain(replica_slot, at);
+            }
+        }
+        if !self.silent.contains(&at) {
+            let announcement = self.announcement(slot, at);
+            self.hand(
+                slot,
+                owner,
+                at,
+                epoch,
+                Body::ToOwner(ToOwner::Announce(announcement)),
+            );
+        }
+    }
+
+    fn announcement(&self, slot: SlotId, at: NodeId) -> Announcement {
+        let node = &self.nodes[&at];
+        let of_slot = |user: &BareJid| self.accounts.slot_of(user) == Some(slot);
+        let sessions = node
+            .clients
+            .iter()
+            .filter(|(_, client)| of_slot(&client.jid.to_bare()));
+        let watches = node
+            .watches
+            .iter()
+            .filter(|((contact, _), _)| of_slot(contact));
+        Announcement {
+            sessions: sessions
+                .map(|(session, client)| AnnouncedSession {
+                    session: *session,
+                    jid: client.jid.clone(),
+                    presence: client.presence.clone(),
+                    interested: client.interested,
+                })
+                .collect(),
+            watches: watches
+                .map(|((contact, watcher), shown)| WatchRequest {
+                    contact: contact.clone(),
+                    watcher: watcher.clone(),
+                    known: shown.version,
+                })
+                .collect(),
+            last: true,
+        }
+    }
+
+    pub(super) fn node_gets(&mut self, at: NodeId, body: ToNode) {
+        match body {
+            ToNode::Bound { session, outcome } => drop(self.bound.insert(session, outcome)),
+            ToNode::Deliver { sessions, stanza } => {
+                let text = String::from_utf8(stanza.encode().to_vec()).unwrap();
+                for session in sessions {
+                    if self.nodes[&at].clients.contains_key(&session) {
+                        self.got.entry(session).or_default().push(text.clone());
+                    }
+                }
+            }
+            ToNode::Confirm { session, serial } => drop(self.confirmed.insert(session, serial)),
+            ToNode::Presence(batch) => self.show(at, batch),
+            ToNode::Contacts { session, contacts } => {
+                let Some(client) = self.nodes[&at].clients.get(&session) else {
+                    return;
+                };
+                let watcher = client.jid.to_bare();
+                for contact in contacts {
+                    self.watch(at, contact, watcher.clone());
+                }
+            }
+            ToNode::Notice(Notice::Sees { user, contact }) => self.watch(at, contact, user),
+            ToNode::Notice(Notice::SeesNoMore { user, contact }) => {
+                let gone = self
+                    .nodes
+                    .get_mut(&at)
+                    .unwrap()
+                    .watches
+                    .remove(&(contact.clone(), user.clone()));
+                for resource in gone.into_iter().flat_map(|shown| shown.resources) {
+                    self.line(at, &user, format!("{contact}/{resource} unavailable"));
+                }
+                self.tell_owner(
+                    at,
+                    &contact.clone(),
+                    ToOwner::Unwatch {
+                        contact,
+                        watcher: user,
+                    },
+                );
+            }
+            ToNode::Interested { session } => {
+                if let Some(client) = self.nodes.get_mut(&at).unwrap().clients.get_mut(&session) {
+                    client.interested = true;
+                }
+            }
+            ToNode::Replaced { session } => {
+                self.nodes.get_mut(&at).unwrap().clients.remove(&session);
+                self.got
+                    .entry(session)
+                    .or_default()
+                    .push("conflict".to_owned());
+            }
+        }
+    }
+
+    fn watch(&mut self, at: NodeId, contact: BareJid, watcher: BareJid) {
+        let watches = &mut self.nodes.get_mut(&at).unwrap().watches;
+        let known = watches
+            .entry((contact.clone(), watcher.clone()))
+            .or_default()
+            .version;
+        let request = WatchRequest {
+            contact: contact.clone(),
+            watcher,
+            known,
+        };
+        self.tell_owner(at, &contact, ToOwner::Watch(vec![request]));
+    }
+
+    fn show(&mut self, at: NodeId, batch: PresenceBatch) {
+        let PresenceBatch {
+            presentity,
+            version,
+            resources,
+            full,
+            watchers,
+        } = batch;
+        for watcher in watchers {
+            let watches = &mut self.nodes.get_mut(&at).unwrap().watches;
+            let Some(shown) = watches.get_mut(&(presentity.clone(), watcher.clone())) else {
+                continue;
+            };
+            if shown.version.is_some_and(|known| known >= version) {
+                continue;
+            }
+            shown.version = Some(version);
+            let mut lines = Vec::new();
+            let here: BTreeSet<_> = resources.iter().map(|one| one.resource.clone()).collect();
+            for gone in shown.resources.clone().difference(&here).filter(|_| full) {
+                shown.resources.remove(gone);
+                lines.push(format!("{presentity}/{gone} unavailable"));
+            }
+            for one in &resources {
+                if one.stanza.presence_type() == Some(PresenceType::Available) {
+                    shown.resources.insert(one.resource.clone());
+                    let content = String::from_utf8_lossy(&one.stanza.content).into_owned();
+                    lines.push(
+                        format!("{presentity}/{} available {content}", one.resource)
+                            .trim_end()
+                            .to_owned(),
+                    );
+                } else if shown.resources.remove(&one.resource) {
+                    lines.push(format!("{presentity}/{} unavailable", one.resource));
+                }
+            }
+            for line in lines {
+                self.line(at, &watcher, line);
+            }
+        }
+    }
+
+    /// Shows a presence to every available client of a watcher on a node.
+    fn line(&mut self, at: NodeId, watcher: &BareJid, line: String) {
+        for (session, client) in &self.nodes[&at].clients {
+            if client.jid.to_bare() == *watcher && client.presence.is_some() {
+                self.got.entry(*session).or_default().push(line.clone());
+            }
+        }
+    }
+
+    pub(super) fn tell_owner(&mut self, at: NodeId, user: &BareJid, body: ToOwner) {
+        let Some(slot) = self.accounts.slot_of(user) else {
+            return;
+        };
+        self.tell_slot(at, slot, body);
+    }
+
+    pub(super) fn tell_slot(&mut self, at: NodeId, slot: SlotId, body: ToOwner) {
+        let Some((epoch, owner)) = self.owners.get(&slot).copied() else {
+            return;
+        };
+        self.carry(at, owner, Envelope::ToOwner { slot, epoch, body });
+        self.settle();
+    }
+}

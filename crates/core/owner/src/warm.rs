@@ -1,0 +1,155 @@
+//! The warm copy: what a replica that does not serve knows of the owner's soft state.
+
+use muster_envelope::{ToPeer, WarmUpdate};
+use muster_stanza::Stanza;
+use muster_types::{Epoch, FullJid, Instant, NodeId, SessionId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// An owner is asked to begin again at most this often.
+const RESYNC_PAUSE: Duration = Duration::from_secs(1);
+
+/// A session as the owner last described it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct WarmSession {
+    pub(crate) jid: FullJid,
+    pub(crate) presence: Option<Stanza>,
+    pub(crate) interested: bool,
+    pub(crate) expected: bool,
+}
+
+/// Whom to ask to begin again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Resync {
+    pub(crate) owner: NodeId,
+    pub(crate) epoch: Epoch,
+}
+
+/// The copy, fed by numbered steps.
+#[derive(Default, Debug)]
+pub(crate) struct WarmCopy {
+    epoch: Epoch,
+    /// The number of the step that comes next; `None` until the owner begins.
+    next: Option<u64>,
+    complete: bool,
+    sessions: BTreeMap<SessionId, WarmSession>,
+    asked: Option<Instant>,
+}
+
+impl WarmCopy {
+    /// What an owner knew that has stopped serving. Good as a hint, but not complete: the next
+    /// owner changes things.
+    pub(crate) fn of_former_owner(sessions: BTreeMap<SessionId, WarmSession>) -> Self {
+        Self {
+            sessions,
+            ..Self::default()
+        }
+    }
+
+    /// The same when it goes on serving under a new epoch.
+    pub(crate) fn handed_to_self(sessions: BTreeMap<SessionId, WarmSession>) -> Self {
+        Self {
+            sessions,
+            complete: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a step of the owner of `epoch`. Returns whom to ask to begin again if a step is
+    /// missing.
+    pub(crate) fn step(
+        &mut self,
+        now: Instant,
+        owner: NodeId,
+        epoch: Epoch,
+        step: ToPeer,
+    ) -> Option<Resync> {
+        if epoch < self.epoch {
+            return None;
+        }
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.next = None;
+            self.complete = false;
+        }
+        let seq = match step {
+            ToPeer::Begin { seq } => {
+                self.sessions.clear();
+                self.complete = false;
+                self.next = seq.checked_add(1);
+                return None;
+            }
+            ToPeer::Update { seq, .. } | ToPeer::Complete { seq } => seq,
+            ToPeer::Resync => return None,
+        };
+        if self.next != Some(seq) {
+            return self.gap(now, owner);
+        }
+        self.next = seq.checked_add(1);
+        match step {
+            ToPeer::Update { update, .. } => self.update(update),
+            ToPeer::Complete { .. } => self.complete = true,
+            ToPeer::Begin { .. } | ToPeer::Resync => (),
+        }
+        None
+    }
+
+    fn gap(&mut self, now: Instant, owner: NodeId) -> Option<Resync> {
+        self.next = None;
+        self.complete = false;
+        if self
+            .asked
+            .is_some_and(|asked| now.since(asked) < RESYNC_PAUSE)
+        {
+            return None;
+        }
+        self.asked = Some(now);
+        Some(Resync {
+            owner,
+            epoch: self.epoch,
+        })
+    }
+
+    fn update(&mut self, update: WarmUpdate) {
+        match update {
+            WarmUpdate::Session {
+                session,
+                jid,
+                presence,
+                interested,
+                expected,
+            } => {
+                self.sessions.insert(
+                    session,
+                    WarmSession {
+                        jid,
+                        presence,
+                        interested,
+                        expected,
+                    },
+                );
+            }
+            WarmUpdate::Gone { session } => {
+                self.sessions.remove(&session);
+            }
+        }
+    }
+
+    /// Another owner than the copy's has opened: what is copied may be out of date.
+    pub(crate) fn outdate(&mut self, epoch: Epoch) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.next = None;
+            self.complete = false;
+        }
+    }
+
+    /// Whether nothing the owner said is missing.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    pub(crate) fn into_sessions(self) -> impl Iterator<Item = (SessionId, WarmSession)> {
+        self.sessions.into_iter()
+    }
+}

@@ -1,0 +1,49 @@
+//! What a replica knows of the rest of the cluster.
+
+use crate::AccountsView;
+use muster_types::{BareJid, Boot, Epoch, NodeId, SlotId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Accounts, nodes and owners as last heard of, and the wall clock.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) wall: Timestamp,
+    pub(crate) accounts: Option<AccountsView>,
+    pub(crate) alive: BTreeSet<NodeId>,
+    pub(crate) replicas: Vec<NodeId>,
+    boots: BTreeMap<NodeId, Boot>,
+    owners: BTreeMap<SlotId, (Epoch, NodeId)>,
+}
+
+impl World {
+    pub(crate) fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
+        self.accounts.as_ref()?.slot_of(user)
+    }
+
+    /// Notes a node's process start; true when it is another one than known.
+    pub(crate) fn note_boot(&mut self, node: NodeId, boot: Boot) -> bool {
+        self.boots
+            .insert(node, boot)
+            .is_some_and(|known| known != boot)
+    }
+
+    /// Whether a process of `node` that started as `boot` may still run.
+    pub(crate) fn may_live(&self, node: NodeId, boot: Boot) -> bool {
+        self.alive.contains(&node) && self.boots.get(&node).is_none_or(|known| *known == boot)
+    }
+
+    /// Notes the owner of a slot; true when that is news.
+    pub(crate) fn note_owner(&mut self, slot: SlotId, epoch: Epoch, node: NodeId) -> bool {
+        match self.owners.get(&slot) {
+            Some((known, _)) if *known >= epoch => false,
+            Some(_) | None => {
+                self.owners.insert(slot, (epoch, node));
+                true
+            }
+        }
+    }
+
+    pub(crate) fn owner_of(&self, slot: SlotId) -> Option<(Epoch, NodeId)> {
+        self.owners.get(&slot).copied()
+    }
+}

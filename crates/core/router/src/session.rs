@@ -1,0 +1,202 @@
+//! What this node holds of one client, and of one user with clients here.
+
+use crate::answers::{Answers, Barrier};
+use crate::lane::{Lane, Manner, Pending};
+use muster_envelope::AnnouncedSession;
+use muster_stanza::Stanza;
+use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How far a session has come.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// It waits for its resource.
+    Binding {
+        wanted: Option<ResourcePart>,
+        generated: ResourcePart,
+        until: Instant,
+    },
+    /// It is bound.
+    Bound(FullJid),
+    /// Its client has gone; what it sent is still owed.
+    Leaving {
+        jid: FullJid,
+        /// The farewell the owner of the user has not got yet: whether it was graceful.
+        farewell: Option<bool>,
+    },
+}
+
+/// One client whose socket is on this node.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) user: BareJid,
+    /// The user's slot.
+    pub(crate) slot: SlotId,
+    pub(crate) stage: Stage,
+    /// The last available presence it published.
+    pub(crate) presence: Option<Stanza>,
+    pub(crate) interested: bool,
+    /// To whom it sent available presence of its own accord (RFC 6121 §4.6).
+    pub(crate) directed: BTreeSet<Jid>,
+    pub(crate) answers: Answers,
+    pub(crate) paused: bool,
+    lanes: BTreeMap<SlotId, Lane>,
+}
+
+impl Session {
+    pub(crate) fn new(user: BareJid, slot: SlotId, stage: Stage) -> Self {
+        Self {
+            user,
+            slot,
+            stage,
+            presence: None,
+            interested: false,
+            directed: BTreeSet::new(),
+            answers: Answers::default(),
+            paused: false,
+            lanes: BTreeMap::new(),
+        }
+    }
+
+    /// The address, while a client is there.
+    pub(crate) const fn bound(&self) -> Option<&FullJid> {
+        match &self.stage {
+            Stage::Bound(jid) => Some(jid),
+            Stage::Binding { .. } | Stage::Leaving { .. } => None,
+        }
+    }
+
+    /// Whether presence of others is shown to it.
+    pub(crate) const fn is_available(&self) -> bool {
+        self.bound().is_some() && self.presence.is_some()
+    }
+
+    /// What a new owner of the user is told. A client that has gone meanwhile is announced too
+    /// when its farewell is still to come: the owner must know whose it is.
+    pub(crate) fn announced(&self, session: SessionId) -> Option<AnnouncedSession> {
+        let jid = match &self.stage {
+            Stage::Bound(jid)
+            | Stage::Leaving {
+                jid,
+                farewell: Some(_),
+            } => jid.clone(),
+            Stage::Binding { .. } | Stage::Leaving { farewell: None, .. } => return None,
+        };
+        let (presence, interested) = (self.presence.clone(), self.interested);
+        Some(AnnouncedSession {
+            session,
+            jid,
+            presence,
+            interested,
+        })
+    }
+
+    /// Appends a stanza to the lane of `slot`.
+    pub(crate) fn push(&mut self, slot: SlotId, stanza: Stanza, manner: Manner) -> &Pending {
+        self.lanes.entry(slot).or_default().push(stanza, manner)
+    }
+
+    /// A serial for what is said to `slot` once, confirmed or not.
+    pub(crate) fn next_serial(&mut self, slot: SlotId) -> u64 {
+        self.lanes.entry(slot).or_default().next_serial()
+    }
+
+    /// Directed presence replaces what waits for the same recipient.
+    pub(crate) fn supersede(&mut self, slot: SlotId, newer: &Stanza) {
+        if let Some(lane) = self.lanes.get_mut(&slot) {
+            lane.supersede(newer);
+        }
+    }
+
+    pub(crate) fn confirm(&mut self, slot: SlotId, serial: u64) {
+        if let Some(lane) = self.lanes.get_mut(&slot) {
+            lane.confirm(serial);
+        }
+    }
+
+    /// Drops the unconfirmed IQs of a client that has gone.
+    pub(crate) fn drop_iqs(&mut self) {
+        self.lanes.values_mut().for_each(Lane::drop_iqs);
+    }
+
+    /// Takes one unconfirmed stanza out.
+    pub(crate) fn take(&mut self, slot: SlotId, serial: u64) -> Option<Pending> {
+        self.lanes.get_mut(&slot)?.take(serial)
+    }
+
+    /// What `slot` has not confirmed, in order.
+    pub(crate) fn pending(&self, slot: SlotId) -> impl Iterator<Item = &Pending> {
+        self.lanes.get(&slot).into_iter().flat_map(Lane::pending)
+    }
+
+    /// All that is not confirmed.
+    pub(crate) fn unconfirmed(&self) -> usize {
+        self.lanes.values().map(Lane::len).sum()
+    }
+
+    /// An IQ was sent: its answer will acknowledge the messages before it. False when too many
+    /// answers wait already.
+    pub(crate) fn promise(&mut self, request: &Stanza, limit: usize) -> bool {
+        let last = |(slot, lane): (&SlotId, &Lane)| Some((*slot, lane.last_message()?));
+        let barrier: Barrier = self.lanes.iter().filter_map(last).collect();
+        match &request.id {
+            Some(id) if !barrier.is_empty() => self.answers.asked(id, barrier, limit),
+            Some(_) | None => true,
+        }
+    }
+
+    /// Takes a delivery; gives it back when it may go out at once. See [`Answers::admit`].
+    pub(crate) fn admit(&mut self, stanza: Stanza, until: Instant) -> Option<Stanza> {
+        let lanes = &self.lanes;
+        self.answers
+            .admit(stanza, until, &|barrier| is_passed(lanes, barrier))
+    }
+
+    /// Releases the next delivery that need not wait any more.
+    pub(crate) fn release(&mut self) -> Option<Stanza> {
+        let lanes = &self.lanes;
+        self.answers.release(&|barrier| is_passed(lanes, barrier))
+    }
+
+    /// Whether nothing is left to be said for a client that has gone.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Leaving { farewell: None, .. })
+            && self.unconfirmed() == 0
+            && self.directed.is_empty()
+    }
+}
+
+fn is_passed(lanes: &BTreeMap<SlotId, Lane>, barrier: &Barrier) -> bool {
+    let owes = |(slot, serial): &(SlotId, u64)| {
+        lanes
+            .get(slot)
+            .is_some_and(|lane| lane.owes_message(*serial))
+    };
+    !barrier.iter().any(owes)
+}
+
+/// One user with bound clients on this node.
+#[derive(Debug)]
+pub(crate) struct User {
+    /// The bare JID, as the address of presence.
+    pub(crate) address: Arc<Jid>,
+    /// The bound clients.
+    pub(crate) sessions: BTreeSet<SessionId>,
+    /// Whom the user sees, as the owner said last.
+    pub(crate) contacts: BTreeSet<BareJid>,
+    /// Whether they are watched: while a client here is available.
+    pub(crate) watching: bool,
+}
+
+impl User {
+    pub(crate) fn new(user: &BareJid) -> Self {
+        let address = Arc::new(Jid::from(user.clone()));
+        Self {
+            address,
+            sessions: BTreeSet::new(),
+            contacts: BTreeSet::new(),
+            watching: false,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Owners come and go: what a new one is told, and what happens while there is none.
+
+use crate::Router;
+use crate::session::{Session, Stage};
+use crate::slots::Owner;
+use crate::timer::Timer;
+use muster_envelope::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
+use muster_types::{Boot, Instant, NodeId, SessionId, SlotId};
+
+/// About how many bytes one part of an announcement may have; a part with one session may be
+/// larger by that session's presence.
+const PART_BYTES: usize = 65_536;
+
+impl Router {
+    pub(crate) fn opened(&mut self, slot: SlotId, owner: Owner) {
+        if self.slots.opened(slot, owner) {
+            self.resync(slot);
+        }
+    }
+
+    pub(crate) fn node_up(&mut self, node: NodeId, boot: Boot) {
+        for slot in self.slots.regained(node, boot) {
+            self.resync(slot);
+        }
+    }
+
+    pub(crate) fn node_lost(&mut self, now: Instant, node: NodeId) {
+        for slot in self.slots.lost(node, now) {
+            self.owner_gone(now, slot);
+        }
+    }
+
+    /// Tells a new owner everything that concerns its slot: first who is here and who is watched,
+    /// then what was sent and not confirmed, in order.
+    pub(crate) fn resync(&mut self, slot: SlotId) {
+        for part in self.announcement(slot) {
+            self.tell_owner(slot, ToOwner::Announce(part));
+        }
+        let mut said = Vec::new();
+        for (id, session) in &mut self.sessions {
+            if session.slot == slot {
+                said.extend(bind_again(*id, session));
+            }
+            said.extend(session.pending(slot).map(|pending| pending.to_owner(*id)));
+            if session.slot == slot {
+                said.extend(farewell(*id, session));
+            }
+        }
+        for body in said {
+            self.tell_owner(slot, body);
+        }
+        self.sessions.retain(|_, session| !session.is_over());
+    }
+
+    fn announcement(&self, slot: SlotId) -> Vec<Announcement> {
+        let own = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.slot == slot);
+        let sessions = own.filter_map(|(id, session)| session.announced(*id));
+        let mut parts = Parts::default();
+        sessions.for_each(|session| parts.add_session(session));
+        self.interests
+            .requests(slot)
+            .into_iter()
+            .for_each(|watch| parts.add_watch(watch));
+        parts.finish()
+    }
+
+    /// There is no owner from now on: IQs on their way there will not wait for ever.
+    pub(crate) fn owner_gone(&mut self, now: Instant, slot: SlotId) {
+        let limits = &self.config.limits;
+        self.timers.set(now + limits.grace, Timer::Away(slot));
+        let until = now + limits.owner_wait;
+        for (id, session) in &self.sessions {
+            for pending in session
+                .pending(slot)
+                .filter(|pending| pending.stanza.is_iq())
+            {
+                self.timers
+                    .set(until, Timer::Request(*id, slot, pending.serial));
+            }
+        }
+    }
+
+    /// If the owner stayed away for longer than the grace, nobody knows where its users are:
+    /// watchers are told so, once.
+    pub(crate) fn owner_overdue(&mut self, now: Instant, slot: SlotId) {
+        let grace = self.config.limits.grace;
+        if self
+            .slots
+            .away_since(slot)
+            .is_some_and(|since| since + grace <= now)
+        {
+            let shows = self.interests.forget(slot);
+            self.show(shows);
+        }
+    }
+}
+
+fn bind_again(id: SessionId, session: &Session) -> Option<ToOwner> {
+    match &session.stage {
+        Stage::Binding {
+            wanted, generated, ..
+        } => Some(ToOwner::Bind {
+            session: id,
+            user: session.user.clone(),
+            wanted: wanted.clone(),
+            generated: generated.clone(),
+        }),
+        Stage::Bound(_) | Stage::Leaving { .. } => None,
+    }
+}
+
+fn farewell(id: SessionId, session: &mut Session) -> Option<ToOwner> {
+    match &mut session.stage {
+        Stage::Leaving { farewell, .. } => farewell.take().map(|graceful| ToOwner::Unbind {
+            session: id,
+            graceful,
+        }),
+        Stage::Binding { .. } | Stage::Bound(_) => None,
+    }
+}
+
+/// Cuts an announcement into messages of bounded size.
+#[derive(Default)]
+struct Parts {
+    done: Vec<Announcement>,
+    sessions: Vec<AnnouncedSession>,
+    watches: Vec<WatchRequest>,
+    bytes: usize,
+}
+
+impl Parts {
+    fn add_session(&mut self, session: AnnouncedSession) {
+        let presence = session
+            .presence
+            .as_ref()
+            .map_or(0, |presence| presence.content.len());
+        self.make_room(presence + session.jid.as_str().len() + 64);
+        self.sessions.push(session);
+    }
+
+    fn add_watch(&mut self, watch: WatchRequest) {
+        self.make_room(watch.contact.as_str().len() + watch.watcher.as_str().len() + 32);
+        self.watches.push(watch);
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        if self.bytes > 0 && self.bytes + bytes > PART_BYTES {
+            self.cut(false);
+        }
+        self.bytes += bytes;
+    }
+
+    fn cut(&mut self, last: bool) {
+        let (sessions, watches) = (
+            std::mem::take(&mut self.sessions),
+            std::mem::take(&mut self.watches),
+        );
+        self.done.push(Announcement {
+            sessions,
+            watches,
+            last,
+        });
+        self.bytes = 0;
+    }
+
+    fn finish(mut self) -> Vec<Announcement> {
+        self.cut(true);
+        self.done
+    }
+}

@@ -1,0 +1,190 @@
+//! Watching contacts on behalf of users with available clients here.
+
+use crate::interest::{Seen, Show};
+use crate::{Directory, Output, Router};
+use muster_envelope::{Notice, ToOwner, WatchRequest};
+use muster_types::{BareJid, SessionId, SlotId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Requests in one message: some 100 KB with long addresses.
+const REQUESTS_PER_MESSAGE: usize = 200;
+
+impl Router {
+    /// The owner said whom the user of this session sees.
+    pub(crate) fn contacts(&mut self, id: SessionId, contacts: Vec<BareJid>) {
+        let Some(session) = self
+            .sessions
+            .get(&id)
+            .filter(|session| session.is_available())
+        else {
+            return;
+        };
+        let user = session.user.clone();
+        let Some(known) = self.users.get(&user) else {
+            return;
+        };
+        let contacts: BTreeSet<_> = contacts.into_iter().collect();
+        let lost: Vec<_> = known.contacts.difference(&contacts).cloned().collect();
+        let gained: Vec<_> = contacts.difference(&known.contacts).cloned().collect();
+        for contact in lost {
+            self.unwatch(&user, &contact);
+        }
+        self.watch(&user, gained);
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Sees { user, contact } => self.watch(&user, vec![contact]),
+            Notice::SeesNoMore { user, contact } => self.unwatch(&user, &contact),
+        }
+    }
+
+    /// The user sees these contacts too; they are watched if one of its clients is available.
+    fn watch(&mut self, user: &BareJid, contacts: Vec<BareJid>) {
+        let Some(known) = self.users.get_mut(user) else {
+            return;
+        };
+        let mut news = contacts;
+        news.retain(|contact| known.contacts.insert(contact.clone()));
+        if known.watching {
+            self.begin_interests(user, news);
+        }
+    }
+
+    fn begin_interests(&mut self, watcher: &BareJid, contacts: Vec<BareJid>) {
+        let mut asked: BTreeMap<SlotId, Vec<WatchRequest>> = BTreeMap::new();
+        for contact in contacts {
+            let slot = self.directory.account_slot(&contact);
+            self.interests.watch(&contact, watcher, slot);
+            if let Some(slot) = slot {
+                let (watcher, known) = (watcher.clone(), None);
+                let request = WatchRequest {
+                    contact,
+                    watcher,
+                    known,
+                };
+                asked.entry(slot).or_default().push(request);
+            }
+        }
+        self.ask(asked);
+    }
+
+    fn ask(&mut self, asked: BTreeMap<SlotId, Vec<WatchRequest>>) {
+        for (slot, requests) in asked {
+            for part in requests.chunks(REQUESTS_PER_MESSAGE) {
+                self.tell_owner(slot, ToOwner::Watch(part.to_vec()));
+            }
+        }
+    }
+
+    /// The user sees this contact no more: what it was shown is taken back.
+    fn unwatch(&mut self, user: &BareJid, contact: &BareJid) {
+        let was_known = self
+            .users
+            .get_mut(user)
+            .is_some_and(|user| user.contacts.remove(contact));
+        if !was_known {
+            return;
+        }
+        // Nothing is watched, and so nothing shown, while no client is available.
+        let gone = self.end_interest(user, contact);
+        self.show(gone.into_iter().map(|seen| (user.clone(), seen)).collect());
+    }
+
+    fn end_interest(&mut self, watcher: &BareJid, contact: &BareJid) -> Vec<Arc<Seen>> {
+        let (slot, gone) = self.interests.unwatch(contact, watcher);
+        if let Some(slot) = slot {
+            let (contact, watcher) = (contact.clone(), watcher.clone());
+            self.tell_owner(slot, ToOwner::Unwatch { contact, watcher });
+        }
+        gone
+    }
+
+    /// Presence is for available clients only: when the last one here is gone, so is the interest.
+    pub(crate) fn stop_watching_if_unavailable(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let user = session.user.clone();
+        if self.is_available(&user) {
+            return;
+        }
+        let Some(known) = self.users.get_mut(&user) else {
+            return;
+        };
+        if std::mem::take(&mut known.watching) {
+            for contact in known.contacts.clone() {
+                self.end_interest(&user, &contact);
+            }
+        }
+    }
+
+    /// A client has become available. The first of its user here begins to watch whom the user was
+    /// last said to see (the owner may not notice, if it changed meanwhile); a later one is shown
+    /// what the others have been shown.
+    pub(crate) fn became_available(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let Some(user) = self.users.get_mut(&session.user) else {
+            return;
+        };
+        if !std::mem::replace(&mut user.watching, true) {
+            let watcher = session.user.clone();
+            let contacts = user.contacts.iter().cloned().collect();
+            return self.begin_interests(&watcher, contacts);
+        }
+        for contact in &user.contacts {
+            for seen in self.interests.seen(contact, &session.user) {
+                let address = user.address.clone();
+                self.out.push_back(presence_for(id, address, seen));
+            }
+        }
+    }
+
+    pub(crate) fn show(&mut self, shows: Vec<Show>) {
+        for (watcher, seen) in shows {
+            let Some(user) = self.users.get(&watcher) else {
+                continue;
+            };
+            for id in &user.sessions {
+                if self
+                    .sessions
+                    .get(id)
+                    .is_some_and(|session| session.is_available())
+                {
+                    self.out
+                        .push_back(presence_for(*id, user.address.clone(), &seen));
+                }
+            }
+        }
+    }
+
+    /// Whether any client of the user here is available.
+    fn is_available(&self, user: &BareJid) -> bool {
+        let is_available = |id| self.sessions.get(id).is_some_and(|one| one.is_available());
+        self.users
+            .get(user)
+            .is_some_and(|user| user.sessions.iter().any(is_available))
+    }
+
+    /// Accounts or domains changed: contacts may have appeared.
+    pub(crate) fn directory_changed(&mut self, directory: Arc<dyn Directory>) {
+        let found = self
+            .interests
+            .find_homes(&|contact| directory.account_slot(contact));
+        self.directory = directory;
+        self.ask(found);
+    }
+}
+
+fn presence_for(session: SessionId, to: Arc<muster_types::Jid>, seen: &Seen) -> Output {
+    let (stanza, key) = (seen.encoded.clone(), Some(seen.from.clone()));
+    Output::Deliver {
+        session,
+        stanza,
+        to: Some(to),
+        key,
+    }
+}

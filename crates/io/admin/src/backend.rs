@@ -1,0 +1,202 @@
+//! What the admin service needs of the node it runs on. `musterd` implements it; a test does with a
+//! few lines.
+
+use futures_util::future::BoxFuture;
+use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role};
+use muster_types::{Epoch, NodeId, SlotId, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// A node, as the admin service sees it. Failures given as text are one sentence for the operator.
+pub trait Backend: Send + Sync + 'static {
+    /// The newest applied state of the control log; the empty default while the node is in no
+    /// cluster.
+    fn cluster(&self) -> Arc<ClusterState>;
+
+    /// What no log knows: what this node hears and leads now.
+    fn live(&self) -> LiveView;
+
+    /// Gets a command into the control log, wherever its leader is, and waits for the outcome.
+    fn propose(
+        &self,
+        command: ControlCommand,
+    ) -> BoxFuture<'static, Result<ControlOutcome, ProposeFailure>>;
+
+    /// Makes a cluster of which this node is the first, hosting `domains`.
+    fn init(&self, domains: Vec<String>) -> BoxFuture<'static, Result<(String, NodeId), String>>;
+
+    /// Brings this node into the cluster that made `token`.
+    fn join(&self, token: String) -> BoxFuture<'static, Result<(String, NodeId), String>>;
+
+    /// Makes a join token; returns its text and when it ends.
+    fn token(
+        &self,
+        role: Role,
+        lifetime: Duration,
+    ) -> BoxFuture<'static, Result<(String, Timestamp), String>>;
+
+    /// Issues a certificate for an operator.
+    ///
+    /// # Errors
+    /// A node without the CA's key, as a witness is, says so.
+    fn operator_certificate(&self, name: String) -> Result<OperatorCertificate, String>;
+
+    /// The sessions on this node.
+    fn sessions(&self) -> Vec<SessionInfo>;
+
+    /// Events from now on.
+    fn events(&self) -> broadcast::Receiver<AdminEvent>;
+
+    /// How far the replicas of a slot are, as its leader knows it: a node that does not lead the
+    /// slot asks the one that does. `None` when nobody answers in time.
+    ///
+    /// The default knows only what this node leads.
+    fn progress(&self, slot: SlotId) -> BoxFuture<'static, Option<SlotView>> {
+        let view = self.live().slots.remove(&slot).filter(|view| view.leading);
+        Box::pin(async move { view })
+    }
+}
+
+/// What a node hears and leads now.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LiveView {
+    /// This node; `NodeId(0)` while it is in no cluster.
+    pub node: NodeId,
+    /// Milliseconds since each other node was last heard. Nodes never heard are missing.
+    pub heard_ms: BTreeMap<NodeId, u64>,
+    /// The leader of the control log, if known.
+    pub control_leader: Option<NodeId>,
+    /// Whether the control log has a leader and a quorum, as far as this node knows.
+    pub control_quorum: bool,
+    /// The slots of which this node knows anything.
+    pub slots: BTreeMap<SlotId, SlotView>,
+}
+
+impl LiveView {
+    /// How old a sign of life may be, in milliseconds.
+    const FRESH_MS: u64 = 1_000;
+
+    /// Whether a node is this one, or was heard within the last second.
+    pub fn hears(&self, node: NodeId) -> bool {
+        let fresh = |ms: &u64| *ms <= Self::FRESH_MS;
+        node == self.node || self.heard_ms.get(&node).is_some_and(fresh)
+    }
+}
+
+/// A slot, as one node sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SlotView {
+    /// Who serves it, by the highest epoch this node has heard of; `None` between two owners.
+    pub owner: Option<(NodeId, Epoch)>,
+    /// Index of the last entry this node's replica has applied; 0 without a replica.
+    pub applied: u64,
+    /// Index of the last entry in this node's log; 0 without a replica.
+    pub last_log: u64,
+    /// Whether this node leads the slot's Raft group.
+    pub leading: bool,
+    /// The last entry each replica is known to have. Filled on the leader only.
+    pub matched: BTreeMap<NodeId, u64>,
+}
+
+impl SlotView {
+    /// How many entries a replica may lack and still be called caught up: under load it always
+    /// lacks some, which the hand-over brings.
+    const NEARLY: u64 = 100;
+
+    /// Whether `node` has (nearly) all that the leader has.
+    pub fn is_caught_up(&self, node: NodeId) -> bool {
+        self.matched
+            .get(&node)
+            .is_some_and(|at| at.saturating_add(Self::NEARLY) >= self.last_log)
+    }
+}
+
+/// Why a command came to no outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ProposeFailure {
+    /// Nothing was written.
+    #[error(
+        "the cluster has no control quorum now, so nothing can be changed: see `musterctl status` for the nodes that are down"
+    )]
+    NoQuorum,
+    /// It may have been carried out.
+    #[error("the outcome is unknown: look with `musterctl status` before you try again")]
+    Unknown,
+}
+
+/// A certificate with which an operator administers the cluster from elsewhere, all in PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OperatorCertificate {
+    /// The certificate, then the CA's.
+    pub certificate: String,
+    /// The private key.
+    pub key: String,
+    /// The cluster's CA.
+    pub ca: String,
+}
+
+impl fmt::Debug for OperatorCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OperatorCertificate(***)")
+    }
+}
+
+/// One session on this node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionInfo {
+    /// The full JID.
+    pub jid: String,
+    /// The client's address.
+    pub address: String,
+    /// Whether the stream is encrypted.
+    pub tls: bool,
+    /// Since when it is bound.
+    pub age: Duration,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EventKind {
+    /// A node came, went, started, or changed its state.
+    Node,
+    /// A slot got another owner or other voters.
+    Slot,
+    /// A session began or ended.
+    Session,
+    /// A group was made, removed, or its HA switched.
+    Group,
+    /// An account was added, changed or removed.
+    User,
+    /// A setting or a domain has changed.
+    Setting,
+}
+
+impl EventKind {
+    /// The word in the API.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Slot => "slot",
+            Self::Session => "session",
+            Self::Group => "group",
+            Self::User => "user",
+            Self::Setting => "setting",
+        }
+    }
+}
+
+/// One event, for those who watch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdminEvent {
+    /// When.
+    pub at: Timestamp,
+    /// About what.
+    pub kind: EventKind,
+    /// One line for people.
+    pub text: String,
+    /// The same for machines.
+    pub fields: BTreeMap<String, String>,
+}

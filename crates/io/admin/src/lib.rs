@@ -1,0 +1,38 @@
+//! The admin service of a node (gRPC), and its health and metrics over HTTP.
+//!
+//! ```text
+//! musterctl --unix socket (peer credentials)--> AdminListener --> service --> dyn Backend (musterd)
+//!           --TCP, mutual TLS ---------------->
+//! probes, Prometheus --HTTP--> HttpListener: /livez /readyz /metrics
+//! ```
+//!
+//! A node implements [`Backend`], binds its listeners, and spawns their `serve`.
+
+mod accounts;
+mod backend;
+mod caller;
+mod connection;
+mod duration;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+mod http;
+mod listen;
+mod moves;
+mod protection;
+pub mod proto;
+mod refused;
+mod resolve;
+mod service;
+mod settings;
+mod tls;
+mod view;
+
+pub use backend::{
+    AdminEvent, Backend, EventKind, LiveView, OperatorCertificate, ProposeFailure, SessionInfo,
+    SlotView,
+};
+pub use duration::{parse_duration, show_duration};
+pub use http::{Health, HttpListener};
+pub use listen::{AdminListener, ListenError};
+pub use protection::{Protection, protection};
+pub use tls::{TlsError, TlsIdentity};

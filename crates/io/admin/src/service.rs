@@ -1,0 +1,379 @@
+//! The gRPC service over a [`Backend`].
+
+use crate::moves::{self, Move};
+use crate::proto::admin_server::Admin;
+use crate::{Backend, accounts, proto, refused, resolve, settings, view};
+use futures_util::{Stream, StreamExt};
+use muster_cluster::{ControlCommand, ControlOutcome, Role, check_name};
+use muster_types::NodeId;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Most users of one page.
+const PAGE_MAX: usize = 1_000;
+/// How long a join token is good when nothing else is asked.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(3_600);
+/// The longest life of a join token.
+const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// The longest name of an operator, in bytes: a common name of X.509 (RFC 5280 appendix A.1).
+const OPERATOR_BYTES_MAX: usize = 64;
+
+/// The service of one node.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) backend: Arc<dyn Backend>,
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Service {
+    /// Gets a command decided.
+    pub(crate) async fn propose(&self, command: ControlCommand) -> Result<ControlOutcome, Status> {
+        self.backend
+            .propose(command)
+            .await
+            .map_err(refused::no_outcome)
+    }
+
+    /// Gets a command of which nothing is told but that it is done.
+    async fn carry_out(&self, command: ControlCommand) -> Answer<proto::Done> {
+        match self.propose(command).await? {
+            ControlOutcome::Refused(refusal) => {
+                Err(refused::status(&self.backend.cluster(), &refusal))
+            }
+            _ => Ok(Response::new(proto::Done {})),
+        }
+    }
+
+    async fn move_users(&self, wanted: Move) -> Answer<proto::Done> {
+        let command = moves::plan(self.backend.as_ref(), wanted).await?;
+        self.carry_out(command).await
+    }
+
+    fn node(&self, word: &str) -> Result<NodeId, Status> {
+        resolve::node(&self.backend.cluster(), word).map(|node| node.id)
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for Service {
+    type WatchStream = Answers<proto::Event>;
+    type UsersPutStream = Answers<proto::UsersPutResponse>;
+
+    async fn hello(&self, _: Request<proto::HelloRequest>) -> Answer<proto::HelloResponse> {
+        let (state, live) = (self.backend.cluster(), self.backend.live());
+        let name = state.node(live.node).map(|node| node.name.clone());
+        Ok(Response::new(proto::HelloResponse {
+            name: name.unwrap_or_default(),
+            node: live.node.0.into(),
+            cluster: state.cluster().unwrap_or_default().to_owned(),
+            control_quorum: live.control_quorum,
+        }))
+    }
+
+    async fn cluster_init(
+        &self,
+        request: Request<proto::ClusterInitRequest>,
+    ) -> Answer<proto::ClusterInitResponse> {
+        let domains = request.into_inner().domains;
+        for domain in &domains {
+            resolve::domain(domain)?;
+        }
+        let (cluster, node) = self
+            .backend
+            .init(domains)
+            .await
+            .map_err(Status::failed_precondition)?;
+        Ok(Response::new(proto::ClusterInitResponse {
+            cluster,
+            node: node.0.into(),
+        }))
+    }
+
+    async fn cluster_join(
+        &self,
+        request: Request<proto::ClusterJoinRequest>,
+    ) -> Answer<proto::ClusterJoinResponse> {
+        let token = request.into_inner().token;
+        let (cluster, node) = self
+            .backend
+            .join(token)
+            .await
+            .map_err(Status::failed_precondition)?;
+        Ok(Response::new(proto::ClusterJoinResponse {
+            cluster,
+            node: node.0.into(),
+        }))
+    }
+
+    async fn token_create(
+        &self,
+        request: Request<proto::TokenCreateRequest>,
+    ) -> Answer<proto::TokenCreateResponse> {
+        let request = request.into_inner();
+        let role = match request.role() {
+            proto::Role::Serving => Role::Serving,
+            proto::Role::Witness => Role::Witness,
+            proto::Role::Unspecified => {
+                return Err(Status::invalid_argument(
+                    "the role must be serving or witness",
+                ));
+            }
+        };
+        let lifetime = match request.lifetime_seconds {
+            0 => TOKEN_LIFETIME,
+            seconds => Duration::from_secs(seconds),
+        };
+        if lifetime > TOKEN_LIFETIME_MAX {
+            return Err(Status::invalid_argument(
+                "a join token is good for at most 30 days",
+            ));
+        }
+        resolve::ready(&self.backend.cluster())?;
+        let made = self.backend.token(role, lifetime).await;
+        let (token, expires) = made.map_err(Status::failed_precondition)?;
+        Ok(Response::new(proto::TokenCreateResponse {
+            token,
+            expires: expires.to_string(),
+        }))
+    }
+
+    async fn status(&self, _: Request<proto::StatusRequest>) -> Answer<proto::StatusResponse> {
+        Ok(Response::new(view::status(
+            &self.backend.cluster(),
+            &self.backend.live(),
+        )))
+    }
+
+    async fn watch(&self, _: Request<proto::WatchRequest>) -> Answer<Self::WatchStream> {
+        let events = BroadcastStream::new(self.backend.events());
+        let events = events.map(|event| match event {
+            Ok(event) => Ok(proto::Event {
+                at: event.at.to_string(),
+                kind: event.kind.label().to_owned(),
+                text: event.text,
+                fields: event.fields.into_iter().collect(),
+            }),
+            Err(BroadcastStreamRecvError::Lagged(missed)) => Err(Status::data_loss(format!(
+                "{missed} events came faster than they were read: watch again"
+            ))),
+        });
+        Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn operator_certificate(
+        &self,
+        request: Request<proto::OperatorCertificateRequest>,
+    ) -> Answer<proto::OperatorCertificateResponse> {
+        let name = request.into_inner().name;
+        let plain = name.chars().all(|c| !c.is_control());
+        if name.is_empty() || name.len() > OPERATOR_BYTES_MAX || !plain {
+            let text = format!("{name:?} is no operator's name: use 1 to 64 bytes of text");
+            return Err(Status::invalid_argument(text));
+        }
+        resolve::ready(&self.backend.cluster())?;
+        let made = self
+            .backend
+            .operator_certificate(name)
+            .map_err(Status::failed_precondition)?;
+        Ok(Response::new(proto::OperatorCertificateResponse {
+            certificate: made.certificate,
+            key: made.key,
+            ca: made.ca,
+        }))
+    }
+
+    async fn settings_set(
+        &self,
+        request: Request<proto::SettingsSetRequest>,
+    ) -> Answer<proto::Done> {
+        let settings = settings::parse(&request.into_inner().settings);
+        let settings = settings.map_err(Status::invalid_argument)?;
+        self.carry_out(ControlCommand::SettingsSet(settings)).await
+    }
+
+    async fn node_replace(
+        &self,
+        request: Request<proto::NodeReplaceRequest>,
+    ) -> Answer<proto::Done> {
+        let request = request.into_inner();
+        let (old, new) = (self.node(&request.old)?, self.node(&request.new)?);
+        if self.backend.live().hears(old) {
+            return Err(Status::failed_precondition(format!(
+                "node {} still runs: stop it first, its place goes to another",
+                request.old
+            )));
+        }
+        self.carry_out(ControlCommand::NodeReplace { old, new })
+            .await
+    }
+
+    async fn node_remove(&self, request: Request<proto::NodeRef>) -> Answer<proto::Done> {
+        let node = self.node(&request.into_inner().node)?;
+        self.carry_out(ControlCommand::NodeRemove { node }).await
+    }
+
+    async fn group_create(
+        &self,
+        request: Request<proto::GroupCreateRequest>,
+    ) -> Answer<proto::Done> {
+        let name = request.into_inner().name;
+        check_name(&name).map_err(|why| Status::invalid_argument(why.to_string()))?;
+        self.carry_out(ControlCommand::GroupCreate { name }).await
+    }
+
+    async fn group_remove(&self, request: Request<proto::GroupRef>) -> Answer<proto::Done> {
+        let group = resolve::group(&self.backend.cluster(), &request.into_inner().group)?.id;
+        self.carry_out(ControlCommand::GroupRemove { group }).await
+    }
+
+    async fn group_add_node(
+        &self,
+        request: Request<proto::GroupAddNodeRequest>,
+    ) -> Answer<proto::Done> {
+        let request = request.into_inner();
+        let group = resolve::group(&self.backend.cluster(), &request.group)?.id;
+        let node = self.node(&request.node)?;
+        self.carry_out(ControlCommand::GroupAddNode { group, node })
+            .await
+    }
+
+    async fn group_enable_ha(&self, request: Request<proto::GroupRef>) -> Answer<proto::Done> {
+        let state = self.backend.cluster();
+        let group = resolve::group(&state, &request.into_inner().group)?;
+        let command = moves::plan_enable(self.backend.as_ref(), group).await?;
+        self.carry_out(command).await
+    }
+
+    async fn group_disable_ha(&self, request: Request<proto::GroupRef>) -> Answer<proto::Done> {
+        let group = resolve::group(&self.backend.cluster(), &request.into_inner().group)?.id;
+        self.carry_out(ControlCommand::GroupDisableHa { group })
+            .await
+    }
+
+    async fn failover(&self, request: Request<proto::NodeRef>) -> Answer<proto::Done> {
+        let node = self.node(&request.into_inner().node)?;
+        self.move_users(Move::Failover(node)).await
+    }
+
+    async fn fallback(&self, request: Request<proto::NodeRef>) -> Answer<proto::Done> {
+        let node = self.node(&request.into_inner().node)?;
+        self.move_users(Move::Fallback(node)).await
+    }
+
+    async fn recover(&self, request: Request<proto::GroupRef>) -> Answer<proto::Done> {
+        let group = resolve::group(&self.backend.cluster(), &request.into_inner().group)?.id;
+        self.move_users(Move::Recover(group)).await
+    }
+
+    async fn domain_add(&self, request: Request<proto::DomainRef>) -> Answer<proto::Done> {
+        let domain = resolve::domain(&request.into_inner().domain)?;
+        self.carry_out(ControlCommand::DomainAdd { domain }).await
+    }
+
+    async fn domain_remove(&self, request: Request<proto::DomainRef>) -> Answer<proto::Done> {
+        let domain = resolve::domain(&request.into_inner().domain)?;
+        self.carry_out(ControlCommand::DomainRemove { domain })
+            .await
+    }
+
+    async fn users_put(
+        &self,
+        request: Request<Streaming<proto::UsersPutRequest>>,
+    ) -> Answer<Self::UsersPutStream> {
+        let answers = accounts::put(self.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn user_remove(&self, request: Request<proto::UserRef>) -> Answer<proto::Done> {
+        let jid = resolve::user(&request.into_inner().jid)?;
+        self.carry_out(ControlCommand::AccountRemove { jid }).await
+    }
+
+    async fn user_password(
+        &self,
+        request: Request<proto::UserPasswordRequest>,
+    ) -> Answer<proto::Done> {
+        let request = request.into_inner();
+        let jid = resolve::user(&request.jid)?;
+        let hashed =
+            tokio::task::spawn_blocking(move || accounts::verifiers(&request.password)).await;
+        let verifiers = hashed
+            .map_err(|_| Status::internal("hashing of the password was interrupted"))?
+            .map_err(Status::invalid_argument)?;
+        self.carry_out(ControlCommand::AccountPassword { jid, verifiers })
+            .await
+    }
+
+    async fn user_disable(
+        &self,
+        request: Request<proto::UserDisableRequest>,
+    ) -> Answer<proto::Done> {
+        let request = request.into_inner();
+        let (jid, disabled) = (resolve::user(&request.jid)?, request.disabled);
+        self.carry_out(ControlCommand::AccountDisable { jid, disabled })
+            .await
+    }
+
+    async fn user_get(&self, request: Request<proto::UserRef>) -> Answer<proto::User> {
+        let jid = resolve::user(&request.into_inner().jid)?;
+        let (state, live) = (self.backend.cluster(), self.backend.live());
+        resolve::ready(&state)?;
+        let account = state
+            .account(&jid)
+            .ok_or_else(|| Status::not_found(format!("there is no account {jid}")))?;
+        Ok(Response::new(view::user(&state, &live, &jid, account)))
+    }
+
+    async fn user_list(
+        &self,
+        request: Request<proto::UserListRequest>,
+    ) -> Answer<proto::UserListResponse> {
+        let request = request.into_inner();
+        let after = match request.after.as_str() {
+            "" => None,
+            after => Some(resolve::user(after)?),
+        };
+        let limit = match usize::try_from(request.limit) {
+            Ok(0) | Err(_) => PAGE_MAX,
+            Ok(limit) => limit.min(PAGE_MAX),
+        };
+        let (state, live) = (self.backend.cluster(), self.backend.live());
+        resolve::ready(&state)?;
+        let page = state.accounts_after(after.as_ref()).take(limit);
+        let users = page
+            .map(|(jid, account)| view::user(&state, &live, jid, account))
+            .collect();
+        Ok(Response::new(proto::UserListResponse { users }))
+    }
+
+    async fn session_list(
+        &self,
+        _: Request<proto::SessionListRequest>,
+    ) -> Answer<proto::SessionListResponse> {
+        let node = resolve::name_of(&self.backend.cluster(), self.backend.live().node);
+        let sessions = self
+            .backend
+            .sessions()
+            .into_iter()
+            .map(|session| proto::Session {
+                jid: session.jid,
+                node: node.clone(),
+                address: session.address,
+                tls: session.tls,
+                age_seconds: session.age.as_secs(),
+            });
+        Ok(Response::new(proto::SessionListResponse {
+            sessions: sessions.collect(),
+        }))
+    }
+}
+
+#[cfg(test)]
+#[path = "service_test.rs"]
+mod service_test;

@@ -1,0 +1,278 @@
+use super::*;
+use crate::fake::Fake;
+use crate::{AdminEvent, EventKind, ProposeFailure};
+use muster_types::SlotId;
+use muster_types::Timestamp;
+use std::collections::BTreeMap;
+use tonic::Code;
+
+fn service(fake: &Arc<Fake>) -> Service {
+    Service {
+        backend: Arc::<Fake>::clone(fake),
+    }
+}
+
+fn named(node: &str) -> Request<proto::NodeRef> {
+    Request::new(proto::NodeRef {
+        node: node.to_owned(),
+    })
+}
+
+fn east() -> Request<proto::GroupRef> {
+    Request::new(proto::GroupRef {
+        group: "east".to_owned(),
+    })
+}
+
+async fn put(
+    service: &Service,
+    rows: &[(&str, &str, &str)],
+    update: bool,
+) -> Result<proto::UsersPutResponse, Status> {
+    let row = |(jid, password, home): &(&str, &str, &str)| proto::UserRow {
+        jid: (*jid).to_owned(),
+        password: (*password).to_owned(),
+        home: (*home).to_owned(),
+        name: String::new(),
+    };
+    let batch = proto::UsersPutRequest {
+        rows: rows.iter().map(row).collect(),
+        update,
+    };
+    let batches = futures_util::stream::iter([Ok(batch)]);
+    let answers = accounts::put(service.clone(), batches);
+    Box::pin(answers).next().await.unwrap()
+}
+
+#[tokio::test]
+async fn before_there_is_a_cluster_everything_says_how_to_make_one() {
+    let service = service(&Fake::fresh());
+    let refused = service.failover(named("a")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.message().contains("cluster init"), "{refused}");
+    let users = put(&service, &[("alice@example.com", "secret", "")], false).await;
+    assert_eq!(users.unwrap_err().code(), Code::Unavailable);
+    let status = service
+        .status(Request::new(proto::StatusRequest {}))
+        .await
+        .unwrap();
+    assert_eq!(status.into_inner().cluster, "");
+}
+
+#[tokio::test]
+async fn nodes_are_found_by_name_and_by_id() {
+    for word in ["b", "n2"] {
+        let service = service(&Fake::pair());
+        service.failover(named(word)).await.unwrap();
+        let state = service.backend.cluster();
+        assert_eq!(state.slot(SlotId(2)).unwrap().desired, NodeId(1), "{word}");
+    }
+    let unknown = service(&Fake::pair())
+        .failover(named("z"))
+        .await
+        .unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    assert!(unknown.message().contains("a, b, w"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_failover_is_refused_when_the_peer_is_down_or_behind() {
+    type Change = fn(&mut crate::LiveView);
+    let down: Change = |live| drop(live.heard_ms.remove(&NodeId(2)));
+    let silent: Change = |live| drop(live.heard_ms.insert(NodeId(2), 1_001));
+    let behind: Change = |live| {
+        let slot = live.slots.get_mut(&SlotId(1)).unwrap();
+        slot.last_log += 500;
+    };
+    for (change, part) in [
+        (down, "node b is not reachable"),
+        (silent, "node b is not reachable"),
+        (behind, "node b has not caught up"),
+    ] {
+        let fake = Fake::pair();
+        fake.change_live(change);
+        let refused = service(&fake).failover(named("a")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        assert!(refused.message().contains(part), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_know_how_far_the_peer_is_leaves_it_to_the_slot() {
+    let fake = Fake::pair();
+    fake.change_live(|live| {
+        for slot in live.slots.values_mut() {
+            slot.leading = false;
+            slot.matched.clear();
+        }
+    });
+    service(&fake).failover(named("a")).await.unwrap();
+}
+
+#[tokio::test]
+async fn moves_that_do_not_fit_the_state_are_refused() {
+    let service = service(&Fake::pair());
+    let refused = service.fallback(named("a")).await.unwrap_err();
+    assert!(refused.message().contains("cannot fall back"), "{refused}");
+    let refused = service.recover(east()).await.unwrap_err();
+    assert!(refused.message().contains("cannot recover"), "{refused}");
+}
+
+#[tokio::test]
+async fn ha_is_enabled_only_when_everybody_has_the_data() {
+    let fake = Fake::pair();
+    let service = service(&fake);
+    let refused = service.group_enable_ha(east()).await.unwrap_err();
+    assert!(refused.message().contains("enabled"), "{refused}");
+    service.group_disable_ha(east()).await.unwrap();
+
+    fake.change_live(|live| drop(live.heard_ms.remove(&NodeId(3))));
+    let refused = service.group_enable_ha(east()).await.unwrap_err();
+    assert!(
+        refused.message().contains("node w is not reachable"),
+        "{refused}"
+    );
+
+    fake.change_live(|live| {
+        live.heard_ms.insert(NodeId(3), 5);
+        live.slots.get_mut(&SlotId(2)).unwrap().last_log = 900;
+    });
+    let refused = service.group_enable_ha(east()).await.unwrap_err();
+    assert!(
+        refused
+            .message()
+            .contains("has not caught up with the users of b"),
+        "{refused}"
+    );
+
+    fake.change_live(|live| live.slots.get_mut(&SlotId(2)).unwrap().last_log = 10);
+    service.group_enable_ha(east()).await.unwrap();
+}
+
+#[tokio::test]
+async fn good_rows_go_in_and_bad_ones_are_named() {
+    let service = service(&Fake::pair());
+    let rows = [
+        ("alice@example.com", "secret", ""),
+        ("not an address", "secret", ""),
+        ("bob@example.com", "", ""),
+        ("carol@example.com", "secret", "z"),
+        ("dave@elsewhere.net", "secret", ""),
+        ("example.com", "secret", ""),
+        ("erin@example.com", "secret", "w"),
+        ("frank@example.com", "secret", "b"),
+    ];
+    let answer = put(&service, &rows, false).await.unwrap();
+    assert_eq!((answer.added, answer.updated), (2, 0));
+    let bad: Vec<_> = answer.errors.iter().map(|error| error.row).collect();
+    assert_eq!(bad, [1, 2, 3, 4, 5, 6], "{:?}", answer.errors);
+    assert!(
+        answer.errors[5].reason.contains("node w hosts no users"),
+        "{:?}",
+        answer.errors
+    );
+
+    let again = put(&service, &rows[..1], false).await.unwrap();
+    assert!(
+        again.errors[0].reason.contains("already exists"),
+        "{:?}",
+        again.errors
+    );
+    let again = put(&service, &rows[..1], true).await.unwrap();
+    assert_eq!((again.added, again.updated), (0, 1));
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_long_is_refused() {
+    let service = service(&Fake::pair());
+    let rows = vec![("alice@example.com", "secret", ""); 501];
+    let refused = put(&service, &rows, false).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn proposals_without_an_outcome_have_their_own_statuses() {
+    let fake = Fake::pair();
+    for (failure, code) in [
+        (ProposeFailure::NoQuorum, Code::Unavailable),
+        (ProposeFailure::Unknown, Code::Aborted),
+    ] {
+        fake.fail_with(Some(failure));
+        let failed = service(&fake).failover(named("a")).await.unwrap_err();
+        assert_eq!(failed.code(), code);
+    }
+}
+
+#[tokio::test]
+async fn users_come_in_pages() {
+    let service = service(&Fake::pair());
+    let jids = ["a@example.com", "b@example.com", "c@example.com"];
+    let rows = jids.map(|jid| (jid, "secret", ""));
+    put(&service, &rows, false).await.unwrap();
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let request = Request::new(proto::UserListRequest {
+            after: after.clone(),
+            limit: 2,
+        });
+        let page = service.user_list(request).await.unwrap().into_inner().users;
+        let Some(last) = page.last() else { break };
+        after = last.jid.clone();
+        seen.extend(page);
+    }
+    assert_eq!(seen.iter().map(|user| &*user.jid).collect::<Vec<_>>(), jids);
+    assert!(
+        seen.iter().all(|user| user.served_by == user.home),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn settings_are_set_all_or_none() {
+    let service = service(&Fake::pair());
+    let set = |words: &[&str]| {
+        let settings = words.iter().map(|word| (*word).to_owned()).collect();
+        service.settings_set(Request::new(proto::SettingsSetRequest { settings }))
+    };
+    set(&["fallback-delay=5s", "fallback-auto=off"])
+        .await
+        .unwrap();
+    let refused = set(&["fallback-auto=on", "peer-timeout=1h"])
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("peer-timeout"), "{refused}");
+    let state = service.backend.cluster();
+    assert!(!state.settings().fallback_auto);
+    assert_eq!(state.settings().fallback_delay, Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_node_that_runs_is_not_replaced() {
+    let service = service(&Fake::pair());
+    let replace = proto::NodeReplaceRequest {
+        old: "b".to_owned(),
+        new: "w".to_owned(),
+    };
+    let refused = service
+        .node_replace(Request::new(replace))
+        .await
+        .unwrap_err();
+    assert!(refused.message().contains("node b still runs"), "{refused}");
+}
+
+#[tokio::test]
+async fn watchers_see_events() {
+    let fake = Fake::pair();
+    let request = Request::new(proto::WatchRequest {});
+    let mut events = service(&fake).watch(request).await.unwrap().into_inner();
+    let told = fake.tell(AdminEvent {
+        at: Timestamp(0),
+        kind: EventKind::Slot,
+        text: "slot s1 is served by b".to_owned(),
+        fields: BTreeMap::from([("slot".to_owned(), "s1".to_owned())]),
+    });
+    assert_eq!(told, 1);
+    let event = events.next().await.unwrap().unwrap();
+    assert_eq!((&*event.kind, &*event.fields["slot"]), ("slot", "s1"));
+}

@@ -1,0 +1,168 @@
+//! The cluster's settings as `name=value`.
+
+use crate::duration::{parse_duration, show_duration};
+use muster_cluster::{AssignmentMode, Setting, Settings};
+
+/// One setting.
+pub(crate) struct Known {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) show: fn(&Settings) -> String,
+    read: fn(&str) -> Result<Setting, String>,
+}
+
+/// All of them, in the order they are listed.
+pub(crate) const KNOWN: &[Known] = &[
+    Known {
+        name: "assignment",
+        help: "which node becomes a new user's home: balanced, active-standby (all to a group's first node) or none",
+        show: |settings| settings.assignment.label().to_owned(),
+        read: |value| assignment(value).map(Setting::Assignment),
+    },
+    Known {
+        name: "fallback-auto",
+        help: "whether users go home by themselves when their node is healthy again: on or off",
+        show: |settings| if settings.fallback_auto { "on" } else { "off" }.to_owned(),
+        read: |value| switch(value).map(Setting::FallbackAuto),
+    },
+    Known {
+        name: "fallback-delay",
+        help: "how long a node must be healthy before its users go home, 1s to 7d",
+        show: |settings| show_duration(settings.fallback_delay),
+        read: |value| parse_duration(value).map(Setting::FallbackDelay),
+    },
+    Known {
+        name: "peer-timeout",
+        help: "how long a silent node is still taken for alive, 200ms to 5m",
+        show: |settings| show_duration(settings.peer_timeout),
+        read: |value| parse_duration(value).map(Setting::PeerTimeout),
+    },
+    Known {
+        name: "suspect-after",
+        help: "how long a silent peer is waited for on top of peer-timeout before its users are taken over, 0s to 1h",
+        show: |settings| show_duration(settings.suspect_after),
+        read: |value| parse_duration(value).map(Setting::SuspectAfter),
+    },
+    Known {
+        name: "init-timeout",
+        help: "the same for a peer never heard since the node started, 100ms to 1h",
+        show: |settings| show_duration(settings.init_timeout),
+        read: |value| parse_duration(value).map(Setting::InitTimeout),
+    },
+];
+
+/// Reads `name=value` words. `profile=default` and `profile=compat` stand for the four times.
+///
+/// # Errors
+/// A sentence naming the word that is wrong.
+pub(crate) fn parse(words: &[String]) -> Result<Vec<Setting>, String> {
+    let mut settings = Vec::new();
+    for word in words {
+        let (name, value) = word
+            .split_once('=')
+            .ok_or_else(|| format!("{word:?} is no setting: write it as name=value"))?;
+        let (name, value) = (name.trim(), value.trim());
+        if name == "profile" {
+            settings.extend(profile(value)?);
+            continue;
+        }
+        let known = KNOWN
+            .iter()
+            .find(|known| known.name == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = KNOWN.iter().map(|known| known.name).collect();
+                format!(
+                    "there is no setting {name:?}: there are {} and profile",
+                    names.join(", ")
+                )
+            })?;
+        settings.push((known.read)(value).map_err(|why| format!("{name}: {why}"))?);
+    }
+    if settings.is_empty() {
+        return Err("no setting given: write it as name=value".to_owned());
+    }
+    Ok(settings)
+}
+
+fn profile(value: &str) -> Result<[Setting; 4], String> {
+    let all = match value {
+        "default" => Settings::default(),
+        "compat" => Settings::compat(),
+        _ => return Err(format!("profile: {value:?} is none: use default or compat")),
+    };
+    Ok([
+        Setting::FallbackDelay(all.fallback_delay),
+        Setting::PeerTimeout(all.peer_timeout),
+        Setting::SuspectAfter(all.suspect_after),
+        Setting::InitTimeout(all.init_timeout),
+    ])
+}
+
+fn assignment(value: &str) -> Result<AssignmentMode, String> {
+    [
+        AssignmentMode::Balanced,
+        AssignmentMode::ActiveStandby,
+        AssignmentMode::None,
+    ]
+    .into_iter()
+    .find(|mode| mode.label() == value)
+    .ok_or_else(|| format!("{value:?} is none: use balanced, active-standby or none"))
+}
+
+fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "on" | "true" | "yes" => Ok(true),
+        "off" | "false" | "no" => Ok(false),
+        _ => Err(format!("{value:?} is neither on nor off")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_shown_can_be_set() {
+        for settings in [Settings::default(), Settings::compat()] {
+            for known in KNOWN {
+                let word = format!("{}={}", known.name, (known.show)(&settings));
+                assert!(parse(std::slice::from_ref(&word)).is_ok(), "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn settings_are_read() {
+        for (word, expected) in [
+            (
+                "assignment=active-standby",
+                Setting::Assignment(AssignmentMode::ActiveStandby),
+            ),
+            ("fallback-auto = off", Setting::FallbackAuto(false)),
+            (
+                "fallback-delay=5s",
+                Setting::FallbackDelay(Duration::from_secs(5)),
+            ),
+        ] {
+            assert_eq!(parse(&[word.to_owned()]), Ok(vec![expected]), "{word}");
+        }
+        let compat = parse(&["profile=compat".to_owned()]).unwrap();
+        assert!(compat.contains(&Setting::PeerTimeout(Duration::from_secs(15))));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (word, part) in [
+            ("fallback-delay", "name=value"),
+            ("fallback=1s", "there is no setting"),
+            ("fallback-delay=soon", "fallback-delay: \"soon\""),
+            ("assignment=random", "balanced"),
+            ("fallback-auto=maybe", "neither on nor off"),
+            ("profile=fast", "compat"),
+        ] {
+            let why = parse(&[word.to_owned()]).unwrap_err();
+            assert!(why.contains(part), "{word}: {why}");
+        }
+    }
+}

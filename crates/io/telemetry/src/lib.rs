@@ -1,0 +1,13 @@
+//! Logs, and every metric's name, unit and description.
+//!
+//! A program calls [`init_logs`] once and [`install`] once; then any crate above this one counts
+//! with the macros re-exported here and a name of [`metrics`]:
+//! `counter!(metrics::LOGINS, "outcome" => "success").increment(1)`.
+
+mod logs;
+pub mod metrics;
+mod recorder;
+
+pub use ::metrics::{counter, gauge, histogram};
+pub use logs::{LogError, LogFormat, LogOptions, init_logs};
+pub use recorder::{InstallError, Recorder, install};

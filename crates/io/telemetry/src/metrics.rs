@@ -1,0 +1,236 @@
+//! Every metric: its name, kind, unit, labels and description, in one table. A label never holds a
+//! JID, an address or anything else that clients choose.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+/// What a metric counts or measures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Only grows, from 0 at the process's start.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// How often which values were seen.
+    Histogram,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        })
+    }
+}
+
+/// What one of it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// A thing.
+    Count,
+    /// A second.
+    Seconds,
+    /// 1 for yes, 0 for no.
+    YesNo,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Count => "count",
+            Self::Seconds => "seconds",
+            Self::YesNo => "0 or 1",
+        })
+    }
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name, in Prometheus' style.
+    pub name: &'static str,
+    /// What kind it is.
+    pub kind: Kind,
+    /// What one of it is.
+    pub unit: Unit,
+    /// Its labels and the values each may have.
+    pub labels: &'static [(&'static str, &'static str)],
+    /// What it says, in one sentence without a full stop.
+    pub description: &'static str,
+}
+
+/// Client sessions bound on this node.
+pub const SESSIONS: &str = "muster_sessions";
+/// Client connections to this node, bound or not.
+pub const CONNECTIONS: &str = "muster_connections";
+/// Logins that came to an end, by `outcome`.
+pub const LOGINS: &str = "muster_logins_total";
+/// Stanzas received from clients, by `kind`.
+pub const STANZAS_IN: &str = "muster_stanzas_in_total";
+/// Stanzas handed to clients' streams.
+pub const DELIVERIES: &str = "muster_deliveries_total";
+/// Whether this node serves a `slot`.
+pub const SLOT_OWNED: &str = "muster_slot_owned";
+/// Slots that this node took from a node that had them before.
+pub const TAKEOVERS: &str = "muster_takeovers_total";
+/// How long nobody served a slot before this node took it.
+pub const TAKEOVER_SECONDS: &str = "muster_takeover_seconds";
+/// Whether the control log has a leader and a quorum, as this node sees it.
+pub const CONTROL_QUORUM: &str = "muster_control_quorum";
+/// Proposals to Raft logs, by `log` and `outcome`.
+pub const RAFT_PROPOSALS: &str = "muster_raft_proposals_total";
+/// Connections to other nodes that were made anew.
+pub const LINK_RECONNECTS: &str = "muster_link_reconnects_total";
+/// How long the store took to bring a batch to the disk.
+pub const STORE_FLUSH_SECONDS: &str = "muster_store_flush_seconds";
+
+/// Bounds of the buckets of all histograms, in seconds: from a fast flush to a takeover under the
+/// profile `compat`.
+pub const BUCKETS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0,
+    30.0, 60.0, 120.0,
+];
+
+const TABLE: &[Metric] = &[
+    gauge(
+        SESSIONS,
+        Unit::Count,
+        &[],
+        "client sessions bound on this node",
+    ),
+    gauge(
+        CONNECTIONS,
+        Unit::Count,
+        &[],
+        "client connections to this node, logged in or not",
+    ),
+    counter(
+        LOGINS,
+        &[("outcome", "success, failure, throttled")],
+        "logins that came to an end",
+    ),
+    counter(
+        STANZAS_IN,
+        &[("kind", "message, presence, iq")],
+        "stanzas received from clients",
+    ),
+    counter(DELIVERIES, &[], "stanzas handed to clients' streams"),
+    gauge(
+        SLOT_OWNED,
+        Unit::YesNo,
+        &[("slot", "a slot's id, such as s1")],
+        "whether this node serves the slot",
+    ),
+    counter(
+        TAKEOVERS,
+        &[],
+        "slots this node took from a node that had them before",
+    ),
+    histogram(
+        TAKEOVER_SECONDS,
+        "how long nobody served a slot before this node took it",
+    ),
+    gauge(
+        CONTROL_QUORUM,
+        Unit::YesNo,
+        &[],
+        "whether the control log has a leader and a quorum, as this node sees it",
+    ),
+    counter(
+        RAFT_PROPOSALS,
+        &[
+            ("log", "control, slot"),
+            ("outcome", "committed, not_leader, unknown"),
+        ],
+        "proposals made to the Raft logs on this node",
+    ),
+    counter(
+        LINK_RECONNECTS,
+        &[],
+        "connections to other nodes that were made anew",
+    ),
+    histogram(
+        STORE_FLUSH_SECONDS,
+        "how long the store took to bring a batch to the disk",
+    ),
+];
+
+type Labels = &'static [(&'static str, &'static str)];
+
+const fn counter(name: &'static str, labels: Labels, description: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Counter,
+        unit: Unit::Count,
+        labels,
+        description,
+    }
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: Unit,
+    labels: Labels,
+    description: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        unit,
+        labels,
+        description,
+    }
+}
+
+const fn histogram(name: &'static str, description: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Histogram,
+        unit: Unit::Seconds,
+        labels: &[],
+        description,
+    }
+}
+
+/// Every metric of a node.
+pub fn table() -> &'static [Metric] {
+    TABLE
+}
+
+/// `docs/metrics.md`.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n\
+         A node shows them at `/metrics` of `http.listen`, in Prometheus' text format. Counters begin \
+         at 0 with\nthe process; one with labels appears with its first count. This page is written by \
+         `cargo xtask metrics`.\n\n\
+         | name | kind | unit | labels | meaning |\n\
+         |---|---|---|---|---|\n",
+    );
+    for Metric {
+        name,
+        kind,
+        unit,
+        labels,
+        description,
+    } in TABLE
+    {
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(label, values)| format!("`{label}`: {values}"))
+            .collect();
+        let labels = labels.join("; ");
+        writeln!(
+            page,
+            "| `{name}` | {kind} | {unit} | {labels} | {description} |"
+        )
+        .expect("a String takes all that is written");
+    }
+    page
+}
+
+#[cfg(test)]
+#[path = "metrics_test.rs"]
+mod metrics_test;
