@@ -31,7 +31,10 @@ pub(crate) type SetupReply = oneshot::Sender<Result<(String, NodeId), String>>;
 /// An operator says which cluster this node belongs to.
 pub(crate) enum SetupRequest {
     /// A new one.
-    Init { domains: Vec<DomainPart>, reply: SetupReply },
+    Init {
+        domains: Vec<DomainPart>,
+        reply: SetupReply,
+    },
     /// The one that made the token.
     Join { token: String, reply: SetupReply },
 }
@@ -46,7 +49,12 @@ pub(crate) struct NodeBackend {
 
 impl NodeBackend {
     pub(crate) fn new(config: Config, setup: mpsc::Sender<SetupRequest>) -> Self {
-        Self { config, setup, node: OnceLock::new(), events: broadcast::Sender::new(EVENTS_KEPT) }
+        Self {
+            config,
+            setup,
+            node: OnceLock::new(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+        }
     }
 
     /// From here on there is a node to speak of.
@@ -60,12 +68,18 @@ impl NodeBackend {
     pub(crate) fn protection(&self) -> String {
         let sentences = muster_admin::protection(&self.cluster(), &self.live());
         let words: Vec<_> = sentences.into_iter().map(|group| group.words).collect();
-        if words.is_empty() { "no group yet: no users are served".to_owned() } else { words.join("; ") }
+        if words.is_empty() {
+            "no group yet: no users are served".to_owned()
+        } else {
+            words.join("; ")
+        }
     }
 
     /// Why the node cannot serve now; empty when it can.
     pub(crate) fn not_ready(&self) -> Vec<String> {
-        let Some(node) = self.node.get() else { return vec![NO_CLUSTER.to_owned()] };
+        let Some(node) = self.node.get() else {
+            return vec![NO_CLUSTER.to_owned()];
+        };
         let mut reasons = Vec::new();
         if node.control.status().borrow().leader.is_none() {
             reasons.push("nobody is known to lead the control log".to_owned());
@@ -81,12 +95,14 @@ impl NodeBackend {
     /// Brings the gauges up to date.
     pub(crate) fn gauge(&self) {
         let Some(node) = self.node.get() else { return };
-        let sessions = node.clients.as_ref().map_or(0, |clients| clients.session_count());
+        let sessions = node
+            .clients
+            .as_ref()
+            .map_or(0, |clients| clients.session_count());
         gauge!(metrics::SESSIONS).set(u32::try_from(sessions).unwrap_or(u32::MAX));
         for slot in node.shared.all_slots() {
             let serving = slot.duty.borrow().serving.is_some();
-            gauge!(metrics::SLOT_OWNED, "slot" => slot.slot.0.to_string())
-                .set(u8::from(serving));
+            gauge!(metrics::SLOT_OWNED, "slot" => slot.slot.0.to_string()).set(u8::from(serving));
         }
     }
 
@@ -114,7 +130,10 @@ const NO_CLUSTER: &str = "this node is in no cluster: make one with `musterctl c
 
 impl Backend for NodeBackend {
     fn cluster(&self) -> Arc<ClusterState> {
-        self.node.get().map(|node| node.shared.cluster_state()).unwrap_or_default()
+        self.node
+            .get()
+            .map(|node| node.shared.cluster_state())
+            .unwrap_or_default()
     }
 
     fn live(&self) -> LiveView {
@@ -128,10 +147,12 @@ impl Backend for NodeBackend {
         let node = self.node.get().cloned();
         Box::pin(async move {
             let node = node.ok_or(ProposeFailure::NoQuorum)?;
-            control::propose(&node.shared, command).await.map_err(|failure| match failure {
-                Failure::NoQuorum => ProposeFailure::NoQuorum,
-                Failure::Unknown => ProposeFailure::Unknown,
-            })
+            control::propose(&node.shared, command)
+                .await
+                .map_err(|failure| match failure {
+                    Failure::NoQuorum => ProposeFailure::NoQuorum,
+                    Failure::Unknown => ProposeFailure::Unknown,
+                })
         })
     }
 
@@ -183,7 +204,10 @@ impl Backend for NodeBackend {
                 role,
                 expires: token.expires,
             };
-            match control::propose(&node.shared, command).await.map_err(|e| e.to_string())? {
+            match control::propose(&node.shared, command)
+                .await
+                .map_err(|e| e.to_string())?
+            {
                 ControlOutcome::Refused(why) => Err(why.to_string()),
                 _ => Ok((token.to_text(), token.expires)),
             }
@@ -201,9 +225,15 @@ impl Backend for NodeBackend {
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {
-        let Some(node) = self.node.get() else { return Vec::new() };
+        let Some(node) = self.node.get() else {
+            return Vec::new();
+        };
         let now = node.shared.clock.now();
-        let sessions = node.clients.as_ref().map(|clients| clients.sessions()).unwrap_or_default();
+        let sessions = node
+            .clients
+            .as_ref()
+            .map(|clients| clients.sessions())
+            .unwrap_or_default();
         let show = |session: crate::clients::LiveSession| SessionInfo {
             jid: session.jid.to_string(),
             address: session.address.to_string(),
@@ -228,7 +258,13 @@ impl Backend for NodeBackend {
             let leader = node.shared.slot(slot)?.group.status().borrow().leader?;
             let (applied, last_log, matched) =
                 links::ask_progress(&node.shared, leader, slot).await?;
-            Some(SlotView { applied, last_log, matched, leading: true, ..own })
+            Some(SlotView {
+                applied,
+                last_log,
+                matched,
+                leading: true,
+                ..own
+            })
         })
     }
 }
@@ -236,21 +272,28 @@ impl Backend for NodeBackend {
 fn live(node: &Node) -> LiveView {
     let shared = &node.shared;
     let control = node.control.status().borrow().clone();
-    let heard = shared.links.get().map(|links| links.peers()).unwrap_or_default();
-    let millis = |at: std::time::Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let heard = shared
+        .links
+        .get()
+        .map(|links| links.peers())
+        .unwrap_or_default();
+    let millis =
+        |at: std::time::Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
     let state = shared.cluster_state();
     let slots = state.slots().map(|slot| {
         let owner = shared.owner_of(slot.id);
-        let view = shared.slot(slot.id).map_or_else(SlotView::default, |handle| {
-            let status = handle.group.status().borrow().clone();
-            SlotView {
-                owner: None,
-                applied: status.applied,
-                last_log: status.last_log,
-                leading: status.leading,
-                matched: status.matched,
-            }
-        });
+        let view = shared
+            .slot(slot.id)
+            .map_or_else(SlotView::default, |handle| {
+                let status = handle.group.status().borrow().clone();
+                SlotView {
+                    owner: None,
+                    applied: status.applied,
+                    last_log: status.last_log,
+                    leading: status.leading,
+                    matched: status.matched,
+                }
+            });
         (slot.id, SlotView { owner, ..view })
     });
     LiveView {
@@ -260,7 +303,7 @@ fn live(node: &Node) -> LiveView {
             .filter_map(|peer| Some((peer.node, millis(peer.last_heard?))))
             .collect(),
         control_leader: control.leader,
-        control_quorum: control.leader.is_some(),
+        control_quorum: control.leader.is_some() && shared.reaches_quorum(),
         slots: slots.collect(),
     }
 }
@@ -273,7 +316,12 @@ async fn translate(mut from: broadcast::Receiver<NodeEvent>, to: broadcast::Send
                 if let Some((kind, text, fields)) = describe(&event) {
                     let fields = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
                     // Nobody may be watching.
-                    let _ = to.send(AdminEvent { at: wall(), kind, text, fields });
+                    let _ = to.send(AdminEvent {
+                        at: wall(),
+                        kind,
+                        text,
+                        fields,
+                    });
                 }
             }
             Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -287,7 +335,7 @@ type Description = (EventKind, String, BTreeMap<&'static str, String>);
 fn describe(event: &NodeEvent) -> Option<Description> {
     match event {
         NodeEvent::Decided(event) => describe_decision(event),
-        NodeEvent::Owner(_, event) => describe_owner(event),
+        NodeEvent::Owner(event) => describe_owner(event),
         NodeEvent::Ha(event) => describe_ha(event),
     }
 }
@@ -311,7 +359,12 @@ fn describe_decision(event: &ControlEvent) -> Option<Description> {
                 ("reason", after.reason.to_string()),
             ],
         ),
-        ControlEvent::SlotOwned { slot, node, epoch, gap } => {
+        ControlEvent::SlotOwned {
+            slot,
+            node,
+            epoch,
+            gap,
+        } => {
             let gap_ms = gap.map_or_else(String::new, |gap| gap.as_millis().to_string());
             told(
                 EventKind::Slot,
@@ -334,12 +387,16 @@ fn describe_decision(event: &ControlEvent) -> Option<Description> {
             format!("HA of {group} is {}", if *on { "on" } else { "off" }),
             [("group", group.to_string()), ("ha", on.to_string())],
         ),
-        ControlEvent::NodeJoined(node) => {
-            told(EventKind::Node, format!("{node} joined"), [("node", node.to_string())])
-        }
-        ControlEvent::NodeRemoved(node) => {
-            told(EventKind::Node, format!("{node} removed"), [("node", node.to_string())])
-        }
+        ControlEvent::NodeJoined(node) => told(
+            EventKind::Node,
+            format!("{node} joined"),
+            [("node", node.to_string())],
+        ),
+        ControlEvent::NodeRemoved(node) => told(
+            EventKind::Node,
+            format!("{node} removed"),
+            [("node", node.to_string())],
+        ),
         ControlEvent::NodeReplaced { old, new } => told(
             EventKind::Node,
             format!("{new} took the place of {old}"),
@@ -369,7 +426,12 @@ fn describe_owner(event: &OwnerEvent) -> Option<Description> {
             format!("{session} has ended"),
             [("session", session.to_string())],
         ),
-        OwnerEvent::Opened { slot, epoch, warm, sessions } => told(
+        OwnerEvent::Opened {
+            slot,
+            epoch,
+            warm,
+            sessions,
+        } => told(
             EventKind::Slot,
             format!("this node serves {slot} (epoch {epoch}, {sessions} sessions known)"),
             [("slot", slot.to_string()), ("warm", warm.to_string())],
@@ -385,13 +447,23 @@ fn describe_owner(event: &OwnerEvent) -> Option<Description> {
 
 fn describe_ha(event: &HaEvent) -> Option<Description> {
     match event {
-        HaEvent::Silent(node) => {
-            told(EventKind::Node, format!("{node} is silent"), [("node", node.to_string())])
-        }
-        HaEvent::Heard(node) => {
-            told(EventKind::Node, format!("{node} is heard"), [("node", node.to_string())])
-        }
-        HaEvent::Opened { slot, epoch, why, gap, .. } => told(
+        HaEvent::Silent(node) => told(
+            EventKind::Node,
+            format!("{node} is silent"),
+            [("node", node.to_string())],
+        ),
+        HaEvent::Heard(node) => told(
+            EventKind::Node,
+            format!("{node} is heard"),
+            [("node", node.to_string())],
+        ),
+        HaEvent::Opened {
+            slot,
+            epoch,
+            why,
+            gap,
+            ..
+        } => told(
             EventKind::Slot,
             format!("{slot} opened ({why:?}) after {} ms", gap.as_millis()),
             [

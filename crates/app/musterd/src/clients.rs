@@ -65,15 +65,33 @@ impl Clients {
     pub(crate) fn listen(self: &Arc<Self>) -> anyhow::Result<Vec<String>> {
         let c2s = &self.shared.config.c2s;
         let kinds = [
-            (&c2s.listen, Security::StartTls, "c2s.listen", "clients, STARTTLS"),
-            (&c2s.listen_tls, Security::Direct, "c2s.listen_tls", "clients, direct TLS"),
-            (&c2s.listen_plaintext, Security::Plaintext, "c2s.listen_plaintext", "clients, NO TLS"),
+            (
+                &c2s.listen,
+                Security::StartTls,
+                "c2s.listen",
+                "clients, STARTTLS",
+            ),
+            (
+                &c2s.listen_tls,
+                Security::Direct,
+                "c2s.listen_tls",
+                "clients, direct TLS",
+            ),
+            (
+                &c2s.listen_plaintext,
+                Security::Plaintext,
+                "c2s.listen_plaintext",
+                "clients, NO TLS",
+            ),
         ];
         let mut lines = Vec::new();
         for (addresses, security, option, words) in kinds {
             for address in addresses {
-                let config =
-                    ListenerConfig { address: *address, security, option: option.to_owned() };
+                let config = ListenerConfig {
+                    address: *address,
+                    security,
+                    option: option.to_owned(),
+                };
                 let listener = Listener::bind(&config)?;
                 lines.push(format!("{} for {words}", listener.address()));
                 tokio::spawn(Arc::clone(self).accept(listener));
@@ -102,7 +120,9 @@ impl Clients {
         };
         let clients = Arc::clone(self);
         tokio::spawn(async move {
-            Connection::new(clients, address, security).run(stream).await;
+            Connection::new(clients, address, security)
+                .run(stream)
+                .await;
             drop(place);
         });
     }
@@ -110,7 +130,13 @@ impl Clients {
     /// What a new stream is told; the hosted domains are those of this moment.
     pub(crate) fn stream_config(&self, security: Security) -> C2sConfig {
         let state = self.shared.cluster_state();
-        let configured = self.shared.config.c2s.certificate.iter().map(|c| c.domain.as_str());
+        let configured = self
+            .shared
+            .config
+            .c2s
+            .certificate
+            .iter()
+            .map(|c| c.domain.as_str());
         // Domains with a certificate first, in the order of the configuration: the first one
         // speaks where a client names none.
         let mut domains: Vec<DomainPart> = configured
@@ -127,7 +153,11 @@ impl Clients {
 
     pub(crate) fn next_session(&self) -> SessionId {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        SessionId { node: self.shared.node, boot: self.shared.boot, serial }
+        SessionId {
+            node: self.shared.node,
+            boot: self.shared.boot,
+            serial,
+        }
     }
 
     fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
@@ -135,15 +165,18 @@ impl Clients {
     }
 
     pub(crate) fn allows(&self, address: IpAddr, account: &BareJid) -> bool {
-        self.throttle().allows(self.shared.clock.now(), address, account)
+        self.throttle()
+            .allows(self.shared.clock.now(), address, account)
     }
 
     pub(crate) fn failed(&self, address: IpAddr, account: Option<&BareJid>) {
-        self.throttle().failed(self.shared.clock.now(), address, account);
+        self.throttle()
+            .failed(self.shared.clock.now(), address, account);
     }
 
     pub(crate) fn succeeded(&self, address: IpAddr, account: &BareJid) {
-        self.throttle().succeeded(self.shared.clock.now(), address, account);
+        self.throttle()
+            .succeeded(self.shared.clock.now(), address, account);
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<SessionId, LiveSession>> {
@@ -172,7 +205,11 @@ impl Clients {
 /// The secret behind verifiers of accounts that do not exist: from the cluster's CA key, which all
 /// serving nodes have and nobody else.
 pub(crate) fn decoy_secret(ca_key: &str) -> [u8; 32] {
-    Sha256::new().chain_update("muster decoy\0").chain_update(ca_key).finalize().into()
+    Sha256::new()
+        .chain_update("muster decoy\0")
+        .chain_update(ca_key)
+        .finalize()
+        .into()
 }
 
 impl From<&Certificate> for CertificateFiles {

@@ -11,39 +11,39 @@ use std::time::Duration;
 /// A node's configuration. Every field but `name` and `data_dir` has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// The node's name, unique in the cluster: letters, digits, `_` and `-`. Used when the node
     /// enters a cluster. Needs a restart.
-    pub name: String,
+    pub(crate) name: String,
     /// What the node is for: `serving` or `witness`. Used when the node enters a cluster.
     #[serde(default)]
-    pub role: Role,
+    pub(crate) role: Role,
     /// Where the node keeps everything. Made with mode 0700. Needs a restart.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Node-to-node links.
     #[serde(default)]
-    pub link: Link,
+    pub(crate) link: Link,
     /// Client listeners. A witness opens none.
     #[serde(default)]
     pub c2s: C2s,
     /// The admin service.
     #[serde(default)]
-    pub admin: Admin,
+    pub(crate) admin: Admin,
     /// Health and metrics.
     #[serde(default)]
-    pub http: Http,
+    pub(crate) http: Http,
     /// Raft and leases. The same on all nodes.
     #[serde(default)]
-    pub timing: TimingConfig,
+    pub(crate) timing: TimingConfig,
     /// What users and clients may make the server hold.
     #[serde(default)]
-    pub limits: LimitsConfig,
+    pub(crate) limits: LimitsConfig,
 }
 
 /// What a node is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub(crate) enum Role {
     /// It hosts users.
     #[default]
     Serving,
@@ -54,44 +54,50 @@ pub enum Role {
 /// Node-to-node links.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Link {
+pub(crate) struct Link {
     /// Where other nodes connect. Default `0.0.0.0:7400`.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// The address other nodes use, `host:port`. Default: `listen`, which must then be a real
     /// address.
-    pub advertise: Option<String>,
+    pub(crate) advertise: Option<String>,
 }
 
 impl Default for Link {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 7400)), advertise: None }
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 7400)),
+            advertise: None,
+        }
     }
 }
 
 /// Client listeners.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct C2s {
+pub(crate) struct C2s {
     /// STARTTLS listeners (RFC 6120). Default `0.0.0.0:5222` and `[::]:5222`.
-    pub listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<SocketAddr>,
     /// Direct TLS listeners (XEP-0368). Default `0.0.0.0:5223` and `[::]:5223`.
-    pub listen_tls: Vec<SocketAddr>,
+    pub(crate) listen_tls: Vec<SocketAddr>,
     /// Listeners without TLS, for measuring: loopback addresses only. Default none.
-    pub listen_plaintext: Vec<SocketAddr>,
+    pub(crate) listen_plaintext: Vec<SocketAddr>,
     /// What DNS says for `listen`, `host:port`. Default: `listen`.
-    pub advertise: Vec<String>,
+    pub(crate) advertise: Vec<String>,
     /// What DNS says for `listen_tls`, `host:port`. Default: `listen_tls`.
-    pub advertise_tls: Vec<String>,
+    pub(crate) advertise_tls: Vec<String>,
     /// A certificate for each hosted domain.
-    pub certificate: Vec<Certificate>,
+    pub(crate) certificate: Vec<Certificate>,
     /// The most clients at a time. Default 19,000. Needs a restart.
-    pub clients_max: usize,
+    pub(crate) clients_max: usize,
 }
 
 impl Default for C2s {
     fn default() -> Self {
         let both = |port| {
-            vec![SocketAddr::from(([0, 0, 0, 0], port)), SocketAddr::from(([0u16; 8], port))]
+            vec![
+                SocketAddr::from(([0, 0, 0, 0], port)),
+                SocketAddr::from(([0u16; 8], port)),
+            ]
         };
         Self {
             listen: both(5222),
@@ -108,50 +114,55 @@ impl Default for C2s {
 /// A domain's certificate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// The domain.
-    pub domain: String,
+    pub(crate) domain: String,
     /// The chain, PEM, leaf first.
-    pub chain: PathBuf,
+    pub(crate) chain: PathBuf,
     /// The private key, PEM, readable by its owner only.
-    pub key: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// The admin service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Admin {
+pub(crate) struct Admin {
     /// gRPC with mutual TLS, for `musterctl` from elsewhere. Default none.
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
     /// The address others use, `host:port`. Default: `listen`.
-    pub advertise: Option<String>,
+    pub(crate) advertise: Option<String>,
     /// The unix socket for `musterctl` on this host. Default `<data_dir>/admin.sock`.
-    pub socket: Option<PathBuf>,
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// Health and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Http {
+pub(crate) struct Http {
     /// `/livez`, `/readyz`, `/metrics`, without authentication. Default none.
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// Raft and leases, in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TimingConfig {
+pub(crate) struct TimingConfig {
     /// Between two beats of a leader. Default 50.
-    pub beat_ms: u64,
+    pub(crate) beat_ms: u64,
     /// The shortest election timeout. Default 200.
-    pub election_min_ms: u64,
+    pub(crate) election_min_ms: u64,
     /// The longest election timeout. Default 400.
-    pub election_max_ms: u64,
+    pub(crate) election_max_ms: u64,
 }
 
 impl Default for TimingConfig {
     fn default() -> Self {
-        let Timing { beat, election_min, election_max, .. } = Timing::default();
+        let Timing {
+            beat,
+            election_min,
+            election_max,
+            ..
+        } = Timing::default();
         let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         Self {
             beat_ms: millis(beat),
@@ -163,7 +174,7 @@ impl Default for TimingConfig {
 
 impl TimingConfig {
     /// The timing of all groups.
-    pub fn timing(&self) -> Timing {
+    pub(crate) fn timing(&self) -> Timing {
         Timing {
             beat: Duration::from_millis(self.beat_ms),
             election_min: Duration::from_millis(self.election_min_ms),
@@ -176,13 +187,13 @@ impl TimingConfig {
 /// What users and clients may make the server hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
+pub(crate) struct LimitsConfig {
     /// Bytes of one stanza. Default 262,144, at least 10,000 (RFC 6120 §13.12).
-    pub stanza_bytes: usize,
+    pub(crate) stanza_bytes: usize,
     /// Sessions of one user at a time. Default 20.
-    pub sessions_per_user: usize,
+    pub(crate) sessions_per_user: usize,
     /// How long a lost client is expected back, in seconds. Default 60.
-    pub grace_seconds: u64,
+    pub(crate) grace_seconds: u64,
 }
 
 impl Default for LimitsConfig {
@@ -198,7 +209,7 @@ impl Default for LimitsConfig {
 
 impl LimitsConfig {
     /// All bounds.
-    pub fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         Limits {
             stanza_bytes: self.stanza_bytes,
             sessions_per_user: self.sessions_per_user,
@@ -210,7 +221,7 @@ impl LimitsConfig {
 
 /// Why a configuration was refused. Every text names the option.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("{path}: {cause}")]
     Unreadable {
@@ -242,22 +253,35 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`], with the place in the file or the option.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path)
-            .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
-        let mut config: Self = toml::from_str(&text)
-            .map_err(|cause| ConfigError::Syntax { path: path.to_owned(), cause })?;
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let mut config: Self = toml::from_str(&text).map_err(|cause| ConfigError::Syntax {
+            path: path.to_owned(),
+            cause,
+        })?;
         config.resolve(path.parent().unwrap_or_else(|| Path::new(".")));
         config
             .check()
-            .map_err(|problem| ConfigError::Contradiction { path: path.to_owned(), problem })?;
+            .map_err(|problem| ConfigError::Contradiction {
+                path: path.to_owned(),
+                problem,
+            })?;
         Ok(config)
     }
 
     fn resolve(&mut self, base: &Path) {
-        let certificates =
-            self.c2s.certificate.iter_mut().flat_map(|c| [&mut c.chain, &mut c.key]);
-        for path in certificates.chain([&mut self.data_dir]).chain(&mut self.admin.socket) {
+        let certificates = self
+            .c2s
+            .certificate
+            .iter_mut()
+            .flat_map(|c| [&mut c.chain, &mut c.key]);
+        for path in certificates
+            .chain([&mut self.data_dir])
+            .chain(&mut self.admin.socket)
+        {
             *path = base.join(&*path);
         }
     }
@@ -271,7 +295,12 @@ impl Config {
                 self.link.listen
             ));
         }
-        if let Some(open) = self.c2s.listen_plaintext.iter().find(|a| !a.ip().is_loopback()) {
+        if let Some(open) = self
+            .c2s
+            .listen_plaintext
+            .iter()
+            .find(|a| !a.ip().is_loopback())
+        {
             return Err(format!(
                 "c2s.listen_plaintext {open}: plaintext is for measuring on loopback only; use \
                  c2s.listen"
@@ -280,15 +309,19 @@ impl Config {
         let has_listener = !self.c2s.listen.is_empty() || !self.c2s.listen_tls.is_empty();
         match self.role {
             Role::Serving if has_listener && self.c2s.certificate.is_empty() => {
-                return Err("c2s has listeners but no certificate: add [[c2s.certificate]] with \
+                return Err(
+                    "c2s has listeners but no certificate: add [[c2s.certificate]] with \
                             domain, chain and key"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
             Role::Serving => {}
             Role::Witness if !self.c2s.certificate.is_empty() => {
-                return Err("a witness serves no clients: remove [[c2s.certificate]], or set role \
+                return Err(
+                    "a witness serves no clients: remove [[c2s.certificate]], or set role \
                             = \"serving\""
-                    .to_owned());
+                        .to_owned(),
+                );
             }
             Role::Witness => {}
         }
@@ -310,12 +343,15 @@ impl Config {
     }
 
     /// The unix socket of the admin service.
-    pub fn admin_socket(&self) -> PathBuf {
-        self.admin.socket.clone().unwrap_or_else(|| self.data_dir.join("admin.sock"))
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.admin
+            .socket
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("admin.sock"))
     }
 
     /// The addresses other nodes and DNS get.
-    pub fn addresses(&self) -> muster_cluster::Addresses {
+    pub(crate) fn addresses(&self) -> muster_cluster::Addresses {
         let or_listen = |advertised: &[String], listen: &[SocketAddr]| {
             if advertised.is_empty() {
                 listen.iter().map(ToString::to_string).collect()
@@ -327,15 +363,21 @@ impl Config {
         let witness = self.role == Role::Witness;
         let clients = |addresses| if witness { Vec::new() } else { addresses };
         muster_cluster::Addresses {
-            link: self.link.advertise.clone().unwrap_or_else(|| self.link.listen.to_string()),
-            admin: admin.or_else(|| self.admin.listen.map(|a| a.to_string())).unwrap_or_default(),
+            link: self
+                .link
+                .advertise
+                .clone()
+                .unwrap_or_else(|| self.link.listen.to_string()),
+            admin: admin
+                .or_else(|| self.admin.listen.map(|a| a.to_string()))
+                .unwrap_or_default(),
             c2s: clients(or_listen(&self.c2s.advertise, &self.c2s.listen)),
             c2s_tls: clients(or_listen(&self.c2s.advertise_tls, &self.c2s.listen_tls)),
         }
     }
 
     /// The role in the cluster.
-    pub fn cluster_role(&self) -> muster_cluster::Role {
+    pub(crate) fn cluster_role(&self) -> muster_cluster::Role {
         match self.role {
             Role::Serving => muster_cluster::Role::Serving,
             Role::Witness => muster_cluster::Role::Witness,

@@ -35,7 +35,10 @@ fn what_is_wrong_is_named_with_its_option() {
         ("[limits]\nstanza_bytes = 9999\n", "limits.stanza_bytes"),
         ("[timing]\nbeat_ms = 100\n", "beat_ms (100)"),
         ("[link]\nlisten = \"x\"\n", "duplicate"),
-        ("[c2s]\nlisten_plaintext = [\"0.0.0.0:5222\"]\n", "plaintext"),
+        (
+            "[c2s]\nlisten_plaintext = [\"0.0.0.0:5222\"]\n",
+            "plaintext",
+        ),
         ("role = \"witness\"\n", "witness"),
         ("role = \"master\"\n", "unknown variant `master`"),
     ] {

@@ -98,7 +98,8 @@ impl Connection {
         tracing::debug!(session = %self.session, ?outcome, "client connection ended");
         if self.attached {
             let session = self.session;
-            self.tell(FromClient::Said(RouterInput::Ended { session, graceful })).await;
+            self.tell(FromClient::Said(RouterInput::Ended { session, graceful }))
+                .await;
             self.tell(FromClient::Detach(session)).await;
             self.clients.session_down(session);
         }
@@ -113,7 +114,10 @@ impl Connection {
         let handshake = Socket::accept_direct(stream, &clients.tls);
         match timeout(self.handshake_time(), handshake).await {
             Ok(Ok((socket, facts))) => {
-                self.stream.handle(self.clients.shared.clock.now(), Input::TlsEstablished(facts));
+                self.stream.handle(
+                    self.clients.shared.clock.now(),
+                    Input::TlsEstablished(facts),
+                );
                 Some(socket)
             }
             Ok(Err(error)) => {
@@ -144,7 +148,10 @@ impl Connection {
                 socket = self.upgrade(socket).await?;
                 continue;
             }
-            let wake = self.stream.deadline().map(|at| clients.shared.clock.reading(at).into());
+            let wake = self
+                .stream
+                .deadline()
+                .map(|at| clients.shared.clock.reading(at).into());
             let outbox = Arc::clone(&self.outbox);
             tokio::select! {
                 io = self.io(&mut socket) => match io? {
@@ -180,7 +187,8 @@ impl Connection {
     }
 
     fn end(&mut self, error: StreamError) {
-        self.stream.handle(self.clients.shared.clock.now(), Input::End(error));
+        self.stream
+            .handle(self.clients.shared.clock.now(), Input::End(error));
     }
 
     /// Does everything that can be done without the socket.
@@ -200,7 +208,8 @@ impl Connection {
             match self.framer.next_frame() {
                 Ok(Some(frame)) => self.stream.handle(now, Input::Frame(frame)),
                 Ok(None) => {
-                    self.stream.handle(now, Input::Unfinished(self.framer.buffered() > 0));
+                    self.stream
+                        .handle(now, Input::Unfinished(self.framer.buffered() > 0));
                     return self.carry_out().await;
                 }
                 Err(error) => self.stream.handle(now, Input::FrameError(error)),
@@ -209,7 +218,12 @@ impl Connection {
     }
 
     async fn empty_outbox(&mut self) {
-        let Taken { orders, bytes, overflow, .. } = self.outbox.take();
+        let Taken {
+            orders,
+            bytes,
+            overflow,
+            ..
+        } = self.outbox.take();
         let mut last_words = None;
         for order in orders {
             match order {
@@ -236,19 +250,23 @@ impl Connection {
         let answer = match answer {
             RouterAnswer::Bound(jid) => {
                 self.jid_known = true;
-                self.clients.session_up(self.session, LiveSession {
-                    jid: jid.clone(),
-                    address: self.address,
-                    tls: self.security != Security::Plaintext,
-                    since: self.clients.shared.clock.now(),
-                });
+                self.clients.session_up(
+                    self.session,
+                    LiveSession {
+                        jid: jid.clone(),
+                        address: self.address,
+                        tls: self.security != Security::Plaintext,
+                        since: self.clients.shared.clock.now(),
+                    },
+                );
                 BindAnswer::Bound(jid)
             }
             RouterAnswer::TooMany => BindAnswer::TooMany,
             RouterAnswer::NoAccount => BindAnswer::NoAccount,
             RouterAnswer::TooBusy => BindAnswer::TooBusy,
         };
-        self.stream.handle(self.clients.shared.clock.now(), Input::Bound(answer));
+        self.stream
+            .handle(self.clients.shared.clock.now(), Input::Bound(answer));
     }
 
     async fn carry_out(&mut self) {
@@ -258,7 +276,8 @@ impl Connection {
                 Output::StartTls => self.start_tls = true,
                 Output::LookUp(account) => {
                     let lookup = self.look_up(&account);
-                    self.stream.handle(self.clients.shared.clock.now(), Input::Account(lookup));
+                    self.stream
+                        .handle(self.clients.shared.clock.now(), Input::Account(lookup));
                 }
                 Output::AuthFailed { account, condition } => {
                     tracing::debug!(session = %self.session, ?condition, "login failed");
@@ -272,19 +291,33 @@ impl Connection {
                     self.framer.set_element_bytes(limits.stanza_bytes);
                 }
                 Output::Restart => self.framer.restart(),
-                Output::Bind { user, wanted, generated } => {
+                Output::Bind {
+                    user,
+                    wanted,
+                    generated,
+                } => {
                     if !self.attached {
                         self.attached = true;
                         let outbox = Arc::clone(&self.outbox);
                         self.tell(FromClient::Attach(self.session, outbox)).await;
                     }
                     let session = self.session;
-                    let bind = RouterInput::Bind { session, user, wanted, generated };
+                    let bind = RouterInput::Bind {
+                        session,
+                        user,
+                        wanted,
+                        generated,
+                    };
                     self.tell(FromClient::Said(bind)).await;
                 }
                 Output::Stanza(stanza) => {
                     let (session, at) = (self.session, wall());
-                    self.tell(FromClient::Said(RouterInput::Stanza { session, stanza, at })).await;
+                    self.tell(FromClient::Said(RouterInput::Stanza {
+                        session,
+                        stanza,
+                        at,
+                    }))
+                    .await;
                 }
                 Output::Close(end) => self.closing = Some(end),
             }
@@ -296,9 +329,10 @@ impl Connection {
             return Lookup::Throttled;
         }
         match self.clients.shared.cluster_state().account(account) {
-            Some(found) => {
-                Lookup::Found { verifiers: found.verifiers.clone(), disabled: found.disabled }
-            }
+            Some(found) => Lookup::Found {
+                verifiers: found.verifiers.clone(),
+                disabled: found.disabled,
+            },
             None => Lookup::Absent,
         }
     }
@@ -342,13 +376,17 @@ impl Connection {
         let upgrade = async {
             socket.write_all(&self.unsent[self.sent..]).await?;
             socket.flush().await?;
-            socket.start_tls(&clients.tls, unread).await.map_err(io::Error::other)
+            socket
+                .start_tls(&clients.tls, unread)
+                .await
+                .map_err(io::Error::other)
         };
         let (socket, facts) = timeout(self.handshake_time(), upgrade).await??;
         self.unsent = Vec::new();
         self.sent = 0;
         self.framer = fresh_framer(&clients.shared.config.limits.limits());
-        self.stream.handle(clients.shared.clock.now(), Input::TlsEstablished(facts));
+        self.stream
+            .handle(clients.shared.clock.now(), Input::TlsEstablished(facts));
         Ok(socket)
     }
 

@@ -28,11 +28,12 @@ pub(crate) struct Control {
 
 impl Control {
     /// Its events go to `decided`, in order.
-    pub(crate) fn new(
-        shared: &Arc<Shared>,
-        decided: mpsc::UnboundedSender<ControlEvent>,
-    ) -> Self {
-        Self { state: ClusterState::default(), shared: Arc::clone(shared), decided }
+    pub(crate) fn new(shared: &Arc<Shared>, decided: mpsc::UnboundedSender<ControlEvent>) -> Self {
+        Self {
+            state: ClusterState::default(),
+            shared: Arc::clone(shared),
+            decided,
+        }
     }
 
     fn publish(&self) {
@@ -72,8 +73,10 @@ impl StateMachine for Control {
     }
 
     fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> BoxFuture<'_, Vec<Applied>> {
-        let applied =
-            commands.iter().map(|(index, bytes)| self.apply_one(*index, bytes)).collect();
+        let applied = commands
+            .iter()
+            .map(|(index, bytes)| self.apply_one(*index, bytes))
+            .collect();
         self.publish();
         Box::pin(async move { applied })
     }
@@ -106,7 +109,9 @@ pub(crate) enum Answer {
 
 /// Proposes on this node, for itself or another.
 pub(crate) async fn propose_here(shared: &Arc<Shared>, proposal: Vec<u8>) -> Answer {
-    let Some(group) = shared.groups.find(RaftGroupId::CONTROL) else { return Answer::NotLeader };
+    let Some(group) = shared.groups.find(RaftGroupId::CONTROL) else {
+        return Answer::NotLeader;
+    };
     match tokio::time::timeout(ANSWER, group.propose(proposal)).await {
         Ok(Ok((_, outcome))) => Answer::Outcome(outcome),
         Ok(Err(ProposeError::NotLeader { .. } | ProposeError::Stopped(_))) => Answer::NotLeader,
@@ -121,8 +126,16 @@ pub(crate) async fn propose(
     shared: &Arc<Shared>,
     command: ControlCommand,
 ) -> Result<ControlOutcome, Failure> {
-    let origin = Origin { node: shared.node, boot: shared.boot, serial: shared.next_proposal() };
-    let proposal = encode(&Proposal { origin, at: wall(), command });
+    let origin = Origin {
+        node: shared.node,
+        boot: shared.boot,
+        serial: shared.next_proposal(),
+    };
+    let proposal = encode(&Proposal {
+        origin,
+        at: wall(),
+        command,
+    });
     let deadline = Instant::now() + PATIENCE;
     let mut perhaps = false;
     while Instant::now() < deadline {
@@ -135,11 +148,17 @@ pub(crate) async fn propose(
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Err(if perhaps { Failure::Unknown } else { Failure::NoQuorum })
+    Err(if perhaps {
+        Failure::Unknown
+    } else {
+        Failure::NoQuorum
+    })
 }
 
 async fn attempt(shared: &Arc<Shared>, proposal: &[u8]) -> Answer {
-    let Some(group) = shared.groups.find(RaftGroupId::CONTROL) else { return Answer::NotLeader };
+    let Some(group) = shared.groups.find(RaftGroupId::CONTROL) else {
+        return Answer::NotLeader;
+    };
     let leader = group.status().borrow().leader;
     match leader {
         Some(leader) if leader == shared.node => propose_here(shared, proposal.to_vec()).await,

@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) const INBOX: usize = 4_096;
 /// How long the first look at the cluster waits for the control log to be up to date.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
+/// How often a slot's part is looked at when nothing changes.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a transfer of leadership may take.
 const TRANSFER: Duration = Duration::from_millis(1_500);
 
@@ -103,15 +105,22 @@ async fn transfer(group: Group, to: NodeId) -> bool {
     }
     let mut status = group.status();
     let led = status.wait_for(|status| status.leader == Some(to));
-    tokio::time::timeout(TRANSFER, led).await.is_ok_and(|led| led.is_ok())
+    tokio::time::timeout(TRANSFER, led)
+        .await
+        .is_ok_and(|led| led.is_ok())
 }
 
 /// Tells the machine of every change of a slot's part on this node, until the slot ends.
-pub(crate) async fn watch_slot(handle: SlotHandle, inbox: mpsc::Sender<Input>) {
+pub(crate) async fn watch_slot(
+    shared: Arc<Shared>,
+    handle: SlotHandle,
+    inbox: mpsc::Sender<Input>,
+) {
     let (mut status, mut duty) = (handle.group.status(), handle.duty.clone());
+    let mut tick = tokio::time::interval(LOOK);
     let mut told = None;
     loop {
-        let now = role(&handle, &status.borrow_and_update());
+        let now = role(&shared, &handle, &status.borrow_and_update());
         let does = duty.borrow_and_update().clone();
         let role = SlotRole {
             opened: does.serving,
@@ -127,18 +136,26 @@ pub(crate) async fn watch_slot(handle: SlotHandle, inbox: mpsc::Sender<Input>) {
         tokio::select! {
             changed = status.changed() => if changed.is_err() { return },
             changed = duty.changed() => if changed.is_err() { return },
+            // Who is in contact changes without the group's doing.
+            _ = tick.tick() => {}
         }
     }
 }
 
-fn role(handle: &SlotHandle, status: &Status) -> SlotRole {
+fn role(shared: &Shared, handle: &SlotHandle, status: &Status) -> SlotRole {
+    let in_contact = shared.in_contact();
     let caught_up = status
         .matched
         .iter()
         .filter(|(node, at)| status.voters.contains(node) && **at == status.last_log)
+        .filter(|(node, _)| in_contact.contains(node))
         .map(|(node, _)| *node)
         .collect();
-    SlotRole { leading: status.leading, caught_up, ..SlotRole::idle(handle.slot) }
+    SlotRole {
+        leading: status.leading,
+        caught_up,
+        ..SlotRole::idle(handle.slot)
+    }
 }
 
 /// Tells the machine of the cluster's state, first when this node has caught up with the control

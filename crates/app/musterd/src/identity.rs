@@ -68,7 +68,10 @@ pub(crate) fn ca_key(dir: &Path) -> anyhow::Result<String> {
     }
     check_private(&dir.join(SEAL))?;
     let secret = fs::read(dir.join(SEAL)).with_context(|| format!("{SEAL} in the data folder"))?;
-    let secret = secret.try_into().ok().with_context(|| format!("{SEAL} is damaged"))?;
+    let secret = secret
+        .try_into()
+        .ok()
+        .with_context(|| format!("{SEAL} is damaged"))?;
     let sealed = fs::read(dir.join(CA_KEY))?;
     let cluster = DataFolder::peek(dir)?
         .map(|identity| identity.cluster)
@@ -88,9 +91,15 @@ fn read_secret(dir: &Path, name: &str) -> anyhow::Result<String> {
 }
 
 fn check_private(path: &Path) -> anyhow::Result<()> {
-    let mode = fs::metadata(path).with_context(|| path.display().to_string())?.mode();
+    let mode = fs::metadata(path)
+        .with_context(|| path.display().to_string())?
+        .mode();
     if mode & 0o077 != 0 {
-        bail!("{0} can be read by others (mode {1:o}); run: chmod 600 {0}", path.display(), mode & 0o777);
+        bail!(
+            "{0} can be read by others (mode {1:o}); run: chmod 600 {0}",
+            path.display(),
+            mode & 0o777
+        );
     }
     Ok(())
 }

@@ -64,9 +64,15 @@ impl Handler for LinkHandler {
     fn hello(&self, peer: Hello) {
         tracing::info!(node = %peer.node, boot = peer.boot.0, "link up");
         for slot in self.shared.all_slots() {
-            slot.tell(SlotInput::NodeUp { node: peer.node, boot: peer.boot });
+            slot.tell(SlotInput::NodeUp {
+                node: peer.node,
+                boot: peer.boot,
+            });
         }
-        self.to_router(RouterInput::NodeUp { node: peer.node, boot: peer.boot });
+        self.to_router(RouterInput::NodeUp {
+            node: peer.node,
+            boot: peer.boot,
+        });
     }
 
     fn lost(&self, node: NodeId) {
@@ -89,7 +95,9 @@ impl LinkHandler {
         let mut tick = tokio::time::interval(every);
         loop {
             tick.tick().await;
-            let Some(links) = self.shared.links.get() else { continue };
+            let Some(links) = self.shared.links.get() else {
+                continue;
+            };
             for peer in links.peers() {
                 if peer.last_heard.is_some_and(|at| at.elapsed() < 2 * every) {
                     // A full inbox means that it was told moments ago.
@@ -101,7 +109,9 @@ impl LinkHandler {
 
     fn to_router(&self, input: RouterInput) {
         let shared = Arc::clone(&self.shared);
-        self.shared.main.spawn(async move { shared.to_router(input).await });
+        self.shared
+            .main
+            .spawn(async move { shared.to_router(input).await });
     }
 }
 
@@ -128,13 +138,27 @@ pub(crate) async fn propose_there(
     proposal: Vec<u8>,
     timeout: Duration,
 ) -> io::Result<Bytes> {
-    request(Arc::clone(shared), to, PROPOSE, Bytes::from(proposal), timeout).await
+    request(
+        Arc::clone(shared),
+        to,
+        PROPOSE,
+        Bytes::from(proposal),
+        timeout,
+    )
+    .await
 }
 
 /// How far the replicas of a slot are, if this node leads it.
 fn own_progress(shared: &Shared, slot: &[u8]) -> Option<Progress> {
-    let status = shared.slot(postcard::from_bytes(slot).ok()?)?.group.status().borrow().clone();
-    status.leading.then_some((status.applied, status.last_log, status.matched))
+    let status = shared
+        .slot(postcard::from_bytes(slot).ok()?)?
+        .group
+        .status()
+        .borrow()
+        .clone();
+    status
+        .leading
+        .then_some((status.applied, status.last_log, status.matched))
 }
 
 /// Asks the leader of a slot how far its replicas are.
@@ -143,8 +167,15 @@ pub(crate) async fn ask_progress(
     leader: NodeId,
     slot: SlotId,
 ) -> Option<Progress> {
-    let answer =
-        request(Arc::clone(shared), leader, PROGRESS, encode(&slot), PROGRESS_TIME).await.ok()?;
+    let answer = request(
+        Arc::clone(shared),
+        leader,
+        PROGRESS,
+        encode(&slot),
+        PROGRESS_TIME,
+    )
+    .await
+    .ok()?;
     postcard::from_bytes(&answer).ok()?
 }
 
@@ -160,12 +191,15 @@ fn request(
         let mut framed = BytesMut::with_capacity(body.len() + 1);
         framed.put_u8(kind);
         framed.extend_from_slice(&body);
-        links.request(to, framed.freeze(), timeout).await.map_err(|error| match error {
-            LinkError::NotConnected(_) | LinkError::Lost(_) | LinkError::UnknownPeer(_) => {
-                io::Error::new(io::ErrorKind::NotConnected, error)
-            }
-            LinkError::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error),
-            other => io::Error::other(other),
-        })
+        links
+            .request(to, framed.freeze(), timeout)
+            .await
+            .map_err(|error| match error {
+                LinkError::NotConnected(_) | LinkError::Lost(_) | LinkError::UnknownPeer(_) => {
+                    io::Error::new(io::ErrorKind::NotConnected, error)
+                }
+                LinkError::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error),
+                other => io::Error::other(other),
+            })
     })
 }

@@ -7,6 +7,7 @@ mod connection;
 mod control;
 mod ha;
 mod identity;
+mod isolation;
 mod links;
 mod membership;
 mod node;
@@ -74,7 +75,6 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check { file } => run::check(&file),
         Command::Quickstart(options) => quickstart::run(options),
-
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -66,8 +66,10 @@ fn wanted_slots(state: &ClusterState, node: NodeId) -> Vec<SlotId> {
 
 /// Links to every member.
 fn set_peers(shared: &Shared, state: &ClusterState) {
-    let peers: BTreeMap<_, _> =
-        state.members().map(|node| (node.id, node.addresses.link.clone())).collect();
+    let peers: BTreeMap<_, _> = state
+        .members()
+        .map(|node| (node.id, node.addresses.link.clone()))
+        .collect();
     // A node that has just joined knows nobody yet but whom it was told of.
     if let (Some(links), false) = (shared.links.get(), peers.is_empty()) {
         links.set_peers(peers);
@@ -94,7 +96,10 @@ async fn align(group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>)
     let known: BTreeSet<_> = status.voters.union(&status.learners).copied().collect();
     let near = |node: &NodeId| {
         status.voters.contains(node)
-            || status.matched.get(node).is_some_and(|at| at + NEARLY >= status.last_log)
+            || status
+                .matched
+                .get(node)
+                .is_some_and(|at| at + NEARLY >= status.last_log)
     };
     let step = if let Some(missing) = all.difference(&known).next() {
         group.add_learner(*missing).await
@@ -120,8 +125,10 @@ async fn record(shared: &Arc<Shared>, state: &ClusterState, slot: SlotId, group:
         return;
     }
     let voters: Vec<_> = status.voters.iter().copied().collect();
-    let recorded: BTreeSet<_> =
-        state.slot(slot).map(|slot| slot.voters.iter().copied().collect()).unwrap_or_default();
+    let recorded: BTreeSet<_> = state
+        .slot(slot)
+        .map(|slot| slot.voters.iter().copied().collect())
+        .unwrap_or_default();
     if recorded != status.voters {
         // The next turn tries again.
         let _ = control::propose(shared, ControlCommand::SlotVotersChanged { slot, voters }).await;
@@ -134,7 +141,9 @@ pub(crate) async fn admit(
     request: JoinRequest,
 ) -> Result<JoinResponse, String> {
     let pki = Pki::load(&shared.config.data_dir).map_err(|e| e.to_string())?;
-    let ca = pki.authority(&shared.config.data_dir).map_err(|e| e.to_string())?;
+    let ca = pki
+        .authority(&shared.config.data_dir)
+        .map_err(|e| e.to_string())?;
     let role = match request.role {
         LinkRole::Serving => Role::Serving,
         LinkRole::Witness => Role::Witness,
@@ -144,7 +153,10 @@ pub(crate) async fn admit(
         node: NewNode {
             name: request.name,
             role,
-            addresses: Addresses { link: request.link_address, ..Addresses::default() },
+            addresses: Addresses {
+                link: request.link_address,
+                ..Addresses::default()
+            },
             version: SoftwareVersion {
                 wire: request.versions.wire,
                 data: request.versions.data,
@@ -152,12 +164,17 @@ pub(crate) async fn admit(
             boot: Boot(1),
         },
     };
-    let node = match control::propose(shared, command).await.map_err(|e| e.to_string())? {
+    let node = match control::propose(shared, command)
+        .await
+        .map_err(|e| e.to_string())?
+    {
         ControlOutcome::Node(node) => node,
         ControlOutcome::Refused(why) => return Err(why.to_string()),
         other => return Err(format!("unexpected outcome {other:?}")),
     };
-    let certificate = ca.issue_node(node, &request.csr).map_err(|e| e.to_string())?;
+    let certificate = ca
+        .issue_node(node, &request.csr)
+        .map_err(|e| e.to_string())?;
     let state = shared.cluster_state();
     let mut peers: BTreeMap<_, _> = state
         .members()

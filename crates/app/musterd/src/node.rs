@@ -26,6 +26,7 @@ use muster_types::{BareJid, Boot, NodeId, SlotId};
 use muster_xep::HostInfo;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 
@@ -33,8 +34,6 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 const HAND_OVER: Duration = Duration::from_secs(6);
 /// How long clients get to read their last words.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-/// Without contact to a quorum for so long, a node sends its clients away.
-const ALONE: Duration = Duration::from_secs(5);
 /// Events a slow watcher may be behind before it misses some.
 const EVENTS_KEPT: usize = 4_096;
 
@@ -44,7 +43,7 @@ pub(crate) enum NodeEvent {
     /// Of the HA machine.
     Ha(HaEvent),
     /// Of a replica.
-    Owner(SlotId, OwnerEvent),
+    Owner(OwnerEvent),
     /// Decided by the control log.
     Decided(ControlEvent),
 }
@@ -59,6 +58,7 @@ pub(crate) struct Node {
     ha: mpsc::Sender<HaInput>,
     handed_over: Mutex<Option<oneshot::Receiver<()>>>,
     stop_clients: watch::Sender<bool>,
+    stopping: AtomicBool,
 }
 
 /// What a group needs to know of its node.
@@ -68,7 +68,9 @@ pub(crate) fn host(shared: &Arc<Shared>) -> Host {
         timing: shared.config.timing.timing(),
         clock: shared.clock,
         store: shared.store.clone(),
-        transport: Arc::new(LinkTransport { shared: Arc::clone(shared) }),
+        transport: Arc::new(LinkTransport {
+            shared: Arc::clone(shared),
+        }),
     }
 }
 
@@ -110,7 +112,10 @@ impl Node {
             raft: raft_runtime()?,
         });
         let (ha_tx, ha_rx) = mpsc::channel(ha::INBOX);
-        let handler = Arc::new(LinkHandler { shared: Arc::clone(&shared), ha: ha_tx.clone() });
+        let handler = Arc::new(LinkHandler {
+            shared: Arc::clone(&shared),
+            ha: ha_tx.clone(),
+        });
         start_links(&shared, folder, &handler).await?;
         let (decided_tx, decided) = mpsc::unbounded_channel();
         let control = start_control(&shared, decided_tx, found).await?;
@@ -118,7 +123,12 @@ impl Node {
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let (stop_clients, stopping) = watch::channel(false);
         let (clients_tx, from_clients) = mpsc::channel(router::FROM_CLIENTS);
-        tokio::spawn(router::run(Arc::clone(&shared), router_config(&config), from_clients, envelopes));
+        tokio::spawn(router::run(
+            Arc::clone(&shared),
+            router_config(&config),
+            from_clients,
+            envelopes,
+        ));
         let clients = match config.role {
             Role::Serving => {
                 let decoy = Decoy {
@@ -135,14 +145,34 @@ impl Node {
         let (ha_events_tx, ha_events) = mpsc::unbounded_channel();
         let (handed_over_tx, handed_over) = oneshot::channel();
         let machine = NodeMachine::new(
-            HaIdentity { node, boot, version: version::software(), addresses: config.addresses() },
+            HaIdentity {
+                node,
+                boot,
+                version: version::software(),
+                addresses: config.addresses(),
+            },
             Timing::default(),
             shared.clock.now(),
         );
-        tokio::spawn(run_slots(Arc::clone(&shared), slots, owner_tx, ha_tx.clone()));
+        tokio::spawn(run_slots(
+            Arc::clone(&shared),
+            slots,
+            owner_tx,
+            ha_tx.clone(),
+        ));
         tokio::spawn(tell_slots(Arc::clone(&shared)));
-        tokio::spawn(publish(Arc::clone(&shared), events.clone(), decided, owner_events, ha_events));
-        tokio::spawn(ha::watch_control(Arc::clone(&shared), control.clone(), ha_tx.clone()));
+        tokio::spawn(publish(
+            Arc::clone(&shared),
+            events.clone(),
+            decided,
+            owner_events,
+            ha_events,
+        ));
+        tokio::spawn(ha::watch_control(
+            Arc::clone(&shared),
+            control.clone(),
+            ha_tx.clone(),
+        ));
         tokio::spawn(Arc::clone(&handler).watch_beats(shared.config.timing.timing().beat));
         tokio::spawn(membership::keep(Arc::clone(&shared), slots_tx));
         tokio::spawn(ha::run(
@@ -161,23 +191,38 @@ impl Node {
             ha: ha_tx,
             handed_over: Mutex::new(Some(handed_over)),
             stop_clients,
+            stopping: AtomicBool::new(false),
         }))
     }
 
     /// Opens the client listeners; returns a line for each.
-    pub(crate) fn listen(&self) -> anyhow::Result<Vec<String>> {
-        self.clients.as_ref().map_or_else(|| Ok(Vec::new()), Clients::listen)
+    pub(crate) fn open_to_clients(&self) -> anyhow::Result<Vec<String>> {
+        self.stop_clients.send_replace(false);
+        self.clients
+            .as_ref()
+            .map_or_else(|| Ok(Vec::new()), Clients::listen)
+    }
+
+    /// Ends all streams with `system-shutdown` and closes the client listeners.
+    pub(crate) fn send_clients_away(&self) {
+        self.stop_clients.send_replace(true);
+    }
+
+    /// Whether the node was told to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     /// Hands everything over, ends the clients' streams, and makes the log durable.
     pub(crate) async fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         // The machine ends only with the node.
         let _ = self.ha.send(HaInput::Stopping).await;
         if let Some(handed_over) = self.handed_over.lock().await.take() {
             // Late is answered like never: the peer takes over by itself.
             let _ = tokio::time::timeout(HAND_OVER, handed_over).await;
         }
-        self.stop_clients.send_replace(true);
+        self.send_clients_away();
         if let Some(clients) = &self.clients {
             let gone = async {
                 while clients.session_count() > 0 {
@@ -188,13 +233,15 @@ impl Node {
             let _ = tokio::time::timeout(LAST_WORDS, gone).await;
         }
         for group in self.shared.groups.all() {
-            let stopping = self.shared.raft.spawn(async move { group.shutdown().await });
+            let stopping = self
+                .shared
+                .raft
+                .spawn(async move { group.shutdown().await });
             // A group that does not stop has its log on the disk all the same.
             let _ = tokio::time::timeout(Duration::from_secs(1), stopping).await;
         }
         let store = self.shared.store.clone();
-        if let Ok(Err(error)) =
-            tokio::task::spawn_blocking(move || store.barrier_blocking()).await
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.barrier_blocking()).await
         {
             tracing::error!(%error, "the store could not be flushed");
         }
@@ -239,7 +286,11 @@ async fn start_links(
     .await
     .context("link.listen")?;
     links.set_peers(setup::first_peers(folder)?);
-    shared.links.set(links).ok().context("links are started once")
+    shared
+        .links
+        .set(links)
+        .ok()
+        .context("links are started once")
 }
 
 async fn start_control(
@@ -257,7 +308,9 @@ async fn start_control(
     if found {
         group.initialize().await?;
         let mut status = group.status();
-        status.wait_for(|status| status.leading && !status.changing).await?;
+        status
+            .wait_for(|status| status.leading && !status.changing)
+            .await?;
         let command = ControlCommand::Init {
             cluster: shared.cluster.clone(),
             node: NewNode {
@@ -286,7 +339,11 @@ async fn run_slots(
         }
         match slot::start(&shared, slot, events.clone()).await {
             Ok(handle) => {
-                tokio::spawn(ha::watch_slot(handle.clone(), ha.clone()));
+                tokio::spawn(ha::watch_slot(
+                    Arc::clone(&shared),
+                    handle.clone(),
+                    ha.clone(),
+                ));
                 introduce(&shared, &handle);
                 if let Ok(mut slots) = shared.slots.write() {
                     slots.insert(slot, handle);
@@ -304,7 +361,11 @@ fn introduce(shared: &Arc<Shared>, handle: &slot::SlotHandle) {
     handle.tell(nodes(shared, &state, handle.slot));
     for known in state.slots() {
         if let Some((node, epoch)) = known.owner {
-            handle.tell(SlotInput::OwnerKnown { slot: known.id, node, epoch });
+            handle.tell(SlotInput::OwnerKnown {
+                slot: known.id,
+                node,
+                epoch,
+            });
         }
     }
 }
@@ -321,10 +382,7 @@ impl Accounts for View {
 /// Who is in contact, and who else keeps a copy of the slot.
 fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {
     let serving = |node: &NodeId| state.node(*node).is_some_and(|node| node.serves());
-    let mut alive: BTreeSet<_> = match shared.links.get() {
-        Some(links) => links.peers().iter().filter(|p| p.data).map(|p| p.node).collect(),
-        None => BTreeSet::new(),
-    };
+    let mut alive = shared.in_contact();
     alive.insert(shared.node);
     alive.retain(serving);
     let replicas = muster_ha::desired_voters(state, slot)
@@ -338,7 +396,7 @@ fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {
 async fn tell_slots(shared: Arc<Shared>) {
     let mut state = shared.state.subscribe();
     let mut tick = tokio::time::interval(Duration::from_millis(100));
-    let mut told = Vec::new();
+    let mut told = BTreeSet::new();
     loop {
         let changed = tokio::select! {
             changed = state.changed() => match changed {
@@ -348,10 +406,7 @@ async fn tell_slots(shared: Arc<Shared>) {
             _ = tick.tick() => false,
         };
         let newest = Arc::clone(&state.borrow_and_update());
-        let alive: Vec<_> = match shared.links.get() {
-            Some(links) => links.peers().iter().filter(|p| p.data).map(|p| p.node).collect(),
-            None => Vec::new(),
-        };
+        let alive = shared.in_contact();
         if !changed && alive == told {
             continue;
         }
@@ -376,7 +431,7 @@ async fn publish(
     loop {
         let event = tokio::select! {
             Some(event) = decided.recv() => NodeEvent::Decided(event),
-            Some((slot, event)) = owner.recv() => NodeEvent::Owner(slot, event),
+            Some((_, event)) = owner.recv() => NodeEvent::Owner(event),
             Some(event) = ha.recv() => NodeEvent::Ha(event),
             else => return,
         };
@@ -390,17 +445,26 @@ async fn publish(
                 tracing::info!(%node, state = %after.state, reason = %after.reason, "HA state");
             }
             NodeEvent::Decided(_) => {}
-            NodeEvent::Owner(_, OwnerEvent::Opened { slot, epoch, warm, sessions }) => {
+            NodeEvent::Owner(OwnerEvent::Opened {
+                slot,
+                epoch,
+                warm,
+                sessions,
+            }) => {
                 tracing::info!(%slot, %epoch, warm, sessions, "serving");
             }
-            NodeEvent::Owner(_, OwnerEvent::Settled { slot, live, expected, missing }) => {
+            NodeEvent::Owner(OwnerEvent::Settled {
+                slot,
+                live,
+                expected,
+                missing,
+            }) => {
                 tracing::info!(%slot, live, expected, missing, "settled");
             }
-            NodeEvent::Owner(_, OwnerEvent::Closed { slot, epoch }) => {
+            NodeEvent::Owner(OwnerEvent::Closed { slot, epoch }) => {
                 tracing::info!(%slot, %epoch, "no longer serving");
             }
             NodeEvent::Owner(
-                _,
                 OwnerEvent::SessionUp { .. }
                 | OwnerEvent::SessionExpected { .. }
                 | OwnerEvent::SessionDown { .. },

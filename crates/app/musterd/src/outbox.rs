@@ -71,12 +71,7 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    pub(crate) fn deliver(
-        &self,
-        stanza: Encoded,
-        to: Option<Arc<Jid>>,
-        key: Option<Arc<FullJid>>,
-    ) {
+    pub(crate) fn deliver(&self, stanza: Encoded, to: Option<Arc<Jid>>, key: Option<Arc<FullJid>>) {
         self.waiting().put(Slot { stanza, to, key });
         self.filled.notify_one();
     }
@@ -140,7 +135,9 @@ mod tests {
     use muster_stanza::{PresenceType, Stanza};
 
     fn presence(id: &str) -> Encoded {
-        Stanza::presence(PresenceType::Available).with_id(id).encode()
+        Stanza::presence(PresenceType::Available)
+            .with_id(id)
+            .encode()
     }
 
     fn key(jid: &str) -> Option<Arc<FullJid>> {

@@ -92,7 +92,12 @@ fn carry_out(shared: &Shared, router: &mut Router, outboxes: &mut Outboxes) {
     while let Some(output) = router.poll() {
         match output {
             Output::Send { to, envelope } => shared.send_from_router(to, envelope),
-            Output::Deliver { session, stanza, to, key } => {
+            Output::Deliver {
+                session,
+                stanza,
+                to,
+                key,
+            } => {
                 if let Some(outbox) = outboxes.get(&session) {
                     outbox.deliver(stanza, to, key);
                 }

@@ -3,11 +3,12 @@
 use crate::RunArgs;
 use crate::backend::{NodeBackend, SetupRequest};
 use crate::config::{Config, Role};
+use crate::identity::Pki;
+use crate::isolation;
 use crate::node::Node;
 use crate::notify::notify;
 use crate::setup;
 use anyhow::Context;
-use crate::identity::Pki;
 use muster_admin::{AdminListener, Health, HttpListener, TlsIdentity};
 use muster_cluster::ControlCommand;
 use muster_link::Identity;
@@ -57,12 +58,14 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
 fn tie(file: &Path) -> anyhow::Result<oneshot::Receiver<()>> {
     let lock = File::open(file).with_context(|| file.display().to_string())?;
     let (free, untied) = oneshot::channel();
-    std::thread::Builder::new().name("tied-to".into()).spawn(move || {
-        if lock.lock_shared().is_ok() {
-            // The node may be ending already.
-            let _ = free.send(());
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("tied-to".into())
+        .spawn(move || {
+            if lock.lock_shared().is_ok() {
+                // The node may be ending already.
+                let _ = free.send(());
+            }
+        })?;
     Ok(untied)
 }
 
@@ -106,7 +109,8 @@ async fn serve(config: Config, untied: Option<oneshot::Receiver<()>>) -> anyhow:
     };
     lines.extend(start_remote(&config, &backend, &ended).await?);
     lines.push(format!("{} for other nodes", config.link.listen));
-    lines.extend(node.listen()?);
+    lines.extend(node.open_to_clients()?);
+    tokio::spawn(isolation::watch(Arc::clone(&node)));
     for line in lines {
         tracing::info!("listening on {line}");
     }
@@ -149,9 +153,19 @@ async fn start_remote(
 ) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     if let Some(address) = config.admin.listen {
-        let Identity { certificate, key, ca } = Pki::load(&config.data_dir)?.identity;
-        let identity = TlsIdentity { certificate, key, ca };
-        let listener = AdminListener::tls(address, &identity).await.context("admin.listen")?;
+        let Identity {
+            certificate,
+            key,
+            ca,
+        } = Pki::load(&config.data_dir)?.identity;
+        let identity = TlsIdentity {
+            certificate,
+            key,
+            ca,
+        };
+        let listener = AdminListener::tls(address, &identity)
+            .await
+            .context("admin.listen")?;
         lines.push(format!("{} for musterctl, TLS", listener.address()));
         tokio::spawn(listener.serve(Arc::clone(backend) as _, wait_for(ended)));
     }
@@ -191,7 +205,10 @@ async fn enter(
     backend: &NodeBackend,
 ) -> anyhow::Result<Arc<Node>> {
     loop {
-        let request = requests.recv().await.context("the admin service has ended")?;
+        let request = requests
+            .recv()
+            .await
+            .context("the admin service has ended")?;
         let (entered, reply) = match request {
             SetupRequest::Init { domains, reply } => {
                 (found(config, folder, domains, backend).await, reply)

@@ -18,13 +18,16 @@ pub(crate) fn found(folder: &mut DataFolder) -> anyhow::Result<String> {
     let ca = ClusterCa::generate(&cluster)?;
     let key = NodeKey::generate()?;
     let certificate = ca.issue_node(FIRST, &key.csr()?)?;
-    Pki::write(folder, &NewPki {
-        cluster: &cluster,
-        ca: ca.certificate_pem(),
-        certificate: &certificate,
-        key: &key.pem(),
-        ca_key: Some(&ca.key_pem()),
-    })?;
+    Pki::write(
+        folder,
+        &NewPki {
+            cluster: &cluster,
+            ca: ca.certificate_pem(),
+            certificate: &certificate,
+            key: &key.pem(),
+            ca_key: Some(&ca.key_pem()),
+        },
+    )?;
     settle(folder, &cluster, FIRST)?;
     Ok(cluster)
 }
@@ -54,16 +57,22 @@ pub(crate) async fn join(
         versions: version::link(),
     };
     let joined = muster_link::join(&token, &key, request).await?;
-    let peers: BTreeMap<u16, &String> =
-        joined.peers.iter().map(|(node, address)| (node.0, address)).collect();
+    let peers: BTreeMap<u16, &String> = joined
+        .peers
+        .iter()
+        .map(|(node, address)| (node.0, address))
+        .collect();
     folder.write_secret(PEERS, &serde_json::to_vec(&peers)?)?;
-    Pki::write(folder, &NewPki {
-        cluster: &token.cluster,
-        ca: &joined.ca,
-        certificate: &joined.certificate,
-        key: &key.pem(),
-        ca_key: joined.ca_key.as_deref(),
-    })?;
+    Pki::write(
+        folder,
+        &NewPki {
+            cluster: &token.cluster,
+            ca: &joined.ca,
+            certificate: &joined.certificate,
+            key: &key.pem(),
+            ca_key: joined.ca_key.as_deref(),
+        },
+    )?;
     settle(folder, &token.cluster, joined.node)
 }
 
@@ -75,21 +84,30 @@ pub(crate) fn first_peers(folder: &DataFolder) -> anyhow::Result<BTreeMap<NodeId
     }
     let peers: BTreeMap<u16, String> = serde_json::from_slice(&std::fs::read(&path)?)
         .with_context(|| path.display().to_string())?;
-    Ok(peers.into_iter().map(|(node, address)| (NodeId(node), address)).collect())
+    Ok(peers
+        .into_iter()
+        .map(|(node, address)| (NodeId(node), address))
+        .collect())
 }
 
 /// Counts a process start. The number is on the disk before anything is done under it.
 pub(crate) fn next_boot(folder: &mut DataFolder) -> anyhow::Result<FolderIdentity> {
-    let mut identity =
-        folder.identity().cloned().context("the data folder belongs to no cluster")?;
+    let mut identity = folder
+        .identity()
+        .cloned()
+        .context("the data folder belongs to no cluster")?;
     identity.boot += 1;
     folder.set_identity(identity.clone())?;
     Ok(identity)
 }
 
 fn settle(folder: &mut DataFolder, cluster: &str, node: NodeId) -> anyhow::Result<()> {
-    let identity =
-        FolderIdentity { format: FORMAT, cluster: cluster.to_owned(), node: node.0, boot: 0 };
+    let identity = FolderIdentity {
+        format: FORMAT,
+        cluster: cluster.to_owned(),
+        node: node.0,
+        boot: 0,
+    };
     Ok(folder.set_identity(identity)?)
 }
 
@@ -112,5 +130,12 @@ fn new_cluster_id() -> anyhow::Result<String> {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
+    Ok(format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    ))
 }

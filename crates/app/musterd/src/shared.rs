@@ -3,19 +3,19 @@
 use crate::config::Config;
 use crate::slot::SlotHandle;
 use bytes::Bytes;
-use muster_cluster::{ClusterState, ControlEvent};
+use muster_cluster::ClusterState;
 use muster_envelope::Envelope;
 use muster_link::{LinkError, Links};
 use muster_owner::{Body, Input as SlotInput};
-use muster_raft::{Clock, Groups};
+use muster_raft::{Clock, Groups, RaftGroupId};
 use muster_router::Input as RouterInput;
 use muster_store::Store;
 use muster_types::{Boot, Epoch, NodeId, SlotId, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::SystemTime;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// One running node.
 pub(crate) struct Shared {
@@ -30,8 +30,6 @@ pub(crate) struct Shared {
     pub(crate) links: OnceLock<Links>,
     /// The newest applied state of the control log.
     pub(crate) state: watch::Sender<Arc<ClusterState>>,
-    /// What the control log decides, for those who watch.
-    pub(crate) decided: broadcast::Sender<ControlEvent>,
     /// The router's inbox for envelopes: a full one slows the links and the slots down.
     pub(crate) router: mpsc::Sender<RouterInput>,
     pub(crate) slots: RwLock<BTreeMap<SlotId, SlotHandle>>,
@@ -56,9 +54,6 @@ pub(crate) struct Parts {
     pub(crate) raft: tokio::runtime::Handle,
 }
 
-/// Decisions that a slow watcher may be behind before it misses some.
-const DECISIONS_KEPT: usize = 4096;
-
 impl Shared {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
@@ -71,7 +66,6 @@ impl Shared {
             groups: Groups::default(),
             links: OnceLock::new(),
             state: watch::Sender::new(Arc::new(ClusterState::default())),
-            decided: broadcast::Sender::new(DECISIONS_KEPT),
             router: parts.router,
             slots: RwLock::default(),
             main: parts.main,
@@ -98,7 +92,10 @@ impl Shared {
 
     /// All replicas of this node.
     pub(crate) fn all_slots(&self) -> Vec<SlotHandle> {
-        self.slots.read().map(|slots| slots.values().cloned().collect()).unwrap_or_default()
+        self.slots
+            .read()
+            .map(|slots| slots.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Who serves a slot now, as far as this node has heard.
@@ -119,7 +116,36 @@ impl Shared {
     /// The members this node knows, without itself.
     pub(crate) fn others(&self) -> Vec<NodeId> {
         let state = self.cluster_state();
-        state.members().map(|node| node.id).filter(|id| *id != self.node).collect()
+        state
+            .members()
+            .map(|node| node.id)
+            .filter(|id| *id != self.node)
+            .collect()
+    }
+
+    /// The nodes whose data lane from here stands.
+    pub(crate) fn in_contact(&self) -> BTreeSet<NodeId> {
+        let peers = self
+            .links
+            .get()
+            .map(|links| links.peers())
+            .unwrap_or_default();
+        peers
+            .iter()
+            .filter(|peer| peer.data)
+            .map(|peer| peer.node)
+            .collect()
+    }
+
+    /// Whether a majority of the control log's voters is in contact, this node included.
+    pub(crate) fn reaches_quorum(&self) -> bool {
+        let Some(control) = self.groups.find(RaftGroupId::CONTROL) else {
+            return false;
+        };
+        let voters = control.status().borrow().voters.clone();
+        let mut reached = self.in_contact();
+        reached.insert(self.node);
+        voters.intersection(&reached).count() > voters.len() / 2
     }
 
     /// Hands an envelope of the router to its node. Never waits: what the router has out is bounded
@@ -132,7 +158,11 @@ impl Shared {
             && let Some(handle) = self.slot(slot)
         {
             let body = Body::ToOwner(body);
-            handle.from_router(SlotInput::Envelope { from: self.node, epoch, body });
+            handle.take_from_router(SlotInput::Envelope {
+                from: self.node,
+                epoch,
+                body,
+            });
         }
     }
 
@@ -156,7 +186,9 @@ impl Shared {
     /// A message that a full link cannot take breaks the order, so the link begins anew and both
     /// ends say everything that still matters again.
     fn send_remote(&self, to: NodeId, envelope: &Envelope) {
-        let Some(links) = self.links.get() else { return };
+        let Some(links) = self.links.get() else {
+            return;
+        };
         match links.send(to, encode(envelope)) {
             Ok(()) => {}
             Err(LinkError::Full(_) | LinkError::TooLarge { .. }) => {
@@ -171,7 +203,9 @@ impl Shared {
     /// Takes an envelope that has arrived; waits while its receiver is busy.
     pub(crate) async fn take(&self, from: NodeId, envelope: Envelope) {
         match envelope {
-            Envelope::Opened { slot, epoch, node, .. } => {
+            Envelope::Opened {
+                slot, epoch, node, ..
+            } => {
                 self.note_owner(slot, Some(node), epoch);
                 for handle in self.all_slots() {
                     handle.tell(SlotInput::OwnerKnown { slot, node, epoch });
@@ -188,13 +222,17 @@ impl Shared {
             Envelope::ToOwner { slot, epoch, body } => {
                 if let Some(handle) = self.slot(slot) {
                     let body = Body::ToOwner(body);
-                    handle.from_link(SlotInput::Envelope { from, epoch, body }).await;
+                    handle
+                        .take_from_link(SlotInput::Envelope { from, epoch, body })
+                        .await;
                 }
             }
             Envelope::ToPeer { slot, epoch, body } => {
                 if let Some(handle) = self.slot(slot) {
                     let body = Body::ToPeer(body);
-                    handle.from_link(SlotInput::Envelope { from, epoch, body }).await;
+                    handle
+                        .take_from_link(SlotInput::Envelope { from, epoch, body })
+                        .await;
                 }
             }
         }
@@ -208,7 +246,9 @@ impl Shared {
 
 /// The wall clock, for stamps.
 pub(crate) fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 

@@ -47,14 +47,14 @@ impl SlotHandle {
     }
 
     /// An envelope from another node, or from a replica here.
-    pub(crate) async fn from_link(&self, input: Input) {
+    pub(crate) async fn take_from_link(&self, input: Input) {
         // A replica that has ended has no use for it.
         let _ = self.links.send(input).await;
     }
 
     /// An envelope from the router here, which must not wait; the router's books bound how many
     /// there are.
-    pub(crate) fn from_router(&self, input: Input) {
+    pub(crate) fn take_from_router(&self, input: Input) {
         // A replica that has ended has no use for it.
         let _ = self.router.send(input);
     }
@@ -104,9 +104,17 @@ pub(crate) async fn start(
         proposals,
         events,
     };
-    shared.main.spawn(driver.run(Inboxes { entries, told, links, router, lease }));
+    shared.main.spawn(driver.run(Inboxes {
+        entries,
+        told,
+        links,
+        router,
+        lease,
+    }));
     let host = crate::node::host(shared);
-    let machine = Box::new(Feed { entries: entries_tx });
+    let machine = Box::new(Feed {
+        entries: entries_tx,
+    });
     let group = shared
         .raft
         .spawn(async move { Group::start(&host, group_of(slot), machine).await })
@@ -116,7 +124,14 @@ pub(crate) async fn start(
     let _ = lease_tx.send(group.lease());
     shared.raft.spawn(propose(group.clone(), proposals_rx));
     shared.groups.insert(group.clone());
-    Ok(SlotHandle { slot, group, duty, told: told_tx, links: links_tx, router: router_tx })
+    Ok(SlotHandle {
+        slot,
+        group,
+        duty,
+        told: told_tx,
+        links: links_tx,
+        router: router_tx,
+    })
 }
 
 /// Hands proposals to the log, in order.
@@ -145,7 +160,10 @@ impl StateMachine for Feed {
         Box::pin(async {
             let (tx, rx) = oneshot::channel();
             let ended = |_| "the replica has ended".to_owned();
-            self.entries.send(Entries::Install(records, tx)).await.map_err(|_| ended(()))?;
+            self.entries
+                .send(Entries::Install(records, tx))
+                .await
+                .map_err(|_| ended(()))?;
             rx.await.map_err(|_| ended(()))?
         })
     }
@@ -154,7 +172,12 @@ impl StateMachine for Feed {
         Box::pin(async {
             let (tx, rx) = oneshot::channel();
             // A replica that has ended applies nothing; its group is being shut down too.
-            if self.entries.send(Entries::Apply(commands, tx)).await.is_err() {
+            if self
+                .entries
+                .send(Entries::Apply(commands, tx))
+                .await
+                .is_err()
+            {
                 return Vec::new();
             }
             rx.await.unwrap_or_default()
@@ -184,7 +207,10 @@ impl Driver {
     async fn run(mut self, mut inboxes: Inboxes) {
         let mut leased = false;
         loop {
-            let wake = self.replica.deadline().map(|at| self.shared.clock.reading(at).into());
+            let wake = self
+                .replica
+                .deadline()
+                .map(|at| self.shared.clock.reading(at).into());
             let lease_ends = self.shared.clock.reading(self.lease.until()).into();
             let serving = self.replica.serving().is_some();
             tokio::select! {
@@ -248,7 +274,8 @@ impl Driver {
                         Ok(command) => {
                             let now = self.shared.clock.now();
                             self.replica.handle(now, Input::Wall(wall()));
-                            self.replica.handle(now, Input::Committed { index, command });
+                            self.replica
+                                .handle(now, Input::Committed { index, command });
                         }
                         Err(error) => {
                             tracing::error!(slot = %self.slot, %index, %error, "unreadable entry");

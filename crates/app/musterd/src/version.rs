@@ -21,10 +21,17 @@ pub(crate) fn text() -> String {
 
 /// For the control log.
 pub(crate) const fn software() -> SoftwareVersion {
-    SoftwareVersion { wire: WIRE, data: DATA }
+    SoftwareVersion {
+        wire: WIRE,
+        data: DATA,
+    }
 }
 
 /// For the links.
 pub(crate) const fn link() -> Versions {
-    Versions { wire: WIRE, wire_oldest: WIRE_OLDEST, data: DATA }
+    Versions {
+        wire: WIRE,
+        wire_oldest: WIRE_OLDEST,
+        data: DATA,
+    }
 }

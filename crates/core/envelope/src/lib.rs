@@ -19,7 +19,7 @@ mod to_owner;
 mod to_peer;
 
 pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, ToNode};
-pub use to_owner::{Announcement, AnnouncedSession, ToOwner, WatchRequest};
+pub use to_owner::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
 pub use to_peer::{ToPeer, WarmUpdate};
 
 use muster_types::{Boot, Epoch, NodeId, SlotId};

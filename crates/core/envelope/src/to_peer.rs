@@ -17,7 +17,7 @@ pub enum ToPeer {
         /// The number of this step.
         seq: u64,
         /// The change.
-        update: WarmUpdate,
+        update: Box<WarmUpdate>,
     },
     /// The whole was said; from here on the copy is complete.
     Complete {

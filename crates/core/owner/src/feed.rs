@@ -120,7 +120,7 @@ impl Feeds {
                 peer,
                 ToPeer::Update {
                     seq: feed.seq,
-                    update,
+                    update: Box::new(update),
                 },
             );
         }

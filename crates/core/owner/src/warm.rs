@@ -87,7 +87,7 @@ impl WarmCopy {
         }
         self.next = seq.checked_add(1);
         match step {
-            ToPeer::Update { update, .. } => self.update(update),
+            ToPeer::Update { update, .. } => self.update(*update),
             ToPeer::Complete { .. } => self.complete = true,
             ToPeer::Begin { .. } | ToPeer::Resync => (),
         }

@@ -25,15 +25,18 @@ fn update(seq: u64, serial: u64) -> ToPeer {
         interested: false,
         expected: false,
     };
-    ToPeer::Update { seq, update }
+    ToPeer::Update {
+        seq,
+        update: Box::new(update),
+    }
 }
 
 fn gone(seq: u64, serial: u64) -> ToPeer {
     ToPeer::Update {
         seq,
-        update: WarmUpdate::Gone {
+        update: Box::new(WarmUpdate::Gone {
             session: session(serial),
-        },
+        }),
     }
 }
 

@@ -150,6 +150,14 @@ impl Fake {
         change(&mut self.inner().live);
     }
 
+    /// When the node last heard another, in milliseconds ago; `None` for never.
+    pub fn heard(&self, node: NodeId, ms_ago: Option<u64>) {
+        self.change_live(|live| {
+            live.heard_ms.remove(&node);
+            live.heard_ms.extend(ms_ago.map(|ms| (node, ms)));
+        });
+    }
+
     /// The sessions of the node from now on.
     pub fn set_sessions(&self, sessions: Vec<SessionInfo>) {
         self.inner().sessions = sessions;

@@ -33,7 +33,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(50);
 /// How often a silent client is asked whether it is still there, and how long it may take to answer.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
-/// How long calls may go on once the node ends. Watchers never end by themselves.
+/// How long calls may go on once the node ends.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Why admin clients cannot connect.
@@ -138,15 +138,16 @@ impl AdminListener {
             Socket::Tls { .. } => None,
         };
         let accepting = tokio::spawn(self.accept(sender));
+        let service = Service::new(Arc::clone(&backend));
         let (ending, ended) = tokio::sync::oneshot::channel();
+        let last_words = service.clone();
         let shutdown = async move {
             shutdown.await;
+            last_words.end();
             // Nobody waits for it any more when serving has failed.
             let _ = ending.send(());
         };
-        let service = AdminServer::new(Service {
-            backend: Arc::clone(&backend),
-        });
+        let service = AdminServer::new(service);
         let serving = Server::builder()
             .concurrency_limit_per_connection(CALLS_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE.0))

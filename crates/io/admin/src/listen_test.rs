@@ -57,7 +57,7 @@ async fn a_local_client_is_served_and_the_socket_is_private_and_removed() {
     stop.send(()).unwrap();
     serving.await.unwrap();
     assert!(!path.exists());
-    drop(events.message().await);
+    assert!(events.message().await.unwrap().is_none());
 }
 
 #[tokio::test]

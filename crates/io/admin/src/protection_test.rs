@@ -24,14 +24,8 @@ fn a_pair_with_everything_is_protected() {
 fn what_is_missing_is_named() {
     type Change = fn(&Fake);
     let table: &[(Change, &str)] = &[
-        (
-            |fake| fake.change_live(|live| drop(live.heard_ms.remove(&NodeId(3)))),
-            "w is not reachable",
-        ),
-        (
-            |fake| fake.change_live(|live| drop(live.heard_ms.remove(&NodeId(2)))),
-            "b is not reachable",
-        ),
+        (|fake| fake.heard(NodeId(3), None), "w is not reachable"),
+        (|fake| fake.heard(NodeId(2), None), "b is not reachable"),
         (
             |fake| fake.change_live(|live| live.control_quorum = false),
             "no control quorum",
@@ -80,6 +74,6 @@ fn what_is_missing_is_named() {
 #[test]
 fn a_missing_witness_is_named_once() {
     let fake = Fake::pair();
-    fake.change_live(|live| drop(live.heard_ms.remove(&NodeId(3))));
+    fake.heard(NodeId(3), None);
     assert_eq!(words(&fake), "not protected: w is not reachable");
 }

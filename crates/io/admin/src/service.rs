@@ -9,6 +9,7 @@ use muster_types::NodeId;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use tonic::{Request, Response, Status, Streaming};
@@ -26,12 +27,25 @@ const OPERATOR_BYTES_MAX: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) backend: Arc<dyn Backend>,
+    ending: Arc<watch::Sender<bool>>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 type Answer<T> = Result<Response<T>, Status>;
 
 impl Service {
+    pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            backend,
+            ending: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    /// Ends what would never end by itself: the node is about to.
+    pub(crate) fn end(&self) {
+        self.ending.send_replace(true);
+    }
+
     /// Gets a command decided.
     pub(crate) async fn propose(&self, command: ControlCommand) -> Result<ControlOutcome, Status> {
         self.backend
@@ -163,7 +177,9 @@ impl Admin for Service {
                 "{missed} events came faster than they were read: watch again"
             ))),
         });
-        Ok(Response::new(Box::pin(events)))
+        let ending = Arc::clone(&self.ending);
+        let ended = async move { ending.subscribe().wait_for(|ending| *ending).await.is_ok() };
+        Ok(Response::new(Box::pin(events.take_until(Box::pin(ended)))))
     }
 
     async fn operator_certificate(

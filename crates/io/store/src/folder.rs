@@ -119,7 +119,9 @@ impl DataFolder {
         match lock.try_lock() {
             Ok(()) => {
                 let pid = format!("{}\n", std::process::id());
-                lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).map_err(unusable)?;
+                lock.set_len(0)
+                    .and_then(|()| lock.write_all(pid.as_bytes()))
+                    .map_err(unusable)?;
             }
             Err(fs::TryLockError::WouldBlock) => {
                 return Err(FolderError::InUse {
@@ -151,7 +153,11 @@ impl DataFolder {
             Err(fs::TryLockError::WouldBlock) => {}
             Ok(()) | Err(fs::TryLockError::Error(_)) => return None,
         }
-        fs::read_to_string(path.join("lock")).ok()?.trim().parse().ok()
+        fs::read_to_string(path.join("lock"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// Whose data it is; `None` in a fresh folder.

@@ -1,14 +1,14 @@
 //! Forms the cluster of a quickstart: every step looks first whether it was done before.
 
+use super::DOMAIN;
 use super::files::{Layout, NodeLayout};
 use super::processes::Processes;
-use super::{DOMAIN, Options};
 use anyhow::{Context, bail};
 use hyper_util::rt::TokioIo;
 use muster_admin::proto::admin_client::AdminClient;
 use muster_admin::proto::{
-    ClusterInitRequest, ClusterJoinRequest, GroupAddNodeRequest, GroupCreateRequest, GroupRef, Role,
-    StatusRequest, StatusResponse, TokenCreateRequest, UserRow, UsersPutRequest,
+    ClusterInitRequest, ClusterJoinRequest, GroupAddNodeRequest, GroupCreateRequest, GroupRef,
+    Role, StatusRequest, StatusResponse, TokenCreateRequest, UserRow, UsersPutRequest,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,68 +28,95 @@ const BATCH: usize = 250;
 type Client = AdminClient<Channel>;
 
 /// Brings every node into one cluster with HA and all users, and waits until all are ready.
-pub(crate) async fn form(
-    options: &Options,
-    layout: &Layout,
-    processes: &mut Processes,
-) -> anyhow::Result<()> {
-    let [first, others @ ..] = layout.nodes.as_slice() else { bail!("no nodes") };
+pub(crate) async fn form(layout: &Layout, processes: &mut Processes) -> anyhow::Result<()> {
+    let [first, others @ ..] = layout.nodes.as_slice() else {
+        bail!("no nodes")
+    };
     let mut admin = connect(first, layout, processes).await?;
     if status(&mut admin).await?.cluster.is_empty() {
         eprintln!("making the cluster …");
         let domains = vec![DOMAIN.to_owned()];
-        admin.cluster_init(ClusterInitRequest { domains }).await.map_err(said)?;
+        admin
+            .cluster_init(ClusterInitRequest { domains })
+            .await
+            .map_err(said)?;
     }
     for node in others {
         let mut joining = connect(node, layout, processes).await?;
         if status(&mut joining).await?.cluster.is_empty() {
             eprintln!("node {} joins …", node.name);
-            let role = if node.witness { Role::Witness } else { Role::Serving };
-            let request = TokenCreateRequest { role: role.into(), lifetime_seconds: 600 };
-            let token = retry(|| admin.clone(), |mut c| {
-                let request = request.clone();
-                async move { c.token_create(request).await }
+            let role = if node.witness {
+                Role::Witness
+            } else {
+                Role::Serving
+            };
+            let request = TokenCreateRequest {
+                role: role.into(),
+                lifetime_seconds: 600,
+            };
+            let token = retry(&admin, request, |mut c, r| async move {
+                c.token_create(r).await
             })
             .await?
             .token;
-            joining.cluster_join(ClusterJoinRequest { token }).await.map_err(said)?;
+            joining
+                .cluster_join(ClusterJoinRequest { token })
+                .await
+                .map_err(said)?;
         }
     }
     form_group(layout, &mut admin).await?;
     put_users(layout, &mut admin).await?;
     if others.is_empty() {
-        return wait(layout, processes, &mut admin, "the node serves its users", served).await;
+        return wait(
+            layout,
+            processes,
+            &mut admin,
+            "the node serves its users",
+            served,
+        )
+        .await;
     }
     wait(layout, processes, &mut admin, "all nodes are there", |s| {
         served(s) && s.nodes.iter().all(|node| node.reachable)
     })
     .await?;
     enable_ha(&mut admin).await?;
-    let _ = options;
-    wait(layout, processes, &mut admin, "every user is protected", |s| {
-        served(s) && s.protection.iter().all(|group| group.protected)
-    })
+    wait(
+        layout,
+        processes,
+        &mut admin,
+        "every user is protected",
+        |s| served(s) && s.protection.iter().all(|group| group.protected),
+    )
     .await
 }
 
 async fn form_group(layout: &Layout, admin: &mut Client) -> anyhow::Result<()> {
     let now = status(admin).await?;
     if now.groups.iter().all(|group| group.name != GROUP) {
-        let request = GroupCreateRequest { name: GROUP.to_owned() };
-        retry(|| admin.clone(), |mut c| {
-            let request = request.clone();
-            async move { c.group_create(request).await }
-        })
+        let request = GroupCreateRequest {
+            name: GROUP.to_owned(),
+        };
+        retry(
+            admin,
+            request,
+            |mut c, r| async move { c.group_create(r).await },
+        )
         .await?;
     }
     for node in layout.nodes.iter().filter(|node| !node.witness) {
-        let known = now.groups.iter().any(|group| group.nodes.iter().any(|n| n == node.name));
+        let known = now
+            .groups
+            .iter()
+            .any(|group| group.nodes.iter().any(|n| n == node.name));
         if !known {
-            let request =
-                GroupAddNodeRequest { group: GROUP.to_owned(), node: node.name.to_owned() };
-            retry(|| admin.clone(), |mut c| {
-                let request = request.clone();
-                async move { c.group_add_node(request).await }
+            let request = GroupAddNodeRequest {
+                group: GROUP.to_owned(),
+                node: node.name.to_owned(),
+            };
+            retry(admin, request, |mut c, r| async move {
+                c.group_add_node(r).await
             })
             .await?;
         }
@@ -119,8 +146,11 @@ async fn put_users(layout: &Layout, admin: &mut Client) -> anyhow::Result<()> {
             update: true,
         })
         .collect();
-    let mut answers =
-        admin.users_put(tokio_stream::iter(batches)).await.map_err(said)?.into_inner();
+    let mut answers = admin
+        .users_put(tokio_stream::iter(batches))
+        .await
+        .map_err(said)?
+        .into_inner();
     while let Some(answer) = answers.message().await.map_err(said)? {
         if let Some(error) = answer.errors.first() {
             bail!("a user was refused: {}", error.reason);
@@ -131,14 +161,20 @@ async fn put_users(layout: &Layout, admin: &mut Client) -> anyhow::Result<()> {
 
 /// The data of a fresh peer has to catch up first; until then HA is refused.
 async fn enable_ha(admin: &mut Client) -> anyhow::Result<()> {
-    if status(admin).await?.groups.iter().any(|group| group.name == GROUP && group.ha) {
+    if status(admin)
+        .await?
+        .groups
+        .iter()
+        .any(|group| group.name == GROUP && group.ha)
+    {
         return Ok(());
     }
     eprintln!("switching HA on …");
-    let request = GroupRef { group: GROUP.to_owned() };
-    retry(|| admin.clone(), |mut c| {
-        let request = request.clone();
-        async move { c.group_enable_ha(request).await }
+    let request = GroupRef {
+        group: GROUP.to_owned(),
+    };
+    retry(admin, request, |mut c, r| async move {
+        c.group_enable_ha(r).await
     })
     .await?;
     Ok(())
@@ -165,7 +201,11 @@ async fn wait(
         }
         processes.check(layout)?;
         if Instant::now() > deadline {
-            let words: Vec<_> = now.protection.iter().map(|group| group.words.as_str()).collect();
+            let words: Vec<_> = now
+                .protection
+                .iter()
+                .map(|group| group.words.as_str())
+                .collect();
             bail!("gave up waiting until {what}: {}", words.join("; "));
         }
         tokio::time::sleep(LOOK).await;
@@ -201,25 +241,33 @@ async fn channel(socket: PathBuf) -> anyhow::Result<Channel> {
 }
 
 async fn status(admin: &mut Client) -> anyhow::Result<StatusResponse> {
-    Ok(admin.status(StatusRequest {}).await.map_err(said)?.into_inner())
+    Ok(admin
+        .status(StatusRequest {})
+        .await
+        .map_err(said)?
+        .into_inner())
 }
 
 /// What is refused as things stand now may be allowed a moment later.
-async fn retry<T, F>(
-    client: impl Fn() -> Client,
-    call: impl Fn(Client) -> F,
+async fn retry<R, T, F>(
+    admin: &Client,
+    request: R,
+    call: impl Fn(Client, R) -> F,
 ) -> anyhow::Result<T>
 where
+    R: Clone,
     F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
 {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match call(client()).await {
+        match call(admin.clone(), request.clone()).await {
             Ok(answer) => return Ok(answer.into_inner()),
             Err(refused) => {
                 let later = matches!(
                     refused.code(),
-                    tonic::Code::FailedPrecondition | tonic::Code::Unavailable | tonic::Code::Aborted
+                    tonic::Code::FailedPrecondition
+                        | tonic::Code::Unavailable
+                        | tonic::Code::Aborted
                 );
                 if !later || Instant::now() > deadline {
                     return Err(said(refused));
@@ -242,9 +290,14 @@ pub(crate) fn introduce(layout: &Layout) {
         .iter()
         .filter(|node| !node.witness)
         .map(|node| {
-            let (starttls, tls) =
-                (node.address(super::files::Port::C2s), node.address(super::files::Port::C2sTls));
-            format!("  node {}: {starttls} (STARTTLS) or {tls} (direct TLS)", node.name)
+            let (starttls, tls) = (
+                node.address(super::files::Port::C2s),
+                node.address(super::files::Port::C2sTls),
+            );
+            format!(
+                "  node {}: {starttls} (STARTTLS) or {tls} (direct TLS)",
+                node.name
+            )
         })
         .collect();
     let users: Vec<_> = layout

@@ -47,7 +47,9 @@ impl NodeLayout {
     pub(crate) fn argv(&self, log: &str) -> anyhow::Result<Vec<String>> {
         let program = std::env::current_exe().context("where is this program?")?;
         let text = |path: &Path| {
-            path.to_str().map(str::to_owned).context("the path is not UTF-8: choose another --dir")
+            path.to_str()
+                .map(str::to_owned)
+                .context("the path is not UTF-8: choose another --dir")
         };
         Ok(vec![
             text(&program)?,
@@ -95,8 +97,8 @@ impl Layout {
     /// Makes what is missing and takes the folder.
     pub(crate) fn prepare(options: &Options) -> anyhow::Result<Self> {
         make_private_dir(&options.dir)?;
-        let dir = fs::canonicalize(&options.dir)
-            .with_context(|| options.dir.display().to_string())?;
+        let dir =
+            fs::canonicalize(&options.dir).with_context(|| options.dir.display().to_string())?;
         let lock_path = dir.join("quickstart.lock");
         let lock = File::create(&lock_path).with_context(|| lock_path.display().to_string())?;
         if lock.try_lock().is_err() {
@@ -131,7 +133,10 @@ impl Layout {
         };
         layout.certify()?;
         for node in &layout.nodes {
-            write_private(&node.config, layout.config_of(node, options.plaintext).as_bytes())?;
+            write_private(
+                &node.config,
+                layout.config_of(node, options.plaintext).as_bytes(),
+            )?;
         }
         layout.link_musterctl()?;
         Ok(layout)
@@ -144,7 +149,10 @@ impl Layout {
             return Ok(());
         }
         let ca = ClusterCa::generate("quickstart")?;
-        let ips = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let ips = [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ];
         let issued = ca.issue_server(&[DOMAIN, "localhost"], &ips)?;
         write_private(&self.dir.join("client.key"), issued.key.as_bytes())?;
         write_private(&chain, issued.certificate.as_bytes())?;
@@ -164,7 +172,11 @@ impl Layout {
             at(Port::Http),
         );
         if !node.witness {
-            let plain = if plaintext { format!("\"{}\"", at(Port::Plaintext)) } else { String::new() };
+            let plain = if plaintext {
+                format!("\"{}\"", at(Port::Plaintext))
+            } else {
+                String::new()
+            };
             let c2s = at(Port::C2s);
             let tls = at(Port::C2sTls);
             // Writing to a String cannot fail.
@@ -242,7 +254,11 @@ impl Layout {
             domain: DOMAIN,
             ca_file: self.ca_file.display().to_string(),
             users: &self.users,
-            nodes: self.nodes.iter().map(describe).collect::<anyhow::Result<_>>()?,
+            nodes: self
+                .nodes
+                .iter()
+                .map(describe)
+                .collect::<anyhow::Result<_>>()?,
             musterctl: self.musterctl(),
         };
         let fresh = self.dir.join("quickstart.json.new");
@@ -268,10 +284,16 @@ fn users(dir: &Path, count: u32) -> anyhow::Result<Vec<User>> {
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(','))
-        .map(|(jid, password)| User { jid: jid.to_owned(), password: password.to_owned() })
+        .map(|(jid, password)| User {
+            jid: jid.to_owned(),
+            password: password.to_owned(),
+        })
         .collect();
     for number in users.len()..usize::try_from(count)? {
-        users.push(User { jid: format!("{}@{DOMAIN}", user_name(number)), password: password()? });
+        users.push(User {
+            jid: format!("{}@{DOMAIN}", user_name(number)),
+            password: password()?,
+        });
     }
     let mut text = "jid,password\n".to_owned();
     for user in &users {
@@ -286,7 +308,9 @@ fn user_name(number: usize) -> String {
     const NAMES: [&str; 10] = [
         "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy",
     ];
-    NAMES.get(number).map_or_else(|| format!("user{}", number + 1), |name| (*name).to_owned())
+    NAMES
+        .get(number)
+        .map_or_else(|| format!("user{}", number + 1), |name| (*name).to_owned())
 }
 
 /// 80 random bits, easy to type.
@@ -294,7 +318,10 @@ fn password() -> anyhow::Result<String> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).context("no randomness from the system")?;
-    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect())
 }
 
 fn make_private_dir(path: &Path) -> anyhow::Result<()> {
@@ -325,5 +352,6 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .mode(0o600)
         .open(path)
         .with_context(|| path.display().to_string())?;
-    file.write_all(bytes).with_context(|| path.display().to_string())
+    file.write_all(bytes)
+        .with_context(|| path.display().to_string())
 }

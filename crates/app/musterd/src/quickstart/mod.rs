@@ -87,11 +87,15 @@ async fn bring_up(
     layout: &Layout,
     processes: &mut Processes,
 ) -> anyhow::Result<()> {
-    eprintln!("starting {} node(s) in {} …", layout.nodes.len(), layout.dir.display());
+    eprintln!(
+        "starting {} node(s) in {} …",
+        layout.nodes.len(),
+        layout.dir.display()
+    );
     for node in &layout.nodes {
         processes.start(node, &options.log)?;
     }
-    cluster::form(options, layout, processes).await?;
+    cluster::form(layout, processes).await?;
     layout.write_description(processes)?;
     cluster::introduce(layout);
     Ok(())

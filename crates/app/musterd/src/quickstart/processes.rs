@@ -48,7 +48,14 @@ impl Processes {
             .process_group(0)
             .spawn()
             .with_context(|| argv[0].clone())?;
-        self.running.insert(node.name, Running { pid: child.id(), child, argv });
+        self.running.insert(
+            node.name,
+            Running {
+                pid: child.id(),
+                child,
+                argv,
+            },
+        );
         Ok(())
     }
 
@@ -65,7 +72,11 @@ impl Processes {
                 let log = node.config.with_extension("log");
                 let text = std::fs::read_to_string(&log).unwrap_or_default();
                 let last = text.lines().last().unwrap_or("no log").to_owned();
-                bail!("node {} ended ({status}): {last}\nits log: {}", node.name, log.display());
+                bail!(
+                    "node {} ended ({status}): {last}\nits log: {}",
+                    node.name,
+                    log.display()
+                );
             }
         }
         Ok(())
@@ -77,13 +88,18 @@ impl Processes {
         loop {
             tokio::time::sleep(LOOK).await;
             for node in &layout.nodes {
-                let Some(running) = self.running.get_mut(node.name) else { continue };
+                let Some(running) = self.running.get_mut(node.name) else {
+                    continue;
+                };
                 if let Ok(Some(status)) = running.child.try_wait()
                     && !told.contains(&node.name)
                 {
                     told.push(node.name);
                     let line = running.argv.join(" ");
-                    eprintln!("\nnode {} has ended ({status}). To start it again:\n  {line}", node.name);
+                    eprintln!(
+                        "\nnode {} has ended ({status}). To start it again:\n  {line}",
+                        node.name
+                    );
                 }
             }
         }

@@ -1,0 +1,49 @@
+//! A node that is cut off from the others sends its clients away, so that they find one that can
+//! serve them, and takes them again when it is back.
+
+use crate::node::Node;
+use crate::shared::Shared;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a node may be cut off before its clients are sent away.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Keeps looking until the node ends.
+pub(crate) async fn watch(node: Arc<Node>) {
+    let mut since = None;
+    let mut away = false;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if node.is_stopping() {
+            return;
+        }
+        if !is_cut_off(&node.shared) {
+            since = None;
+            if away {
+                away = false;
+                tracing::warn!("in contact again: taking clients");
+                if let Err(error) = node.open_to_clients() {
+                    tracing::error!(error = format!("{error:#}"), "cannot take clients");
+                }
+            }
+        } else if since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE && !away {
+            away = true;
+            tracing::warn!("cut off from the other nodes: sending all clients away");
+            node.send_clients_away();
+        }
+    }
+}
+
+/// Whether this node holds no lease and reaches no majority of the control log's voters.
+fn is_cut_off(shared: &Shared) -> bool {
+    let now = shared.clock.now();
+    let leased = shared
+        .all_slots()
+        .iter()
+        .any(|slot| slot.group.lease().holds(now));
+    !leased && !shared.reaches_quorum()
+}
