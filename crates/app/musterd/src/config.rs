@@ -219,6 +219,9 @@ impl LimitsConfig {
     }
 }
 
+/// The largest stanza that fits into one message between nodes with room for its envelope.
+const STANZA_BYTES_MAX: usize = 1_000_000;
+
 /// Why a configuration was refused. Every text names the option.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -331,6 +334,12 @@ impl Config {
                 "timing: beat_ms ({}) must be less than half of election_min_ms ({}), and that \
                  less than election_max_ms ({})",
                 t.beat_ms, t.election_min_ms, t.election_max_ms
+            ));
+        }
+        if self.limits.stanza_bytes > STANZA_BYTES_MAX {
+            return Err(format!(
+                "limits.stanza_bytes is {}, links between nodes carry at most {STANZA_BYTES_MAX}",
+                self.limits.stanza_bytes
             ));
         }
         if self.limits.stanza_bytes < 10_000 {

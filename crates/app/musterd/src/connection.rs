@@ -138,7 +138,11 @@ impl Connection {
         let mut told_to_stop = false;
         let mut stalled_at = Instant::now() + STALL;
         loop {
+            let idle = self.unsent.is_empty();
             self.advance().await;
+            if idle {
+                stalled_at = Instant::now() + STALL;
+            }
             if let Some(end) = self.closing.take() {
                 // The client may be gone already; there is nobody to tell then.
                 let _ = timeout(FAREWELL, self.farewell(&mut socket)).await;
@@ -167,11 +171,7 @@ impl Connection {
                         }
                     }
                 },
-                () = outbox.filled() => {
-                    if self.unsent.is_empty() {
-                        stalled_at = Instant::now() + STALL;
-                    }
-                }
+                () = outbox.filled() => {}
                 () = tokio::time::sleep_until(wake.unwrap_or(stalled_at)), if wake.is_some() => {
                     self.stream.wake(clients.shared.clock.now());
                 }

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a proposer waits for its own copy.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// How long one node may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -99,8 +101,8 @@ pub(crate) enum Failure {
 /// What a node answers that was asked to propose.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// Committed; the encoded outcome.
-    Outcome(Vec<u8>),
+    /// Committed at this index; the encoded outcome.
+    Outcome(LogIndex, Vec<u8>),
     /// Not committed by this node.
     NotLeader,
     /// Perhaps committed.
@@ -113,7 +115,7 @@ pub(crate) async fn propose_here(shared: &Arc<Shared>, proposal: Vec<u8>) -> Ans
         return Answer::NotLeader;
     };
     match tokio::time::timeout(ANSWER, group.propose(proposal)).await {
-        Ok(Ok((_, outcome))) => Answer::Outcome(outcome),
+        Ok(Ok((index, outcome))) => Answer::Outcome(index, outcome),
         Ok(Err(ProposeError::NotLeader { .. } | ProposeError::Stopped(_))) => Answer::NotLeader,
         Ok(Err(ProposeError::Unknown)) | Err(_) => Answer::Unknown,
     }
@@ -140,7 +142,8 @@ pub(crate) async fn propose(
     let mut perhaps = false;
     while Instant::now() < deadline {
         match attempt(shared, &proposal).await {
-            Answer::Outcome(bytes) => {
+            Answer::Outcome(index, bytes) => {
+                wait_applied(shared, index).await;
                 return postcard::from_bytes(&bytes).map_err(|_| Failure::Unknown);
             }
             Answer::NotLeader => {}
@@ -153,6 +156,16 @@ pub(crate) async fn propose(
     } else {
         Failure::NoQuorum
     })
+}
+
+/// So that whoever asked finds the effect on this node too.
+async fn wait_applied(shared: &Shared, index: LogIndex) {
+    if let Some(group) = shared.groups.find(RaftGroupId::CONTROL) {
+        let mut status = group.status();
+        let applied = status.wait_for(|status| status.applied >= index.0);
+        // A node that lags shows the effect later.
+        let _ = tokio::time::timeout(CATCH_UP, applied).await;
+    }
 }
 
 async fn attempt(shared: &Arc<Shared>, proposal: &[u8]) -> Answer {

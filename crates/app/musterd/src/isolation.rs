@@ -24,10 +24,16 @@ pub(crate) async fn watch(node: Arc<Node>) {
         if !is_cut_off(&node.shared) {
             since = None;
             if away {
-                away = false;
-                tracing::warn!("in contact again: taking clients");
-                if let Err(error) = node.open_to_clients() {
-                    tracing::error!(error = format!("{error:#}"), "cannot take clients");
+                match node.open_to_clients() {
+                    Ok(_) => {
+                        away = false;
+                        tracing::warn!("in contact again: taking clients");
+                    }
+                    // An old listener may not be closed yet: the next look tries again.
+                    Err(error) => {
+                        tracing::warn!(error = format!("{error:#}"), "cannot take clients yet");
+                        node.send_clients_away();
+                    }
                 }
             }
         } else if since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE && !away {

@@ -1,6 +1,7 @@
 //! What comes over the links, handed to whom it concerns.
 
 use crate::control;
+use crate::node;
 use crate::shared::{Shared, encode};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -63,11 +64,13 @@ impl Handler for LinkHandler {
 
     fn hello(&self, peer: Hello) {
         tracing::info!(node = %peer.node, boot = peer.boot.0, "link up");
+        let state = self.shared.cluster_state();
         for slot in self.shared.all_slots() {
             slot.tell(SlotInput::NodeUp {
                 node: peer.node,
                 boot: peer.boot,
             });
+            slot.tell(node::nodes(&self.shared, &state, slot.slot));
         }
         self.to_router(RouterInput::NodeUp {
             node: peer.node,
@@ -93,13 +96,15 @@ impl LinkHandler {
     /// Beats that were heard since the last look, for the HA machine.
     pub(crate) async fn watch_beats(self: Arc<Self>, every: Duration) {
         let mut tick = tokio::time::interval(every);
+        let mut heard = BTreeMap::new();
         loop {
             tick.tick().await;
             let Some(links) = self.shared.links.get() else {
                 continue;
             };
             for peer in links.peers() {
-                if peer.last_heard.is_some_and(|at| at.elapsed() < 2 * every) {
+                let Some(at) = peer.last_heard else { continue };
+                if heard.insert(peer.node, at) != Some(at) {
                     // A full inbox means that it was told moments ago.
                     let _ = self.ha.try_send(HaInput::Heard(peer.node));
                 }
@@ -107,11 +112,10 @@ impl LinkHandler {
         }
     }
 
+    /// In the order it happens, and without waiting: a few a second at most.
     fn to_router(&self, input: RouterInput) {
-        let shared = Arc::clone(&self.shared);
-        self.shared
-            .main
-            .spawn(async move { shared.to_router(input).await });
+        // The router ends only with the process.
+        let _ = self.shared.link_events.send(input);
     }
 }
 

@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 
 /// How often groups are compared with what they should be.
 const PERIOD: Duration = Duration::from_millis(200);
+/// How long one step towards a membership may take.
+const STEP: Duration = Duration::from_secs(2);
 /// A learner that lags no more than this becomes a voter.
 const NEARLY: u64 = 100;
 
@@ -44,6 +46,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
             let voters = control_voters(&state).into_iter().collect();
             align(&group, &all, &voters).await;
         }
+        stop_removed(&shared, &state).await;
         for handle in shared.all_slots() {
             let voters: BTreeSet<_> = desired_voters(&state, handle.slot).into_iter().collect();
             let mut all: BTreeSet<_> = desired_learners(&state, handle.slot).into_iter().collect();
@@ -52,6 +55,23 @@ pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
             align(&handle.group, &all, &voters).await;
             record(&shared, &state, handle.slot, &handle.group).await;
         }
+    }
+}
+
+/// Ends the replicas of slots that are no more.
+async fn stop_removed(shared: &Shared, state: &ClusterState) {
+    for handle in shared.all_slots() {
+        // A state without any slot is one that the log has not reached yet.
+        if state.slots().next().is_none() || state.slot(handle.slot).is_some() {
+            continue;
+        }
+        tracing::info!(slot = %handle.slot, "the slot was removed");
+        handle.tell(muster_owner::Input::Close);
+        if let Ok(mut slots) = shared.slots.write() {
+            slots.remove(&handle.slot);
+        }
+        shared.groups.remove(handle.group.id());
+        handle.group.shutdown().await;
     }
 }
 
@@ -64,14 +84,19 @@ fn wanted_slots(state: &ClusterState, node: NodeId) -> Vec<SlotId> {
     state.slots().map(|slot| slot.id).filter(has).collect()
 }
 
-/// Links to every member.
+/// Links to every member, and to those that this node was told of when it joined and whom its
+/// copy of the log, which may be far behind, does not know yet.
 fn set_peers(shared: &Shared, state: &ClusterState) {
-    let peers: BTreeMap<_, _> = state
+    let mut peers: BTreeMap<_, _> = state
         .members()
         .map(|node| (node.id, node.addresses.link.clone()))
         .collect();
-    // A node that has just joined knows nobody yet but whom it was told of.
-    if let (Some(links), false) = (shared.links.get(), peers.is_empty()) {
+    for (node, address) in &shared.first_peers {
+        if state.node(*node).is_none() {
+            peers.insert(*node, address.clone());
+        }
+    }
+    if let Some(links) = shared.links.get() {
         links.set_peers(peers);
     }
 }
@@ -93,6 +118,11 @@ async fn align(group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>)
     if !status.leading || status.changing || voters.is_empty() {
         return;
     }
+    // A step that has no quorum would never return; it stays under way and shows in the status.
+    let _ = tokio::time::timeout(STEP, step(group, &status, all, voters)).await;
+}
+
+async fn step(group: &Group, status: &Status, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>) {
     let known: BTreeSet<_> = status.voters.union(&status.learners).copied().collect();
     let near = |node: &NodeId| {
         status.voters.contains(node)
@@ -101,7 +131,9 @@ async fn align(group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>)
                 .get(node)
                 .is_some_and(|at| at + NEARLY >= status.last_log)
     };
-    let step = if let Some(missing) = all.difference(&known).next() {
+    let outcome = if status.joint {
+        group.finish_change().await
+    } else if let Some(missing) = all.difference(&known).next() {
         group.add_learner(*missing).await
     } else if *voters != status.voters && voters.iter().all(near) {
         group.change_voters(voters, true).await
@@ -111,7 +143,7 @@ async fn align(group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>)
     } else {
         return;
     };
-    match step {
+    match outcome {
         Ok(()) => tracing::info!(group = %group.id(), ?voters, "membership changed"),
         // The next turn tries again.
         Err(error) => tracing::debug!(group = %group.id(), %error, "membership not changed"),
@@ -121,7 +153,7 @@ async fn align(group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>)
 /// Tells the control log who votes for a slot, so that everyone can see whether it is protected.
 async fn record(shared: &Arc<Shared>, state: &ClusterState, slot: SlotId, group: &Group) {
     let status = group.status().borrow().clone();
-    if !status.leading || status.changing {
+    if !status.leading || status.changing || status.joint || !shared.reaches_quorum() {
         return;
     }
     let voters: Vec<_> = status.voters.iter().copied().collect();
@@ -161,7 +193,7 @@ pub(crate) async fn admit(
                 wire: request.versions.wire,
                 data: request.versions.data,
             },
-            boot: Boot(1),
+            boot: Boot(0),
         },
     };
     let node = match control::propose(shared, command)

@@ -15,6 +15,7 @@ use crate::shared::{Parts, Shared};
 use crate::{ha, membership, router, setup, slot, version};
 use anyhow::Context;
 use muster_cluster::{ClusterState, ControlCommand, ControlEvent, NewNode};
+use muster_envelope::{Envelope, ToPeer};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing};
 use muster_link::{LinkConfig, LinkLimits, LinkTiming, Links};
 use muster_owner::{Accounts, Input as SlotInput, OwnerEvent};
@@ -26,7 +27,7 @@ use muster_types::{BareJid, Boot, NodeId, SlotId};
 use muster_xep::HostInfo;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 
@@ -58,7 +59,6 @@ pub(crate) struct Node {
     ha: mpsc::Sender<HaInput>,
     handed_over: Mutex<Option<oneshot::Receiver<()>>>,
     stop_clients: watch::Sender<bool>,
-    stopping: AtomicBool,
 }
 
 /// What a group needs to know of its node.
@@ -101,6 +101,7 @@ impl Node {
         let store_dir = folder.file("store");
         let store = tokio::task::spawn_blocking(move || Store::open(&store_dir)).await??;
         let (router_tx, envelopes) = mpsc::channel(router::ENVELOPES);
+        let (link_events, from_links) = mpsc::unbounded_channel();
         let shared = Shared::new(Parts {
             config: config.clone(),
             cluster: identity.cluster,
@@ -108,6 +109,8 @@ impl Node {
             boot,
             store,
             router: router_tx,
+            link_events,
+            first_peers: setup::first_peers(folder)?,
             main: tokio::runtime::Handle::current(),
             raft: raft_runtime()?,
         });
@@ -116,7 +119,7 @@ impl Node {
             shared: Arc::clone(&shared),
             ha: ha_tx.clone(),
         });
-        start_links(&shared, folder, &handler).await?;
+        start_links(&shared, &handler).await?;
         let (decided_tx, decided) = mpsc::unbounded_channel();
         let control = start_control(&shared, decided_tx, found).await?;
 
@@ -128,6 +131,7 @@ impl Node {
             router_config(&config),
             from_clients,
             envelopes,
+            from_links,
         ));
         let clients = match config.role {
             Role::Serving => {
@@ -191,7 +195,6 @@ impl Node {
             ha: ha_tx,
             handed_over: Mutex::new(Some(handed_over)),
             stop_clients,
-            stopping: AtomicBool::new(false),
         }))
     }
 
@@ -210,12 +213,12 @@ impl Node {
 
     /// Whether the node was told to end.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.shared.stopping.load(Ordering::Acquire)
     }
 
     /// Hands everything over, ends the clients' streams, and makes the log durable.
     pub(crate) async fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.shared.stopping.store(true, Ordering::Release);
         // The machine ends only with the node.
         let _ = self.ha.send(HaInput::Stopping).await;
         if let Some(handed_over) = self.handed_over.lock().await.take() {
@@ -261,11 +264,7 @@ fn router_config(config: &Config) -> RouterConfig {
     }
 }
 
-async fn start_links(
-    shared: &Arc<Shared>,
-    folder: &DataFolder,
-    handler: &Arc<LinkHandler>,
-) -> anyhow::Result<()> {
+async fn start_links(shared: &Arc<Shared>, handler: &Arc<LinkHandler>) -> anyhow::Result<()> {
     let links = Links::start(
         LinkConfig {
             cluster: shared.cluster.clone(),
@@ -274,7 +273,11 @@ async fn start_links(
             versions: version::link(),
             listen: shared.config.link.listen,
             identity: Pki::load(&shared.config.data_dir)?.identity,
-            limits: LinkLimits::default(),
+            // A user's presence of all clients, or a whole roster, goes in one message.
+            limits: LinkLimits {
+                data_frame_bytes: 16 << 20,
+                ..LinkLimits::default()
+            },
             timing: LinkTiming {
                 beat: shared.config.timing.timing().beat,
                 ..LinkTiming::default()
@@ -285,7 +288,7 @@ async fn start_links(
     )
     .await
     .context("link.listen")?;
-    links.set_peers(setup::first_peers(folder)?);
+    links.set_peers(shared.first_peers.clone());
     shared
         .links
         .set(links)
@@ -339,15 +342,13 @@ async fn run_slots(
         }
         match slot::start(&shared, slot, events.clone()).await {
             Ok(handle) => {
-                tokio::spawn(ha::watch_slot(
-                    Arc::clone(&shared),
-                    handle.clone(),
-                    ha.clone(),
-                ));
-                introduce(&shared, &handle);
+                // From here on it is told of what happens; then of what happened before.
                 if let Ok(mut slots) = shared.slots.write() {
-                    slots.insert(slot, handle);
+                    slots.insert(slot, handle.clone());
                 }
+                introduce(&shared, &handle).await;
+                tokio::spawn(watch_group(Arc::clone(&shared), handle.group.clone()));
+                tokio::spawn(ha::watch_slot(Arc::clone(&shared), handle, ha.clone()));
             }
             Err(error) => tracing::error!(%slot, %error, "cannot start the replica"),
         }
@@ -355,7 +356,7 @@ async fn run_slots(
 }
 
 /// What a new replica has to know at once.
-fn introduce(shared: &Arc<Shared>, handle: &slot::SlotHandle) {
+async fn introduce(shared: &Arc<Shared>, handle: &slot::SlotHandle) {
     let state = shared.cluster_state();
     handle.tell(SlotInput::View(Arc::new(View(Arc::clone(&state)))));
     handle.tell(nodes(shared, &state, handle.slot));
@@ -368,7 +369,50 @@ fn introduce(shared: &Arc<Shared>, handle: &slot::SlotHandle) {
             });
         }
     }
+    for (slot, node, epoch) in shared.known_owners() {
+        handle.tell(SlotInput::OwnerKnown { slot, node, epoch });
+    }
+    let peers = shared
+        .links
+        .get()
+        .map(|links| links.peers())
+        .unwrap_or_default();
+    for hello in peers
+        .iter()
+        .filter(|peer| peer.data)
+        .filter_map(|peer| peer.hello)
+    {
+        let (node, boot) = (hello.node, hello.boot);
+        handle.tell(SlotInput::NodeUp { node, boot });
+    }
+    // What the owner said of its sessions before this replica was there is lost: once more.
+    if let Some((owner, epoch)) = shared.owner_of(handle.slot)
+        && owner != shared.node
+    {
+        let (slot, body) = (handle.slot, ToPeer::Resync);
+        shared
+            .send_from_slot(owner, Envelope::ToPeer { slot, epoch, body })
+            .await;
+    }
 }
+
+/// A group that has stopped for good takes the whole process with it: a node without its log must
+/// not look alive to the others.
+async fn watch_group(shared: Arc<Shared>, group: Group) {
+    let mut status = group.status();
+    let stopped = status.wait_for(|status| status.stopped.is_some()).await;
+    if let Ok(status) = stopped
+        && shared.groups.find(group.id()).is_some()
+        && let Some(why) = &status.stopped
+        && !shared.stopping.load(Ordering::Acquire)
+    {
+        tracing::error!(group = %group.id(), %why, "the log has stopped: this node ends");
+        std::process::exit(EX_IOERR);
+    }
+}
+
+/// The exit status of a node whose storage failed (sysexits).
+const EX_IOERR: i32 = 74;
 
 /// The accounts of one state of the cluster.
 struct View(Arc<ClusterState>);
@@ -380,7 +424,7 @@ impl Accounts for View {
 }
 
 /// Who is in contact, and who else keeps a copy of the slot.
-fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {
+pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {
     let serving = |node: &NodeId| state.node(*node).is_some_and(|node| node.serves());
     let mut alive = shared.in_contact();
     alive.insert(shared.node);

@@ -31,6 +31,7 @@ pub(crate) async fn run(
     config: Config,
     mut clients: mpsc::Receiver<FromClient>,
     mut envelopes: mpsc::Receiver<Input>,
+    mut links: mpsc::UnboundedReceiver<Input>,
 ) {
     let mut router = Router::new(config, shared.cluster_state());
     let mut outboxes = BTreeMap::new();
@@ -43,6 +44,10 @@ pub(crate) async fn run(
             Ok(()) = state.changed() => {
                 let newest = Arc::clone(&state.borrow_and_update());
                 router.handle(shared.clock.now(), Input::Cluster(newest));
+                carry_out(&shared, &mut router, &mut outboxes);
+            }
+            Some(input) = links.recv() => {
+                router.handle(shared.clock.now(), input);
                 carry_out(&shared, &mut router, &mut outboxes);
             }
             Some(input) = envelopes.recv() => {

@@ -12,7 +12,7 @@ use muster_router::Input as RouterInput;
 use muster_store::Store;
 use muster_types::{Boot, Epoch, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
@@ -39,6 +39,12 @@ pub(crate) struct Shared {
     pub(crate) raft: tokio::runtime::Handle,
     /// Who serves each slot, by the highest epoch heard of; gone when it closed.
     owners: RwLock<BTreeMap<SlotId, (Option<NodeId>, Epoch)>>,
+    /// The members this node was told of when it joined.
+    pub(crate) first_peers: BTreeMap<NodeId, String>,
+    /// What happens to links, for the router, in order.
+    pub(crate) link_events: mpsc::UnboundedSender<RouterInput>,
+    /// The node was told to end.
+    pub(crate) stopping: AtomicBool,
     proposals: AtomicU64,
 }
 
@@ -50,6 +56,8 @@ pub(crate) struct Parts {
     pub(crate) boot: Boot,
     pub(crate) store: Store,
     pub(crate) router: mpsc::Sender<RouterInput>,
+    pub(crate) link_events: mpsc::UnboundedSender<RouterInput>,
+    pub(crate) first_peers: BTreeMap<NodeId, String>,
     pub(crate) main: tokio::runtime::Handle,
     pub(crate) raft: tokio::runtime::Handle,
 }
@@ -71,6 +79,9 @@ impl Shared {
             main: parts.main,
             raft: parts.raft,
             owners: RwLock::default(),
+            first_peers: parts.first_peers,
+            link_events: parts.link_events,
+            stopping: AtomicBool::new(false),
             proposals: AtomicU64::new(0),
         })
     }
@@ -102,6 +113,18 @@ impl Shared {
     pub(crate) fn owner_of(&self, slot: SlotId) -> Option<(NodeId, Epoch)> {
         let (node, epoch) = *self.owners.read().ok()?.get(&slot)?;
         Some((node?, epoch))
+    }
+
+    /// Every owner this node has heard of.
+    pub(crate) fn known_owners(&self) -> Vec<(SlotId, NodeId, Epoch)> {
+        let owners = self
+            .owners
+            .read()
+            .map(|owners| owners.clone())
+            .unwrap_or_default();
+        let known =
+            |(slot, (node, epoch)): (SlotId, (Option<NodeId>, Epoch))| Some((slot, node?, epoch));
+        owners.into_iter().filter_map(known).collect()
     }
 
     fn note_owner(&self, slot: SlotId, node: Option<NodeId>, epoch: Epoch) {
@@ -168,10 +191,17 @@ impl Shared {
 
     /// Hands an envelope of a slot's replica to its node; waits while the router here is busy.
     pub(crate) async fn send_from_slot(&self, to: NodeId, envelope: Envelope) {
-        if to == self.node {
-            self.take(self.node, envelope).await;
-        } else {
-            self.send_remote(to, &envelope);
+        if to != self.node {
+            return self.send_remote(to, &envelope);
+        }
+        match envelope {
+            // Two replicas here must not wait for each other, nor one for itself; what they owe
+            // each other is bounded by the window of the outbox.
+            Envelope::ToOwner { .. } => self.send_from_router(to, envelope),
+            Envelope::Opened { .. }
+            | Envelope::Closed { .. }
+            | Envelope::ToNode { .. }
+            | Envelope::ToPeer { .. } => self.take(self.node, envelope).await,
         }
     }
 
@@ -191,7 +221,11 @@ impl Shared {
         };
         match links.send(to, encode(envelope)) {
             Ok(()) => {}
-            Err(LinkError::Full(_) | LinkError::TooLarge { .. }) => {
+            // Said again it would be too large again.
+            Err(error @ LinkError::TooLarge { .. }) => {
+                tracing::error!(%to, %error, "a message is dropped");
+            }
+            Err(LinkError::Full(_)) => {
                 tracing::warn!(%to, "link overflows: starting it anew");
                 links.reset(to);
             }

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use muster_owner::{Config, Input, Output, OwnerEvent, Replica};
 use muster_raft::{Applied, Group, Lease, RaftGroupId, Records, StateMachine};
 use muster_slot::{SlotCommand, SlotState};
-use muster_types::{Epoch, LogIndex, Machine, NodeId, Replicated, SlotId};
+use muster_types::{Epoch, Instant, LogIndex, Machine, NodeId, Replicated, SlotId};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -207,12 +207,10 @@ impl Driver {
     async fn run(mut self, mut inboxes: Inboxes) {
         let mut leased = false;
         loop {
-            let wake = self
-                .replica
-                .deadline()
-                .map(|at| self.shared.clock.reading(at).into());
-            let lease_ends = self.shared.clock.reading(self.lease.until()).into();
+            self.wake().await;
+            let wake = self.replica.deadline();
             let serving = self.replica.serving().is_some();
+            let lease_ends = self.shared.clock.reading(self.lease.until()).into();
             tokio::select! {
                 biased;
                 lease = &mut inboxes.lease, if !leased => {
@@ -225,24 +223,36 @@ impl Driver {
                 },
                 () = tokio::time::sleep_until(lease_ends), if serving => self.check_lease().await,
                 Some(input) = inboxes.told.recv() => self.handle(input).await,
-                Some(input) = inboxes.links.recv() => self.handle(input).await,
-                Some(input) = inboxes.router.recv() => self.handle(input).await,
-                () = tokio::time::sleep_until(wake.unwrap_or(lease_ends)), if wake.is_some() => {
-                    self.check_lease().await;
-                    self.replica.wake(self.shared.clock.now());
-                    self.carry_out(None).await;
+                // Other nodes and the clients here take turns.
+                Some(input) = either(&mut inboxes.links, &mut inboxes.router) => {
+                    self.handle(input).await;
                 }
+                () = sleep_until(&self.shared, wake), if wake.is_some() => {}
             }
+        }
+    }
+
+    /// Timers fire however full the inboxes are.
+    async fn wake(&mut self) {
+        let now = self.shared.clock.now();
+        if self.replica.deadline().is_some_and(|at| at <= now) {
+            self.check_lease().await;
+            self.replica.wake(now);
+            self.carry_out(None).await;
         }
     }
 
     /// An owner without lease stops before it does anything else.
     async fn check_lease(&mut self) {
-        if self.replica.serving().is_some() && !self.lease.holds(self.shared.clock.now()) {
+        if self.has_lost_lease() {
             tracing::warn!(slot = %self.slot, "lease lost: this node stops serving the slot");
             self.replica.handle(self.shared.clock.now(), Input::Close);
             self.carry_out(None).await;
         }
+    }
+
+    fn has_lost_lease(&self) -> bool {
+        self.replica.serving().is_some() && !self.lease.holds(self.shared.clock.now())
     }
 
     async fn handle(&mut self, input: Input) {
@@ -291,6 +301,12 @@ impl Driver {
 
     async fn carry_out(&mut self, mut applied: Option<&mut Applied>) {
         while let Some(output) = self.replica.poll() {
+            let speaks = matches!(output, Output::Send { .. } | Output::Broadcast(_));
+            if speaks && self.has_lost_lease() {
+                // Whatever was decided under it stays unsaid.
+                self.replica.handle(self.shared.clock.now(), Input::Close);
+                continue;
+            }
             match output {
                 Output::Persist { writes, .. } => {
                     if let Some(applied) = &mut applied {
@@ -322,5 +338,22 @@ impl Driver {
             *shown = duty;
             changed
         });
+    }
+}
+
+async fn either(
+    links: &mut mpsc::Receiver<Input>,
+    router: &mut mpsc::UnboundedReceiver<Input>,
+) -> Option<Input> {
+    tokio::select! {
+        input = links.recv() => input,
+        input = router.recv() => input,
+    }
+}
+
+async fn sleep_until(shared: &Shared, at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(shared.clock.reading(at).into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -79,11 +79,13 @@ impl Slots {
         lost
     }
 
-    /// The link to `node` is up again: the slots it still owns, if it is the same process.
+    /// The link to `node` is up, for the first time or again: the slots it owns, if it is the process
+    /// that opened them. Whatever was said to it before may be lost.
     pub(crate) fn regained(&mut self, node: NodeId, boot: Boot) -> Vec<SlotId> {
         let mut regained = Vec::new();
         for (slot, (owner, reach)) in &mut self.owners {
-            if owner.node == node && owner.boot == boot && matches!(reach, Reach::Lost(_)) {
+            let open = !matches!(reach, Reach::Closed(_));
+            if owner.node == node && owner.boot == boot && open {
                 *reach = Reach::Serving;
                 regained.push(*slot);
             }

@@ -40,7 +40,7 @@ pub fn protection(state: &ClusterState, live: &LiveView) -> Vec<Protection> {
 
 /// What is missing, most important first; nothing if the group is protected.
 fn missing(state: &ClusterState, live: &LiveView, group: &Group) -> Vec<String> {
-    if let [] = group.nodes[..] {
+    if group.nodes.is_empty() {
         return vec![format!("group {} has no nodes", group.name)];
     }
     if let [only] = group.nodes[..] {

@@ -274,6 +274,21 @@ impl Group {
             .map_err(change_error)
     }
 
+    /// Completes a change of voters that was left half done.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn finish_change(&self) -> Result<(), ChangeError> {
+        let none: ChangeMembers<u64, openraft::impls::EmptyNode> =
+            ChangeMembers::AddVoterIds(BTreeSet::new());
+        self.inner
+            .raft
+            .change_membership(none, true)
+            .await
+            .map(drop)
+            .map_err(change_error)
+    }
+
     /// Removes nodes that only follow.
     ///
     /// # Errors

@@ -23,8 +23,10 @@ pub struct Status {
     pub voters: BTreeSet<NodeId>,
     /// The nodes that only follow.
     pub learners: BTreeSet<NodeId>,
-    /// True while a change of the voters is not complete.
+    /// True while the newest membership is not committed.
     pub changing: bool,
+    /// True between the two steps of a change of voters: old and new voters both have to agree.
+    pub joint: bool,
     /// How far each other node's log is known to match; only when leading.
     pub matched: BTreeMap<NodeId, u64>,
     /// Why the group has stopped for good, if it has (a storage error).
@@ -45,8 +47,8 @@ impl Status {
             applied: index(&metrics.last_applied),
             voters: membership.voter_ids().map(node_of).collect(),
             learners: membership.learner_ids().map(node_of).collect(),
-            changing: metrics.membership_config != metrics.committed_membership_config
-                || membership.get_joint_config().len() > 1,
+            changing: metrics.membership_config != metrics.committed_membership_config,
+            joint: membership.get_joint_config().len() > 1,
             matched: match &metrics.replication {
                 Some(replication) if leading => replication
                     .iter()
