@@ -1,2 +1,7 @@
-//! Placeholder entry point.
-fn main() {}
+//! `musterctl`: administers a Muster cluster.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    musterctl::main()
+}

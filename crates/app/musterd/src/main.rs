@@ -69,7 +69,7 @@ const MUSTERCTL: &str = "musterctl";
 fn main() -> ExitCode {
     let called = std::env::args_os().next().map(PathBuf::from);
     if called.is_some_and(|path| path.file_name().is_some_and(|name| name == MUSTERCTL)) {
-        return ExitCode::FAILURE;
+        return musterctl::main();
     }
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args),

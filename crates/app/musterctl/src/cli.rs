@@ -1,0 +1,356 @@
+//! The command line.
+
+use crate::address::Address;
+use crate::failure::EXIT_CODES;
+use crate::output::Format;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Administers a Muster cluster.
+#[derive(Parser)]
+#[command(name = "musterctl", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How results are printed.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which node to ask.
+#[derive(Args, Clone)]
+pub(crate) struct Target {
+    /// A node: unix:PATH or host:port. Several are tried in order.
+    #[arg(
+        long = "address",
+        short = 'a',
+        global = true,
+        value_name = "ADDRESS",
+        env = "MUSTERCTL_ADDRESS",
+        value_delimiter = ','
+    )]
+    pub(crate) addresses: Vec<Address>,
+    /// The operator's certificate, PEM; for host:port.
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTERCTL_CERT")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTERCTL_KEY")]
+    pub(crate) key: Option<PathBuf>,
+    /// The cluster's CA, PEM.
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTERCTL_CA")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// The families of commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Makes or joins a cluster.
+    #[command(subcommand)]
+    Cluster(Cluster),
+    /// Join tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// Certificates for operators.
+    #[command(subcommand)]
+    Operator(Operator),
+    /// Lists objects.
+    Get {
+        /// What to list.
+        kind: Kind,
+    },
+    /// Shows all that is known of one object.
+    Describe {
+        /// What kind it is.
+        kind: Kind,
+        /// Its name, id or address. Without it, all are shown.
+        name: Option<String>,
+    },
+    /// Presence redundancy groups.
+    #[command(subcommand)]
+    Group(Group),
+    /// Nodes.
+    #[command(subcommand)]
+    Node(Node),
+    /// Hosted domains.
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Users.
+    #[command(subcommand)]
+    User(User),
+    /// Settings of the whole cluster.
+    #[command(subcommand)]
+    Settings(Settings),
+    /// Prints events as they happen, until Ctrl-C.
+    Watch,
+    /// The cluster on one screen, and whether a failure now would be survived.
+    Status,
+    /// DNS records by which clients find the cluster.
+    #[command(subcommand)]
+    Dns(Dns),
+    /// Prints a completion script.
+    Completion {
+        /// For which shell.
+        shell: Shell,
+    },
+}
+
+/// Kinds of objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Kind {
+    /// Nodes of the cluster.
+    #[value(alias = "node")]
+    Nodes,
+    /// Presence redundancy groups.
+    #[value(alias = "group")]
+    Groups,
+    /// Slots: the users homed on one node.
+    #[value(alias = "slot")]
+    Slots,
+    /// Users.
+    #[value(alias = "user")]
+    Users,
+    /// Sessions on the nodes asked: name every node with --address to see all.
+    #[value(alias = "session")]
+    Sessions,
+    /// Hosted domains.
+    #[value(alias = "domain")]
+    Domains,
+    /// Settings.
+    #[value(alias = "setting")]
+    Settings,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Cluster {
+    /// Makes a cluster of which the node asked is the first.
+    Init {
+        /// A domain to host from the start; may be repeated.
+        #[arg(long = "domain", value_name = "DOMAIN")]
+        domains: Vec<String>,
+    },
+    /// Brings the node asked into the cluster that made TOKEN.
+    Join {
+        /// The join token; `-` reads it from standard input.
+        token: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Token {
+    /// Makes a one-time join token and prints it.
+    Create {
+        /// What the joining node will be.
+        #[arg(long)]
+        role: TokenRole,
+        /// How long it is good, such as 30m or 2h.
+        #[arg(long, default_value = "1h", value_parser = muster_admin::parse_duration)]
+        lifetime: Duration,
+    },
+}
+
+/// Roles of nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum TokenRole {
+    /// Hosts users.
+    Serving,
+    /// Votes and keeps a copy of the data, hosts nobody.
+    Witness,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Operator {
+    /// Makes a certificate for administration from elsewhere.
+    Create {
+        /// Whose it is; shows in the logs.
+        name: String,
+        /// The folder for cert.pem, key.pem and ca.pem; made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// Whether to wait until a change has taken effect.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Wait {
+    /// Waits until it is done, with progress on standard error.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait.
+    #[arg(long, default_value = "2m", requires = "wait", value_parser = muster_admin::parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Group {
+    /// Makes a group.
+    Create {
+        /// 1 to 128 letters, digits, _ or -.
+        group: String,
+    },
+    /// Removes an empty group.
+    Remove {
+        /// The group.
+        group: String,
+    },
+    /// Puts a serving node into a group.
+    AddNode {
+        /// The group.
+        group: String,
+        /// The node.
+        node: String,
+    },
+    /// Makes the nodes of a group take over for each other.
+    EnableHa {
+        /// The group.
+        group: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Ends that.
+    DisableHa {
+        /// The group.
+        group: String,
+    },
+    /// Brings a group out of failed mode: everybody goes home.
+    Recover {
+        /// The group.
+        group: String,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Moves the users of a node to its peer.
+    Failover(Move),
+    /// Moves the users of a node home.
+    Fallback(Move),
+}
+
+#[derive(Args)]
+pub(crate) struct Move {
+    /// The node whose users move.
+    pub(crate) node: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Node {
+    /// Moves the users of a node to its peer.
+    Failover(Move),
+    /// Moves the users of a node home.
+    Fallback(Move),
+    /// Gives the place of a node that is gone to a new one. No account moves.
+    Replace {
+        /// The node that is gone.
+        old: String,
+        /// The new node, in no group.
+        new: String,
+    },
+    /// Removes a node that has no users.
+    Remove {
+        /// The node.
+        node: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Domain {
+    /// Hosts a domain.
+    Add {
+        /// The domain.
+        domain: String,
+    },
+    /// Hosts a domain no more. It must have no users.
+    Remove {
+        /// The domain.
+        domain: String,
+    },
+}
+
+/// Where a password comes from. Without an option it is asked for.
+#[derive(Args)]
+#[group(multiple = false)]
+pub(crate) struct PasswordSource {
+    /// Reads it from the first line of FILE; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Makes one and prints it.
+    #[arg(long)]
+    pub(crate) generate: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum User {
+    /// Adds a user.
+    Add {
+        /// The address, as alice@example.com.
+        jid: String,
+        /// The home node; without it the assignment mode chooses.
+        #[arg(long, value_name = "NODE")]
+        home: Option<String>,
+        /// The display name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Removes a user with all data.
+    Remove {
+        /// The address.
+        jid: String,
+    },
+    /// Sets a user's password.
+    SetPassword {
+        /// The address.
+        jid: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Refuses a user's logins and ends the sessions.
+    Disable {
+        /// The address.
+        jid: String,
+    },
+    /// Allows them again.
+    Enable {
+        /// The address.
+        jid: String,
+    },
+    /// Lists all users.
+    List,
+    /// Adds users from a CSV file with the header jid,password,home,name. An import cut off can be
+    /// run again with --update.
+    Import {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        /// Gives users that exist the row's password and name; without it such a row is an error.
+        #[arg(long)]
+        update: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Settings {
+    /// Changes settings, all or none: `settings set fallback-delay=10m fallback-auto=on`.
+    Set {
+        /// Each as name=value; `get settings` lists them.
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        settings: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Dns {
+    /// Prints the records for a zone file.
+    Records,
+    /// Looks the records up and says what is wrong.
+    Check {
+        /// The DNS server to ask, host address and port; without it the host's own.
+        #[arg(long, alias = "server", value_name = "IP:PORT")]
+        resolver: Option<SocketAddr>,
+    },
+}

@@ -1,0 +1,175 @@
+//! Messages as objects for programs, and the columns that people see of them.
+
+use crate::table::Column;
+use muster_admin::proto;
+use serde_json::{Value, json};
+
+/// Columns of nodes.
+pub(crate) const NODE: &[Column] = &[
+    ("NAME", "name"),
+    ("ID", "id"),
+    ("ROLE", "role"),
+    ("GROUP", "group"),
+    ("STATE", "state"),
+    ("REASON", "reason"),
+    ("AGE", "since"),
+    ("REACHABLE", "reachable"),
+    ("ACTION", "action"),
+];
+
+/// A node.
+pub(crate) fn node(node: &proto::Node) -> Value {
+    let role = match node.role() {
+        proto::Role::Witness => "witness",
+        proto::Role::Serving => "serving",
+        proto::Role::Unspecified => "unknown",
+    };
+    json!({
+        "id": format!("n{}", node.id),
+        "name": node.name,
+        "role": role,
+        "group": or_null(&node.group),
+        "state": node.state,
+        "reason": node.reason,
+        "since": node.since,
+        "meaning": node.meaning,
+        "advice": node.advice,
+        "action": or_null(&node.action),
+        "reachable": node.reachable,
+        "heard_ms_ago": node.heard_ms_ago,
+        "answering": node.answering,
+        "link": node.link,
+        "admin": or_null(&node.admin),
+        "c2s": node.c2s,
+        "c2s_tls": node.c2s_tls,
+        "version": node.version,
+        "boot": node.boot,
+    })
+}
+
+/// Columns of groups.
+pub(crate) const GROUP: &[Column] = &[
+    ("NAME", "name"),
+    ("ID", "id"),
+    ("NODES", "nodes"),
+    ("HA", "ha"),
+    ("PROTECTED", "protected"),
+];
+
+/// The groups, with how each is protected.
+pub(crate) fn groups(status: &proto::StatusResponse) -> Vec<Value> {
+    let one = |group: &proto::Group| {
+        let protection = status.protection.iter().find(|one| one.group == group.name);
+        json!({
+            "id": format!("g{}", group.id),
+            "name": group.name,
+            "nodes": group.nodes,
+            "ha": group.ha,
+            "protected": protection.is_some_and(|one| one.protected),
+            "protection": protection.map(|one| one.words.as_str()),
+        })
+    };
+    status.groups.iter().map(one).collect()
+}
+
+/// Columns of slots.
+pub(crate) const SLOT: &[Column] = &[
+    ("ID", "id"),
+    ("GROUP", "group"),
+    ("HOME", "home"),
+    ("SERVED BY", "owner"),
+    ("EPOCH", "epoch"),
+    ("USERS", "users"),
+    ("VOTERS", "voters"),
+];
+
+/// A slot.
+pub(crate) fn slot(slot: &proto::Slot) -> Value {
+    json!({
+        "id": format!("s{}", slot.id),
+        "group": slot.group,
+        "home": slot.home,
+        "desired": slot.desired,
+        "owner": or_null(&slot.owner),
+        "epoch": slot.epoch,
+        "voters": slot.voters,
+        "users": slot.users,
+        "applied": slot.applied,
+        "last_log": slot.last_log,
+    })
+}
+
+/// Columns of users.
+pub(crate) const USER: &[Column] = &[
+    ("JID", "jid"),
+    ("NAME", "name"),
+    ("HOME", "home"),
+    ("SERVED BY", "served_by"),
+    ("DISABLED", "disabled"),
+];
+
+/// A user.
+pub(crate) fn user(user: &proto::User) -> Value {
+    json!({
+        "jid": user.jid,
+        "name": or_null(&user.name),
+        "slot": format!("s{}", user.slot),
+        "home": user.home,
+        "served_by": or_null(&user.served_by),
+        "disabled": user.disabled,
+    })
+}
+
+/// Columns of sessions.
+pub(crate) const SESSION: &[Column] = &[
+    ("JID", "jid"),
+    ("NODE", "node"),
+    ("ADDRESS", "address"),
+    ("TLS", "tls"),
+    ("AGE", "age_seconds"),
+];
+
+/// A session.
+pub(crate) fn session(session: &proto::Session) -> Value {
+    json!({
+        "jid": session.jid,
+        "node": session.node,
+        "address": session.address,
+        "tls": session.tls,
+        "age_seconds": session.age_seconds,
+    })
+}
+
+/// Columns of domains.
+pub(crate) const DOMAIN: &[Column] = &[("NAME", "name")];
+
+/// A domain.
+pub(crate) fn domain(domain: &proto::Domain) -> Value {
+    json!({ "name": domain.name })
+}
+
+/// Columns of settings.
+pub(crate) const SETTING: &[Column] = &[("NAME", "name"), ("VALUE", "value"), ("MEANING", "help")];
+
+/// A setting.
+pub(crate) fn setting(setting: &proto::Setting) -> Value {
+    json!({ "name": setting.name, "value": setting.value, "help": setting.help })
+}
+
+/// An event.
+pub(crate) fn event(event: &proto::Event) -> Value {
+    json!({
+        "at": event.at,
+        "kind": event.kind,
+        "text": event.text,
+        "fields": event.fields,
+    })
+}
+
+fn or_null(text: &str) -> Value {
+    if text.is_empty() {
+        Value::Null
+    } else {
+        Value::from(text)
+    }
+}

@@ -1,0 +1,233 @@
+//! Many clients at once: logging all of them in, running one task for each, closing them.
+
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::arrive::arrive;
+use crate::client::{Session, SessionError};
+use crate::figures::{Failures, Latencies};
+use crate::options::Common;
+use crate::pacer::pace;
+use crate::target::Target;
+
+/// Logins under way at once, if nothing else is said.
+const CONCURRENCY: usize = 64;
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// How fast to log in.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening {
+    /// Logins a second; `None`: as fast as `concurrency` lets.
+    pub(crate) rate: Option<f64>,
+    /// Logins under way at once; `None`: any number.
+    pub(crate) concurrency: Option<usize>,
+    /// Send presence after the login, and be in only when so many others have been seen.
+    pub(crate) see: Option<usize>,
+}
+
+impl Opening {
+    /// What the options say, or a moderate pace.
+    pub(crate) fn moderate(options: &Common) -> Self {
+        let eager = Self::eager(options);
+        let free = eager.rate.is_none() && eager.concurrency.is_none();
+        Self {
+            concurrency: if free {
+                Some(CONCURRENCY)
+            } else {
+                eager.concurrency
+            },
+            ..eager
+        }
+    }
+
+    /// What the options say, or all at once.
+    pub(crate) const fn eager(options: &Common) -> Self {
+        Self {
+            rate: options.login_rate,
+            concurrency: options.concurrency,
+            see: None,
+        }
+    }
+}
+
+/// A client with its number in the list of users.
+pub(crate) struct Member {
+    pub(crate) number: usize,
+    pub(crate) session: Session,
+}
+
+/// How logging in went.
+pub(crate) struct Crowd {
+    /// Those who are in, by number.
+    pub(crate) members: Vec<Member>,
+    pub(crate) failures: Failures,
+    /// From the moment each was due until it was bound.
+    pub(crate) logins: Latencies,
+    /// From the same moment until it had seen the others; empty unless that was asked for.
+    pub(crate) arrivals: Latencies,
+    /// Until the last one was in or had failed.
+    pub(crate) time: Duration,
+}
+
+/// Logs these users in.
+pub(crate) async fn gather(target: &Arc<Target>, numbers: Range<usize>, opening: Opening) -> Crowd {
+    let begun = Instant::now();
+    let all = numbers.len();
+    let (sender, mut due) = mpsc::channel(all.max(1));
+    let first = numbers.start;
+    // The channel has room for all, so nothing is refused.
+    let send = move |n: u64, at: Instant| {
+        sender.try_send((first + n as usize, at)).ok();
+    };
+    let _pacer = match opening.rate {
+        Some(rate) => Some(pace(rate, all as u64, send)),
+        None => {
+            (0..all as u64).for_each(|n| send(n, begun));
+            drop(send);
+            None
+        }
+    };
+    let gate = Arc::new(Semaphore::new(opening.concurrency.unwrap_or(all).max(1)));
+    let progress = Progress::start("logged in", all);
+    let (logins, arrivals) = (Arc::new(Latencies::new()), Arc::new(Latencies::new()));
+    let mut tasks = JoinSet::new();
+    while let Some((number, planned)) = due.recv().await {
+        let permit = Arc::clone(&gate).acquire_owned().await;
+        // Without a rate, a login is due when it is let in.
+        let planned = if opening.rate.is_some() || opening.concurrency.is_none() {
+            planned
+        } else {
+            Instant::now()
+        };
+        let (target, done) = (Arc::clone(target), progress.counter());
+        let (logins, arrivals) = (Arc::clone(&logins), Arc::clone(&arrivals));
+        tasks.spawn(async move {
+            let _permit = permit;
+            let mut session = target.log_in(number, target.timeout.into()).await?;
+            logins.record(planned.elapsed());
+            if let Some(others) = opening.see {
+                arrive(&mut session, others, target.timeout).await?;
+                arrivals.record(planned.elapsed());
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, SessionError>(Member { number, session })
+        });
+    }
+    let (mut members, mut failures) = (Vec::with_capacity(all), Failures::default());
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(Ok(member)) => members.push(member),
+            Ok(Err(error)) => failures.add(&error),
+            Err(error) => failures.add(&error),
+        }
+    }
+    members.sort_by_key(|member| member.number);
+    Crowd {
+        members,
+        failures,
+        logins: Arc::into_inner(logins).unwrap_or_else(Latencies::new),
+        arrivals: Arc::into_inner(arrivals).unwrap_or_else(Latencies::new),
+        time: begun.elapsed(),
+    }
+}
+
+/// Logs all users in; one who cannot is an error.
+///
+/// # Errors
+/// With the number and the reasons.
+pub(crate) async fn gather_all(target: &Arc<Target>, options: &Common) -> Result<Vec<Member>> {
+    let all = target.users.len();
+    let crowd = gather(target, 0..all, Opening::moderate(options)).await;
+    if crowd.failures.total() > 0 {
+        bail!(
+            "{} of {all} users could not log in: {}",
+            crowd.failures.total(),
+            crowd.failures
+        );
+    }
+    Ok(crowd.members)
+}
+
+/// Runs one task for each client and waits for all; answers the clients by number. `what` is told on the way.
+///
+/// # Errors
+/// The first failure; the other clients are dropped then.
+pub(crate) async fn each<F>(
+    what: &'static str,
+    members: Vec<Member>,
+    task: impl Fn(Member) -> F,
+) -> Result<Vec<Member>>
+where
+    F: Future<Output = Result<Member>> + Send + 'static,
+{
+    let progress = Progress::start(what, members.len());
+    let mut tasks = JoinSet::new();
+    for member in members {
+        let (task, done) = (task(member), progress.counter());
+        tasks.spawn(async move {
+            let member = task.await;
+            done.fetch_add(1, Ordering::Relaxed);
+            member
+        });
+    }
+    let mut members = Vec::with_capacity(tasks.len());
+    while let Some(ended) = tasks.join_next().await {
+        members.push(ended??);
+    }
+    members.sort_by_key(|member| member.number);
+    Ok(members)
+}
+
+/// Ends all streams in order.
+pub(crate) async fn close(members: Vec<Member>) {
+    let mut tasks = JoinSet::new();
+    for member in members {
+        tasks.spawn(member.session.close());
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Waits until the flag is up, or nobody is left to raise it.
+pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
+    flag.wait_for(|up| *up).await.map(drop).ok();
+}
+
+/// Tells on stderr how far something is, until it is dropped.
+pub(crate) struct Progress {
+    done: Arc<AtomicU64>,
+    teller: tokio::task::JoinHandle<()>,
+}
+
+impl Progress {
+    /// Begins to tell.
+    pub(crate) fn start(what: &'static str, all: usize) -> Self {
+        let done = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&done);
+        let teller = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PROGRESS_EVERY).await;
+                eprintln!("{what}: {} of {all}", counter.load(Ordering::Relaxed));
+            }
+        });
+        Self { done, teller }
+    }
+
+    /// What to count up.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.done)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.teller.abort();
+    }
+}

@@ -1,0 +1,136 @@
+//! `idle`: what a session costs that does nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::task::JoinSet;
+
+use crate::arrive::arrive;
+use crate::crowd::{self, Member, Opening, gather};
+use crate::duration;
+use crate::figures::{Failures, Report, ServerProcesses, Usage};
+use crate::options::{Common, ServerPids};
+use crate::target::Target;
+
+/// What to hold, and how long.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    server: ServerPids,
+    /// Send initial presence
+    #[arg(long)]
+    presence: bool,
+    /// How long the sessions are held before memory is read
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
+    hold: Duration,
+}
+
+/// Measures.
+pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report> {
+    let server = ServerProcesses::new(&options.server.pid);
+    let before = server.each()?;
+    let crowd = gather(
+        &target,
+        0..target.users.len(),
+        Opening::moderate(&options.common),
+    )
+    .await;
+    let (opened, refused) = (crowd.members.len() as u64, crowd.failures);
+    let mut members = crowd.members;
+    if options.presence {
+        let patience = target.timeout;
+        members = crowd::each("sent presence", members, |mut member| async move {
+            arrive(&mut member.session, 0, patience).await?;
+            Ok(member)
+        })
+        .await?;
+    }
+    let settled = server.total()?;
+    eprintln!(
+        "holding {opened} sessions for {} s",
+        options.hold.as_secs_f32()
+    );
+    let (members, lost) = hold(members, options.hold).await;
+    let after = server.each()?;
+    let held = members.len() as u64;
+    let cpu = server.cpu_since(settled)?;
+    let busy = |cpu: Duration| cpu.as_secs_f64() * 1000.0 / options.hold.as_secs_f64().max(0.001);
+    let report = Report::default()
+        .with("command", "idle")
+        .with("opened", opened)
+        .with("held", held)
+        .with("open_seconds", crowd.time.as_secs_f64())
+        .with("server_kb_per_session", memory(&before, &after, held))
+        .with("server_cpu_ms_per_s", cpu.map(busy))
+        .with("processes", processes(&before, &after))
+        .with("failures", refused.report())
+        .with("lost", lost.report());
+    crowd::close(members).await;
+    Ok(report)
+}
+
+/// Reads whatever comes, so that pings are answered; answers who is still there and why others are not.
+async fn hold(members: Vec<Member>, time: Duration) -> (Vec<Member>, Failures) {
+    let until = tokio::time::Instant::now() + time;
+    let mut tasks = JoinSet::new();
+    for mut member in members {
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    element = member.session.next() => drop(element?),
+                    () = tokio::time::sleep_until(until) => return Ok::<_, crate::client::SessionError>(member),
+                }
+            }
+        });
+    }
+    let (mut held, mut lost) = (Vec::new(), Failures::default());
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(Ok(member)) => held.push(member),
+            Ok(Err(error)) => lost.add(&error),
+            Err(error) => lost.add(&error),
+        }
+    }
+    (held, lost)
+}
+
+/// Growth of the resident memory of all processes by session, in KB (1000 bytes).
+fn memory(before: &[(u32, Usage)], after: &[(u32, Usage)], sessions: u64) -> Option<f64> {
+    let sum =
+        |all: &[(u32, Usage)]| all.iter().map(|(_, usage)| usage.rss_bytes).sum::<u64>() as f64;
+    (!before.is_empty() && sessions > 0)
+        .then(|| (sum(after) - sum(before)) / 1000.0 / sessions as f64)
+}
+
+fn processes(before: &[(u32, Usage)], after: &[(u32, Usage)]) -> Vec<Report> {
+    let mb = |usage: &Usage| usage.rss_bytes as f64 / 1e6;
+    let rows = before.iter().zip(after);
+    rows.map(|((pid, before), (_, after))| {
+        Report::default()
+            .with("pid", u64::from(*pid))
+            .with("rss_before_mb", mb(before))
+            .with("rss_after_mb", mb(after))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_the_growth_of_all_processes_by_session() {
+        let usage = |rss_bytes| Usage {
+            rss_bytes,
+            cpu: Duration::ZERO,
+        };
+        let before = [(1, usage(1_000_000)), (2, usage(2_000_000))];
+        let after = [(1, usage(3_000_000)), (2, usage(1_500_000))];
+        assert_eq!(memory(&before, &after, 100), Some(15.0));
+        assert_eq!(memory(&before, &after, 0), None);
+        assert_eq!(memory(&[], &[], 100), None);
+    }
+}

@@ -1,0 +1,7 @@
+//! The commands.
+
+pub(crate) mod chat;
+pub(crate) mod fanout;
+pub(crate) mod idle;
+pub(crate) mod login;
+pub(crate) mod takeover;

@@ -1,0 +1,40 @@
+//! No false unavailable: a client that is here, or came back within the grace, is never said to be
+//! gone.
+
+use super::Violation;
+use crate::truth::Truth;
+use muster_types::{BareJid, FullJid, Instant};
+use std::time::Duration;
+
+/// Looks at unavailable presence of `from` that reaches a client of `watcher`. `late` is how long
+/// something may be on its way at worst.
+///
+/// # Errors
+/// When `from` has not left, was not missing for as long as the grace, and `watcher` did not lose
+/// sight of it by a roster change.
+pub(crate) fn check(
+    truth: &Truth,
+    (now, grace, late): (Instant, Duration, Duration),
+    watcher: &BareJid,
+    from: &FullJid,
+) -> Result<(), Violation> {
+    let Some(presence) = truth.presence.get(from) else {
+        return Ok(());
+    };
+    let user = from.to_bare();
+    let lost_sight =
+        *watcher != user && (!truth.permits(&user, watcher) || !truth.sees(watcher, &user));
+    let lost_lately = truth
+        .withdrawn
+        .get(&(user, watcher.clone()))
+        .is_some_and(|at| now.since(*at) <= late);
+    let was_gone = presence.gone || presence.gone_at.is_some_and(|at| now.since(at) <= late);
+    let was_missing = presence
+        .missing_since
+        .is_some_and(|since| now.since(since) >= grace);
+    if lost_sight || lost_lately || was_gone || was_missing {
+        return Ok(());
+    }
+    let seen = format!("{watcher} is told that {from} has gone: {presence:?}");
+    Err(Violation::new("no false unavailable", seen))
+}

@@ -1,0 +1,84 @@
+//! The one menu of the project: what CI runs is what a person runs.
+//!
+//! `cargo xtask verify` reads and judges, `fix` rewrites, `test` does everything a change has to pass. One file holds one
+//! command; `workspace` knows where things are and `run` starts other programs.
+
+mod bench;
+mod fix;
+mod floors;
+mod functions;
+mod generated;
+mod needs;
+mod promises;
+mod prove;
+mod purity;
+mod run;
+mod sim;
+mod test;
+mod tidy;
+mod venv;
+mod verify;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use workspace::Workspace;
+
+/// Checks, tests and measures Muster.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version)]
+struct Menu {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Checks everything that can be checked without running Muster; changes no file.
+    Verify(verify::Options),
+    /// Rewrites what `verify` would complain about and a tool can repair.
+    Fix,
+    /// Checks that each crate depends only on lower floors, and that the core stays pure.
+    Floors,
+    /// Lists the longest files and functions, and fails if the list of oversized ones grew.
+    Tidy(tidy::Options),
+    /// Verifies, installs what the tests need, and runs every test, the end-to-end ones included.
+    Test(test::Options),
+    /// Runs one of the long proofs.
+    Prove(prove::Options),
+    /// Measures with real processes and prints JSON.
+    Bench(bench::Options),
+    /// Writes `docs/metrics.md`.
+    Metrics,
+    /// Runs the simulator over many seeds, or over one.
+    Sim(sim::Options),
+}
+
+fn main() -> ExitCode {
+    match work(Menu::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("xtask: {problem:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command; `false` means that it ran and what it checked does not hold.
+fn work(command: Command) -> Result<bool> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Verify(options) => verify::run(&workspace, &options),
+        Command::Fix => fix::run(&workspace),
+        Command::Floors => verify::steps(&workspace, [verify::FLOORS, verify::PURITY].iter()),
+        Command::Tidy(options) => tidy::run(&workspace, &options),
+        Command::Test(options) => test::run(&workspace, &options),
+        Command::Prove(options) => prove::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Metrics => generated::write(&workspace, &generated::METRICS),
+        Command::Sim(options) => sim::run(&workspace, &options),
+    }
+}

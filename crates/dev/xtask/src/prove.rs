@@ -1,0 +1,92 @@
+//! `cargo xtask prove NAME`: proofs that take too long for every change. Each says what it did in one line of JSON.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::run::{self, say};
+use crate::workspace::Workspace;
+use crate::{needs, sim, test, venv};
+
+/// Which proof, and how much of it.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// The proof to run.
+    name: Proof,
+    /// Seeds for `seeds`, minutes for `fuzz`, rounds for `rounds`.
+    #[arg(long)]
+    amount: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Proof {
+    /// The simulator over 10,000 seeds.
+    Seeds,
+    /// The framer's fuzz target for 30 minutes; needs a nightly compiler and cargo-fuzz.
+    Fuzz,
+    /// The end-to-end tests 20 times in a row.
+    Rounds,
+}
+
+/// Runs a proof and prints its result.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
+    let begun = Instant::now();
+    let (name, amount, holds) = match options.name {
+        Proof::Seeds => {
+            let seeds = options.amount.unwrap_or(10_000);
+            (
+                "seeds",
+                seeds,
+                sim::run(workspace, &sim::Options::over(seeds))?,
+            )
+        }
+        Proof::Fuzz => {
+            let minutes = options.amount.unwrap_or(30);
+            ("fuzz", minutes, fuzz(workspace, minutes)?)
+        }
+        Proof::Rounds => {
+            let rounds = options.amount.unwrap_or(20);
+            ("rounds", rounds, repeat(workspace, rounds)?)
+        }
+    };
+    say(format!(
+        "{{\"proof\":\"{name}\",\"amount\":{amount},\"holds\":{holds},\"seconds\":{}}}",
+        begun.elapsed().as_secs()
+    ));
+    Ok(holds)
+}
+
+/// The fuzzer prints the number of executions itself.
+fn fuzz(workspace: &Workspace, minutes: u64) -> Result<bool> {
+    let seconds = format!("-max_total_time={}", minutes * 60);
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(workspace.root.join("crates/core/stanza"))
+        .env_remove("CARGO")
+        .env_remove("RUSTUP_TOOLCHAIN");
+    command.args([
+        "+nightly",
+        "fuzz",
+        "run",
+        "framer",
+        "--",
+        &seconds,
+        "-print_final_stats=1",
+    ]);
+    run::passes(&mut command)
+}
+
+fn repeat(workspace: &Workspace, rounds: u64) -> Result<bool> {
+    needs::install()?;
+    let python = venv::prepare(workspace)?;
+    for round in 1..=rounds {
+        let counts = test::end_to_end(workspace, &python)?;
+        say(format!("round {round} of {rounds}: {counts}"));
+        if !counts.holds() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,83 @@
+//! What the end-to-end tests share: the people in them.
+//!
+//! Each file below `tests/` is one subject. The cluster is real (`musterd quickstart`), the clients are other people's
+//! (`tests/clients`), and each test stands alone.
+
+use anyhow::{Context, Result};
+use muster_testkit::{Client, ClientOptions, Library, NodeFacts, Quickstart, UserFacts};
+
+/// A pair of users with different home nodes: what one of them sees of the other crosses the cluster.
+#[derive(Clone, Debug)]
+pub struct Couple {
+    /// The one whose node is broken.
+    pub alice: UserFacts,
+    /// The one who watches.
+    pub bob: UserFacts,
+    /// Alice's home node.
+    pub home: String,
+    /// Bob's home node.
+    pub peer: String,
+}
+
+impl Couple {
+    /// Finds two such users.
+    ///
+    /// # Errors
+    /// Fails when all users have one home.
+    pub fn of(cluster: &Quickstart) -> Result<Self> {
+        let ctl = cluster.ctl();
+        let alice = cluster.user(0).clone();
+        let home = ctl.home_of(&alice.jid)?;
+        for bob in &cluster.facts().users[1..] {
+            let peer = ctl.home_of(&bob.jid)?;
+            if peer != home {
+                return Ok(Self {
+                    alice,
+                    bob: bob.clone(),
+                    home,
+                    peer,
+                });
+            }
+        }
+        anyhow::bail!("every user's home is {home}, although the assignment is balanced")
+    }
+}
+
+/// A node's address for STARTTLS clients.
+///
+/// # Errors
+/// Fails for a witness.
+pub fn c2s(node: &NodeFacts) -> Result<&str> {
+    node.c2s
+        .as_deref()
+        .with_context(|| format!("node {} serves no clients", node.name))
+}
+
+/// A client that starts at a node and goes to its peer when that does not answer, and back.
+///
+/// # Errors
+/// Fails when the node has no peer.
+pub fn from_node(cluster: &Quickstart, library: Library, node: &str) -> Result<ClientOptions> {
+    Ok(ClientOptions::new(
+        library,
+        &[c2s(cluster.node(node)?)?, c2s(cluster.peer(node)?)?],
+    ))
+}
+
+/// A connected client that starts at a node; its owner knows of its presence.
+///
+/// # Errors
+/// Fails when it does not get in.
+pub fn log_in(
+    cluster: &Quickstart,
+    library: Library,
+    user: &UserFacts,
+    node: &str,
+) -> Result<Client> {
+    let mut client = cluster.client(user, &from_node(cluster, library, node)?)?;
+    client.ready(0)?;
+    client.expect(0, "its own presence", |event| {
+        event.is_presence("available", &user.jid)
+    })?;
+    Ok(client)
+}
