@@ -69,7 +69,10 @@ fn a_killed_node_that_is_back_goes_home_by_command() -> Outcome {
     served_by(&ctl, &couple.home, &couple.peer)?;
     cluster.restart(&couple.home)?;
     becomes(&ctl, &couple.home, "Failed Over", "")?;
-    ctl.run(&["group", "fallback", &couple.home])?;
+    // Refused until its copy has caught up.
+    until("the fallback is accepted", PATIENCE, || {
+        Ok(ctl.run(&["group", "fallback", &couple.home]).ok())
+    })?;
     served_by(&ctl, &couple.home, &couple.home)?;
     becomes(&ctl, &couple.home, "Normal", "")?;
     Ok(())
@@ -83,10 +86,7 @@ fn a_failover_to_a_dead_peer_is_refused_and_says_why() -> Outcome {
     let ctl = cluster.ctl();
     served_by(&ctl, &couple.peer, &couple.home)?;
     let (_, why) = ctl.refused(&["group", "failover", &couple.home])?;
-    assert!(
-        why.contains(&couple.peer),
-        "the refusal does not name the peer: {why}"
-    );
+    assert!(why.contains("Running in Backup Mode"), "{why}");
     Ok(())
 }
 

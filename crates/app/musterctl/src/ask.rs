@@ -12,24 +12,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) async fn ask<T>(
     question: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, Failure> {
-    ask_within(PATIENCE, question).await.map_err(|failure| {
-        match failure {
-        Failure::Unreachable(_) => Failure::Unknown(
+    let answer = tokio::time::timeout(PATIENCE, question).await;
+    let answer = answer.map_err(|_| {
+        Failure::Unknown(
             "the node did not answer within 30 s: look with `musterctl status` before you try again"
                 .to_owned(),
-        ),
-        other => other,
-    }
-    })
-}
-
-/// Waits so long for an answer; none is [`Failure::Unreachable`].
-pub(crate) async fn ask_within<T>(
-    patience: Duration,
-    question: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(patience, question).await {
-        Ok(answer) => Ok(answer?.into_inner()),
-        Err(_) => Err(Failure::Unreachable("no answer".to_owned())),
-    }
+        )
+    })?;
+    Ok(answer?.into_inner())
 }

@@ -3,7 +3,6 @@
 //! a quorum is used; without one, the first that answers.
 
 use crate::address::{Address, DEFAULTS};
-use crate::ask::ask_within;
 use crate::cli::Target;
 use crate::failure::Failure;
 use hyper_util::rt::TokioIo;
@@ -11,12 +10,14 @@ use muster_admin::TlsIdentity;
 use muster_admin::proto::admin_client::AdminClient;
 use muster_admin::proto::{HelloRequest, HelloResponse};
 use rustls_pki_types::ServerName;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -114,12 +115,14 @@ impl Connector {
         let connecting = tokio::time::timeout(ANSWER, self.connect(address)).await;
         let silent = || "no answer within 2 s: the node is paused, or a firewall is in between";
         let mut client = connecting.map_err(|_| silent())??;
-        let hello = ask_within(ANSWER, client.hello(HelloRequest {})).await;
-        match hello {
-            Ok(hello) => Ok(Reached { client, hello }),
-            Err(Failure::Unreachable(_)) => Err(silent().to_owned()),
-            Err(failure) => Err(failure.to_string()),
-        }
+        let hello = tokio::time::timeout(ANSWER, client.hello(HelloRequest {})).await;
+        let hello = hello
+            .map_err(|_| silent())?
+            .map_err(|status| cause(&status))?;
+        Ok(Reached {
+            client,
+            hello: hello.into_inner(),
+        })
     }
 
     async fn connect(&self, address: &Address) -> Result<Client, String> {
@@ -185,6 +188,19 @@ fn in_words(error: &io::Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// What the node said, or why the connection broke: with TLS 1.3 a certificate is refused only after
+/// the handshake, and the reason is the innermost one.
+fn cause(status: &Status) -> String {
+    let mut innermost: &dyn Error = match status.source() {
+        Some(source) => source,
+        None => return status.message().to_owned(),
+    };
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    format!("the connection broke: {innermost}")
 }
 
 async fn client_over(stream: Stream) -> Result<Client, String> {

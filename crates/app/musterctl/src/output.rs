@@ -78,16 +78,18 @@ impl Answer {
         text
     }
 
-    /// Prints it. Whoever closes the pipe has read enough.
+    /// Prints it.
     pub(crate) fn print(&self, format: Format) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        match out
-            .write_all(self.format(format).as_bytes())
-            .and_then(|()| out.flush())
-        {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            printed => printed,
-        }
+        print(self.format(format).as_bytes())
+    }
+}
+
+/// Writes to standard output. Whoever closes the pipe has read enough.
+pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What comes over the links, handed to whom it concerns.
 
 use crate::control;
-use crate::node;
+use crate::replicas;
 use crate::shared::{Shared, encode};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -70,7 +70,7 @@ impl Handler for LinkHandler {
                 node: peer.node,
                 boot: peer.boot,
             });
-            slot.tell(node::nodes(&self.shared, &state, slot.slot));
+            slot.tell(replicas::nodes(&self.shared, &state, slot.slot));
         }
         self.to_router(RouterInput::NodeUp {
             node: peer.node,

@@ -14,6 +14,7 @@ mod node;
 mod notify;
 mod outbox;
 mod quickstart;
+mod replicas;
 mod router;
 mod run;
 mod setup;

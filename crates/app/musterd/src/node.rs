@@ -12,20 +12,18 @@ use crate::control::Control;
 use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
-use crate::{ha, membership, router, setup, slot, version};
+use crate::{ha, membership, replicas, router, setup, version};
 use anyhow::Context;
-use muster_cluster::{ClusterState, ControlCommand, ControlEvent, NewNode};
-use muster_envelope::{Envelope, ToPeer};
+use muster_cluster::{ControlCommand, ControlEvent, NewNode};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing};
 use muster_link::{LinkConfig, LinkLimits, LinkTiming, Links};
-use muster_owner::{Accounts, Input as SlotInput, OwnerEvent};
+use muster_owner::{Input as SlotInput, OwnerEvent};
 use muster_raft::{Group, Host, RaftGroupId};
 use muster_router::Config as RouterConfig;
 use muster_sasl::{Decoy, ITERATIONS_MIN};
 use muster_store::{DataFolder, Store};
-use muster_types::{BareJid, Boot, NodeId, SlotId};
+use muster_types::{Boot, NodeId, SlotId};
 use muster_xep::HostInfo;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -89,31 +87,14 @@ pub(crate) fn raft_runtime() -> anyhow::Result<tokio::runtime::Handle> {
 }
 
 impl Node {
-    /// Starts everything from what the data folder holds. `found` is set on the first node of a new
-    /// cluster.
+    /// Starts everything from what the data folder holds.
     pub(crate) async fn start(
         config: Config,
         folder: &mut DataFolder,
-        found: bool,
     ) -> anyhow::Result<Arc<Self>> {
-        let identity = setup::next_boot(folder)?;
-        let (node, boot) = (NodeId(identity.node), Boot(identity.boot));
-        let store_dir = folder.file("store");
-        let store = tokio::task::spawn_blocking(move || Store::open(&store_dir)).await??;
         let (router_tx, envelopes) = mpsc::channel(router::ENVELOPES);
         let (link_events, from_links) = mpsc::unbounded_channel();
-        let shared = Shared::new(Parts {
-            config: config.clone(),
-            cluster: identity.cluster,
-            node,
-            boot,
-            store,
-            router: router_tx,
-            link_events,
-            first_peers: setup::first_peers(folder)?,
-            main: tokio::runtime::Handle::current(),
-            raft: raft_runtime()?,
-        });
+        let shared = share(&config, folder, router_tx, link_events).await?;
         let (ha_tx, ha_rx) = mpsc::channel(ha::INBOX);
         let handler = Arc::new(LinkHandler {
             shared: Arc::clone(&shared),
@@ -121,7 +102,9 @@ impl Node {
         });
         start_links(&shared, &handler).await?;
         let (decided_tx, decided) = mpsc::unbounded_channel();
-        let control = start_control(&shared, decided_tx, found).await?;
+        let founding = setup::founding(folder)?.is_some();
+        let control = start_control(&shared, decided_tx, founding).await?;
+        tokio::spawn(Arc::clone(&handler).watch_beats(config.timing.timing().beat));
 
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let (stop_clients, stopping) = watch::channel(false);
@@ -133,60 +116,8 @@ impl Node {
             envelopes,
             from_links,
         ));
-        let clients = match config.role {
-            Role::Serving => {
-                let decoy = Decoy {
-                    secret: decoy_secret(&ca_key(&config.data_dir)?),
-                    iterations: ITERATIONS_MIN,
-                };
-                Some(Clients::new(&shared, clients_tx, stopping, decoy)?)
-            }
-            Role::Witness => None,
-        };
-
-        let (slots_tx, slots) = mpsc::channel(16);
-        let (owner_tx, owner_events) = mpsc::unbounded_channel();
-        let (ha_events_tx, ha_events) = mpsc::unbounded_channel();
-        let (handed_over_tx, handed_over) = oneshot::channel();
-        let machine = NodeMachine::new(
-            HaIdentity {
-                node,
-                boot,
-                version: version::software(),
-                addresses: config.addresses(),
-            },
-            Timing::default(),
-            shared.clock.now(),
-        );
-        tokio::spawn(run_slots(
-            Arc::clone(&shared),
-            slots,
-            owner_tx,
-            ha_tx.clone(),
-        ));
-        tokio::spawn(tell_slots(Arc::clone(&shared)));
-        tokio::spawn(publish(
-            Arc::clone(&shared),
-            events.clone(),
-            decided,
-            owner_events,
-            ha_events,
-        ));
-        tokio::spawn(ha::watch_control(
-            Arc::clone(&shared),
-            control.clone(),
-            ha_tx.clone(),
-        ));
-        tokio::spawn(Arc::clone(&handler).watch_beats(shared.config.timing.timing().beat));
-        tokio::spawn(membership::keep(Arc::clone(&shared), slots_tx));
-        tokio::spawn(ha::run(
-            Arc::clone(&shared),
-            machine,
-            ha_tx.clone(),
-            ha_rx,
-            handed_over_tx,
-            ha_events_tx,
-        ));
+        let clients = start_clients(&shared, clients_tx, stopping)?;
+        let handed_over = start_ha(&shared, &control, &events, decided, ha_tx.clone(), ha_rx);
         Ok(Arc::new(Self {
             shared,
             clients,
@@ -251,6 +182,94 @@ impl Node {
     }
 }
 
+/// Counts this process start, opens the store, and makes what every part reaches.
+async fn share(
+    config: &Config,
+    folder: &mut DataFolder,
+    router: mpsc::Sender<muster_router::Input>,
+    link_events: mpsc::UnboundedSender<muster_router::Input>,
+) -> anyhow::Result<Arc<Shared>> {
+    let identity = setup::next_boot(folder)?;
+    let store_dir = folder.file("store");
+    let store = tokio::task::spawn_blocking(move || Store::open(&store_dir)).await??;
+    Ok(Shared::new(Parts {
+        config: config.clone(),
+        cluster: identity.cluster,
+        node: NodeId(identity.node),
+        boot: Boot(identity.boot),
+        store,
+        router,
+        link_events,
+        first_peers: setup::first_peers(folder)?,
+        main: tokio::runtime::Handle::current(),
+        raft: raft_runtime()?,
+    }))
+}
+
+/// What serves clients; nothing on a witness.
+fn start_clients(
+    shared: &Arc<Shared>,
+    router: mpsc::Sender<router::FromClient>,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<Option<Arc<Clients>>> {
+    if shared.config.role == Role::Witness {
+        return Ok(None);
+    }
+    let decoy = Decoy {
+        secret: decoy_secret(&ca_key(&shared.config.data_dir)?),
+        iterations: ITERATIONS_MIN,
+    };
+    Clients::new(shared, router, stopping, decoy).map(Some)
+}
+
+/// The replicas, the HA machine, and everything that feeds them. The receiver hears when all that
+/// could be handed over is.
+fn start_ha(
+    shared: &Arc<Shared>,
+    control: &Group,
+    events: &broadcast::Sender<NodeEvent>,
+    decided: mpsc::UnboundedReceiver<ControlEvent>,
+    inbox_tx: mpsc::Sender<HaInput>,
+    inbox: mpsc::Receiver<HaInput>,
+) -> oneshot::Receiver<()> {
+    let (slots_tx, slots) = mpsc::channel(16);
+    let (owner_tx, owner_events) = mpsc::unbounded_channel();
+    let (ha_events_tx, ha_events) = mpsc::unbounded_channel();
+    let (handed_over_tx, handed_over) = oneshot::channel();
+    let identity = HaIdentity {
+        node: shared.node,
+        boot: shared.boot,
+        version: version::software(),
+        addresses: shared.config.addresses(),
+    };
+    let machine = NodeMachine::new(identity, Timing::default(), shared.clock.now());
+    let shared = || Arc::clone(shared);
+    tokio::spawn(replicas::run(shared(), slots, owner_tx, inbox_tx.clone()));
+    tokio::spawn(replicas::keep_told(shared()));
+    tokio::spawn(publish(
+        shared(),
+        events.clone(),
+        decided,
+        owner_events,
+        ha_events,
+    ));
+    tokio::spawn(ha::watch_control(
+        shared(),
+        control.clone(),
+        inbox_tx.clone(),
+    ));
+    tokio::spawn(membership::keep(shared(), slots_tx));
+    tokio::spawn(ha::run(
+        shared(),
+        machine,
+        inbox_tx,
+        inbox,
+        handed_over_tx,
+        ha_events_tx,
+    ));
+    handed_over
+}
+
 fn router_config(config: &Config) -> RouterConfig {
     RouterConfig {
         limits: config.limits.limits(),
@@ -299,7 +318,7 @@ async fn start_links(shared: &Arc<Shared>, handler: &Arc<LinkHandler>) -> anyhow
 async fn start_control(
     shared: &Arc<Shared>,
     decided: mpsc::UnboundedSender<ControlEvent>,
-    found: bool,
+    founding: bool,
 ) -> anyhow::Result<Group> {
     let machine = Box::new(Control::new(shared, decided));
     let host = host(shared);
@@ -308,8 +327,10 @@ async fn start_control(
         .spawn(async move { Group::start(&host, RaftGroupId::CONTROL, machine).await })
         .await??;
     shared.groups.insert(group.clone());
-    if found {
-        group.initialize().await?;
+    if founding {
+        if !group.is_initialized().await {
+            group.initialize().await?;
+        }
         let mut status = group.status();
         status
             .wait_for(|status| status.leading && !status.changing)
@@ -327,141 +348,6 @@ async fn start_control(
         crate::control::propose(shared, command).await?;
     }
     Ok(group)
-}
-
-/// Starts a replica for each slot that comes in.
-async fn run_slots(
-    shared: Arc<Shared>,
-    mut wanted: mpsc::Receiver<SlotId>,
-    events: mpsc::UnboundedSender<(SlotId, OwnerEvent)>,
-    ha: mpsc::Sender<HaInput>,
-) {
-    while let Some(slot) = wanted.recv().await {
-        if shared.slot(slot).is_some() {
-            continue;
-        }
-        match slot::start(&shared, slot, events.clone()).await {
-            Ok(handle) => {
-                // From here on it is told of what happens; then of what happened before.
-                if let Ok(mut slots) = shared.slots.write() {
-                    slots.insert(slot, handle.clone());
-                }
-                introduce(&shared, &handle).await;
-                tokio::spawn(watch_group(Arc::clone(&shared), handle.group.clone()));
-                tokio::spawn(ha::watch_slot(Arc::clone(&shared), handle, ha.clone()));
-            }
-            Err(error) => tracing::error!(%slot, %error, "cannot start the replica"),
-        }
-    }
-}
-
-/// What a new replica has to know at once.
-async fn introduce(shared: &Arc<Shared>, handle: &slot::SlotHandle) {
-    let state = shared.cluster_state();
-    handle.tell(SlotInput::View(Arc::new(View(Arc::clone(&state)))));
-    handle.tell(nodes(shared, &state, handle.slot));
-    for known in state.slots() {
-        if let Some((node, epoch)) = known.owner {
-            handle.tell(SlotInput::OwnerKnown {
-                slot: known.id,
-                node,
-                epoch,
-            });
-        }
-    }
-    for (slot, node, epoch) in shared.known_owners() {
-        handle.tell(SlotInput::OwnerKnown { slot, node, epoch });
-    }
-    let peers = shared
-        .links
-        .get()
-        .map(|links| links.peers())
-        .unwrap_or_default();
-    for hello in peers
-        .iter()
-        .filter(|peer| peer.data)
-        .filter_map(|peer| peer.hello)
-    {
-        let (node, boot) = (hello.node, hello.boot);
-        handle.tell(SlotInput::NodeUp { node, boot });
-    }
-    // What the owner said of its sessions before this replica was there is lost: once more.
-    if let Some((owner, epoch)) = shared.owner_of(handle.slot)
-        && owner != shared.node
-    {
-        let (slot, body) = (handle.slot, ToPeer::Resync);
-        shared
-            .send_from_slot(owner, Envelope::ToPeer { slot, epoch, body })
-            .await;
-    }
-}
-
-/// A group that has stopped for good takes the whole process with it: a node without its log must
-/// not look alive to the others.
-async fn watch_group(shared: Arc<Shared>, group: Group) {
-    let mut status = group.status();
-    let stopped = status.wait_for(|status| status.stopped.is_some()).await;
-    if let Ok(status) = stopped
-        && shared.groups.find(group.id()).is_some()
-        && let Some(why) = &status.stopped
-        && !shared.stopping.load(Ordering::Acquire)
-    {
-        tracing::error!(group = %group.id(), %why, "the log has stopped: this node ends");
-        std::process::exit(EX_IOERR);
-    }
-}
-
-/// The exit status of a node whose storage failed (sysexits).
-const EX_IOERR: i32 = 74;
-
-/// The accounts of one state of the cluster.
-struct View(Arc<ClusterState>);
-
-impl Accounts for View {
-    fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
-        self.0.account_slot(user)
-    }
-}
-
-/// Who is in contact, and who else keeps a copy of the slot.
-pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {
-    let serving = |node: &NodeId| state.node(*node).is_some_and(|node| node.serves());
-    let mut alive = shared.in_contact();
-    alive.insert(shared.node);
-    alive.retain(serving);
-    let replicas = muster_ha::desired_voters(state, slot)
-        .into_iter()
-        .filter(|node| *node != shared.node && serving(node))
-        .collect();
-    SlotInput::Nodes { alive, replicas }
-}
-
-/// Tells every replica of accounts and nodes whenever they have changed.
-async fn tell_slots(shared: Arc<Shared>) {
-    let mut state = shared.state.subscribe();
-    let mut tick = tokio::time::interval(Duration::from_millis(100));
-    let mut told = BTreeSet::new();
-    loop {
-        let changed = tokio::select! {
-            changed = state.changed() => match changed {
-                Ok(()) => true,
-                Err(_) => return,
-            },
-            _ = tick.tick() => false,
-        };
-        let newest = Arc::clone(&state.borrow_and_update());
-        let alive = shared.in_contact();
-        if !changed && alive == told {
-            continue;
-        }
-        told = alive;
-        for handle in shared.all_slots() {
-            if changed {
-                handle.tell(SlotInput::View(Arc::new(View(Arc::clone(&newest)))));
-            }
-            handle.tell(nodes(&shared, &newest, handle.slot));
-        }
-    }
 }
 
 /// Brings what happens to those who act on it, to the log, and to watchers.

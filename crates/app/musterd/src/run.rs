@@ -103,9 +103,7 @@ async fn serve(config: Config, untied: Option<oneshot::Receiver<()>>) -> anyhow:
             () = &mut untied => return Ok(()),
         }
     } else {
-        let node = Node::start(config.clone(), &mut folder, false).await?;
-        backend.started(&node);
-        node
+        go(&config, &mut folder, &backend).await?
     };
     lines.extend(start_remote(&config, &backend, &ended).await?);
     lines.push(format!("{} for other nodes", config.link.listen));
@@ -244,13 +242,8 @@ async fn found(
         config.role == Role::Serving,
         "the first node of a cluster must be a serving node: a witness holds no CA key"
     );
-    setup::found(folder)?;
-    let node = Node::start(config.clone(), folder, true).await?;
-    for domain in domains {
-        crate::control::propose(&node.shared, ControlCommand::DomainAdd { domain }).await?;
-    }
-    backend.started(&node);
-    Ok(node)
+    setup::found(folder, &domains)?;
+    go(config, folder, backend).await
 }
 
 async fn join(
@@ -260,7 +253,23 @@ async fn join(
     backend: &NodeBackend,
 ) -> anyhow::Result<Arc<Node>> {
     setup::join(folder, config, token).await?;
-    let node = Node::start(config.clone(), folder, false).await?;
+    go(config, folder, backend).await
+}
+
+/// Starts the node; the first one of a cluster completes the founding, also one that was cut off.
+async fn go(
+    config: &Config,
+    folder: &mut DataFolder,
+    backend: &NodeBackend,
+) -> anyhow::Result<Arc<Node>> {
+    let node = Node::start(config.clone(), folder).await?;
+    if let Some(domains) = setup::founding(folder)? {
+        for name in domains {
+            let domain = DomainPart::new(&name)?.into_owned();
+            crate::control::propose(&node.shared, ControlCommand::DomainAdd { domain }).await?;
+        }
+        setup::founded(folder)?;
+    }
     backend.started(&node);
     Ok(node)
 }

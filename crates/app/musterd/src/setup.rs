@@ -6,13 +6,15 @@ use crate::version;
 use anyhow::{Context, bail};
 use muster_link::{ClusterCa, JoinRequest, JoinToken, NodeKey, Role as LinkRole};
 use muster_store::{DataFolder, FORMAT, FolderIdentity};
-use muster_types::NodeId;
+use muster_types::{DomainPart, NodeId};
 use std::collections::BTreeMap;
 
+const FOUNDING: &str = "founding.json";
 const PEERS: &str = "peers.json";
 
-/// Makes a cluster of which this node is the first. Returns the cluster's id.
-pub(crate) fn found(folder: &mut DataFolder) -> anyhow::Result<String> {
+/// Makes a cluster of which this node is the first, hosting `domains`. Until [`founded`] a start
+/// goes on where this one ended.
+pub(crate) fn found(folder: &mut DataFolder, domains: &[DomainPart]) -> anyhow::Result<()> {
     refuse_full(folder)?;
     let cluster = new_cluster_id()?;
     let ca = ClusterCa::generate(&cluster)?;
@@ -28,8 +30,26 @@ pub(crate) fn found(folder: &mut DataFolder) -> anyhow::Result<String> {
             ca_key: Some(&ca.key_pem()),
         },
     )?;
-    settle(folder, &cluster, FIRST)?;
-    Ok(cluster)
+    let names: Vec<_> = domains.iter().map(ToString::to_string).collect();
+    folder.write_secret(FOUNDING, &serde_json::to_vec(&names)?)?;
+    settle(folder, &cluster, FIRST)
+}
+
+/// The domains of a cluster whose founding was begun and is not complete.
+pub(crate) fn founding(folder: &DataFolder) -> anyhow::Result<Option<Vec<String>>> {
+    let path = folder.file(FOUNDING);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(
+            serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?,
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// The founding is complete.
+pub(crate) fn founded(folder: &DataFolder) -> anyhow::Result<()> {
+    Ok(std::fs::remove_file(folder.file(FOUNDING))?)
 }
 
 /// The id of a cluster's first node.

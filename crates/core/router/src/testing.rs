@@ -2,7 +2,7 @@
 
 pub(crate) use crate::{BindAnswer, Config, Directory, Input, Output, Router};
 pub(crate) use muster_envelope::{
-    BindOutcome, Envelope, Notice, PresenceBatch, ResourcePresence, ToNode, ToOwner,
+    Announcement, BindOutcome, Envelope, Notice, PresenceBatch, ResourcePresence, ToNode, ToOwner,
 };
 pub(crate) use muster_presence::Version;
 pub(crate) use muster_stanza::{IqType, MessageType, PresenceType, Stanza};
@@ -330,29 +330,7 @@ pub(crate) fn said(body: &ToOwner) -> String {
             format!("watch {}", all.join(", "))
         }
         ToOwner::Unwatch { contact, watcher } => format!("unwatch {contact} by {watcher}"),
-        ToOwner::Announce(part) => {
-            let sessions: Vec<_> = part
-                .sessions
-                .iter()
-                .map(|one| {
-                    format!(
-                        "{}{}",
-                        one.jid,
-                        if one.presence.is_some() { "!" } else { "" }
-                    )
-                })
-                .collect();
-            let watches: Vec<_> = part
-                .watches
-                .iter()
-                .map(|one| format!("{} since {:?}", one.contact, one.known.map(|v| v.seq)))
-                .collect();
-            format!(
-                "announce [{}] [{}]",
-                sessions.join(", "),
-                watches.join(", ")
-            )
-        }
+        ToOwner::Announce(part) => announced(part),
         ToOwner::Owed { .. } | ToOwner::OwedConfirm { .. } | ToOwner::NodeLost { .. } => {
             "not said by routers".into()
         }
@@ -360,3 +338,27 @@ pub(crate) fn said(body: &ToOwner) -> String {
 }
 
 pub(crate) const EMPTY: [&str; 0] = [];
+
+fn announced(part: &Announcement) -> String {
+    let sessions: Vec<_> = part
+        .sessions
+        .iter()
+        .map(|one| {
+            format!(
+                "{}{}",
+                one.jid,
+                if one.presence.is_some() { "!" } else { "" }
+            )
+        })
+        .collect();
+    let watches: Vec<_> = part
+        .watches
+        .iter()
+        .map(|one| format!("{} since {:?}", one.contact, one.known.map(|v| v.seq)))
+        .collect();
+    format!(
+        "announce [{}] [{}]",
+        sessions.join(", "),
+        watches.join(", ")
+    )
+}

@@ -1,12 +1,11 @@
 //! Many clients at once: logging all of them in, running one task for each, closing them.
 
 use std::future::Future;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::bail;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -14,7 +13,7 @@ use crate::arrive::arrive;
 use crate::client::{Session, SessionError};
 use crate::figures::{Failures, Latencies};
 use crate::options::Common;
-use crate::pacer::pace;
+use crate::pacer::{Pacer, pace};
 use crate::target::Target;
 
 /// Logins under way at once, if nothing else is said.
@@ -77,59 +76,36 @@ pub(crate) struct Crowd {
     pub(crate) time: Duration,
 }
 
-/// Logs these users in.
-pub(crate) async fn gather(target: &Arc<Target>, numbers: Range<usize>, opening: Opening) -> Crowd {
+/// Logs all users in.
+pub(crate) async fn gather(target: &Arc<Target>, opening: Opening) -> Crowd {
     let begun = Instant::now();
-    let all = numbers.len();
-    let (sender, mut due) = mpsc::channel(all.max(1));
-    let first = numbers.start;
-    // The channel has room for all, so nothing is refused.
-    let send = move |n: u64, at: Instant| {
-        sender.try_send((first + n as usize, at)).ok();
-    };
-    let _pacer = match opening.rate {
-        Some(rate) => Some(pace(rate, all as u64, send)),
-        None => {
-            (0..all as u64).for_each(|n| send(n, begun));
-            drop(send);
-            None
-        }
-    };
+    let all = target.users.len();
+    let (mut due, _pacer) = schedule(all, opening.rate);
     let gate = Arc::new(Semaphore::new(opening.concurrency.unwrap_or(all).max(1)));
     let progress = Progress::start("logged in", all);
     let (logins, arrivals) = (Arc::new(Latencies::new()), Arc::new(Latencies::new()));
     let mut tasks = JoinSet::new();
-    while let Some((number, planned)) = due.recv().await {
+    while let Some((number, mut at)) = due.recv().await {
         let permit = Arc::clone(&gate).acquire_owned().await;
-        // Without a rate, a login is due when it is let in.
-        let planned = if opening.rate.is_some() || opening.concurrency.is_none() {
-            planned
-        } else {
-            Instant::now()
-        };
+        if opening.rate.is_none() && opening.concurrency.is_some() {
+            // Without a rate, a login is due when it is let in.
+            at = Instant::now();
+        }
         let (target, done) = (Arc::clone(target), progress.counter());
         let (logins, arrivals) = (Arc::clone(&logins), Arc::clone(&arrivals));
         tasks.spawn(async move {
             let _permit = permit;
             let mut session = target.log_in(number, target.timeout.into()).await?;
-            logins.record(planned.elapsed());
+            logins.record(at.elapsed());
             if let Some(others) = opening.see {
                 arrive(&mut session, others, target.timeout).await?;
-                arrivals.record(planned.elapsed());
+                arrivals.record(at.elapsed());
             }
             done.fetch_add(1, Ordering::Relaxed);
-            Ok::<_, SessionError>(Member { number, session })
+            Ok(Member { number, session })
         });
     }
-    let (mut members, mut failures) = (Vec::with_capacity(all), Failures::default());
-    while let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(Ok(member)) => members.push(member),
-            Ok(Err(error)) => failures.add(&error),
-            Err(error) => failures.add(&error),
-        }
-    }
-    members.sort_by_key(|member| member.number);
+    let (members, failures) = join(tasks).await;
     Crowd {
         members,
         failures,
@@ -139,13 +115,50 @@ pub(crate) async fn gather(target: &Arc<Target>, numbers: Range<usize>, opening:
     }
 }
 
+/// Who is due when: all now, or one after the other at a rate.
+fn schedule(all: usize, rate: Option<f64>) -> (mpsc::Receiver<(usize, Instant)>, Option<Pacer>) {
+    let (sender, due) = mpsc::channel(all.max(1));
+    // The channel has room for all, so nothing is refused.
+    let send = move |n: u64, at: Instant| {
+        sender.try_send((n as usize, at)).ok();
+    };
+    let pacer = match rate {
+        Some(rate) => Some(pace(rate, all as u64, send)),
+        None => {
+            let now = Instant::now();
+            (0..all as u64).for_each(|n| send(n, now));
+            None
+        }
+    };
+    (due, pacer)
+}
+
+/// Waits for all tasks: who is still there, by number, and why others are not.
+pub(crate) async fn join(
+    mut tasks: JoinSet<Result<Member, SessionError>>,
+) -> (Vec<Member>, Failures) {
+    let (mut members, mut failures) = (Vec::with_capacity(tasks.len()), Failures::default());
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(Ok(member)) => members.push(member),
+            Ok(Err(error)) => failures.add(&error),
+            Err(error) => failures.add(&error),
+        }
+    }
+    members.sort_by_key(|member| member.number);
+    (members, failures)
+}
+
 /// Logs all users in; one who cannot is an error.
 ///
 /// # Errors
 /// With the number and the reasons.
-pub(crate) async fn gather_all(target: &Arc<Target>, options: &Common) -> Result<Vec<Member>> {
+pub(crate) async fn gather_all(
+    target: &Arc<Target>,
+    options: &Common,
+) -> anyhow::Result<Vec<Member>> {
     let all = target.users.len();
-    let crowd = gather(target, 0..all, Opening::moderate(options)).await;
+    let crowd = gather(target, Opening::moderate(options)).await;
     if crowd.failures.total() > 0 {
         bail!(
             "{} of {all} users could not log in: {}",
@@ -164,9 +177,9 @@ pub(crate) async fn each<F>(
     what: &'static str,
     members: Vec<Member>,
     task: impl Fn(Member) -> F,
-) -> Result<Vec<Member>>
+) -> anyhow::Result<Vec<Member>>
 where
-    F: Future<Output = Result<Member>> + Send + 'static,
+    F: Future<Output = anyhow::Result<Member>> + Send + 'static,
 {
     let progress = Progress::start(what, members.len());
     let mut tasks = JoinSet::new();

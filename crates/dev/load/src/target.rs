@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::client::{
-    Auth, Connectors, KeyCache, Login, Protection, Session, SessionError, negotiate,
+    Auth, Connectors, Credentials, KeyCache, Login, Protection, Session, SessionError, negotiate,
 };
 use crate::options::{Common, TlsKind};
 use crate::users::{self, User};
@@ -94,14 +94,16 @@ impl Target {
         let mut last = SessionError::Closed;
         for to in self.addresses(number) {
             let attempt = negotiate(Login {
-                user: &self.users[number],
-                keys: &self.keys[number],
+                credentials: Credentials {
+                    user: &self.users[number],
+                    keys: &self.keys[number],
+                    auth: self.auth,
+                    stretching: &self.stretching,
+                },
                 resource: &self.resource,
                 tls: &self.tls,
-                auth: self.auth,
                 to,
                 from: self.source(number, to),
-                stretching: &self.stretching,
                 first_answer: patience.first_answer,
             });
             last = match timeout(patience.login, attempt).await {

@@ -84,8 +84,8 @@ impl Deployment {
         let program = programs::musterctl()?.display().to_string();
         Ok(Ctl::new(vec![
             program,
-            "--socket".to_owned(),
-            socket.display().to_string(),
+            "--address".to_owned(),
+            format!("unix:{}", socket.display()),
         ]))
     }
 

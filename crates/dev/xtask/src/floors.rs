@@ -10,8 +10,9 @@ use crate::workspace::{Package, Workspace};
 /// |---|---|
 /// | 0–5 | `crates/core`: words (0), one stanza or secret (1), one rule book each (2), replicated data (3), what nodes and owners say to each other and who serves (4), the machines that serve (5) |
 /// | 6–8 | `crates/io`: logs and metrics (6), one adapter for each outside thing (7), Raft over store and link (8) |
-/// | 9 | programs: the node, the admin CLI, and the programs that drive the core or the protocol from outside |
-/// | 10–11 | what tests them, and the tests |
+/// | 9 | the admin CLI, and the programs that drive the core or the protocol from outside |
+/// | 10 | the node (which is also `musterctl` under its other name), and what tests and checks from outside |
+/// | 11 | the tests |
 const FLOORS: &[(&str, u8)] = &[
     ("muster-types", 0),
     ("muster-stanza", 1),
@@ -32,10 +33,10 @@ const FLOORS: &[(&str, u8)] = &[
     ("muster-net", 7),
     ("muster-admin", 7),
     ("muster-raft", 8),
-    ("musterd", 9),
     ("musterctl", 9),
     ("muster-sim", 9),
     ("muster-load", 9),
+    ("musterd", 10),
     ("muster-testkit", 10),
     ("xtask", 10),
     ("muster-tests", 11),
@@ -45,7 +46,7 @@ const FLOORS: &[(&str, u8)] = &[
 const FOLDERS: &[(&str, std::ops::RangeInclusive<u8>)] = &[
     ("crates/core/", 0..=5),
     ("crates/io/", 6..=8),
-    ("crates/app/", 9..=9),
+    ("crates/app/", 9..=10),
     ("crates/dev/", 9..=10),
     ("tests", 11..=11),
 ];

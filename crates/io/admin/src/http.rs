@@ -2,6 +2,7 @@
 //! more than they need.
 
 use crate::ListenError;
+use crate::visit::Visits;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -57,7 +58,7 @@ impl HttpListener {
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
             .with_state(health);
-        let serving = axum::serve(self.0, pages);
+        let serving = axum::serve(Visits::new(self.0), pages);
         tokio::select! {
             served = serving => if let Err(error) = served {
                 tracing::error!(%error, "the health service ended");

@@ -26,6 +26,7 @@ mod service;
 mod settings;
 mod tls;
 mod view;
+mod visit;
 
 pub use backend::{
     AdminEvent, Backend, EventKind, LiveView, OperatorCertificate, ProposeFailure, SessionInfo,

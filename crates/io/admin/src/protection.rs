@@ -51,13 +51,16 @@ fn missing(state: &ClusterState, live: &LiveView, group: &Group) -> Vec<String> 
         )];
     }
     if !group.ha {
-        let enable = format!("`musterctl group enable-ha {}` enables it", group.name);
-        let third = if state.third_voters(group).is_empty() {
-            ", and there is no third voter: bring in a witness first"
+        let reason = if state.third_voters(group).is_empty() {
+            "high availability is not enabled, and there is no third voter: bring in a witness first"
+                .to_owned()
         } else {
-            ""
+            let name = &group.name;
+            format!(
+                "high availability is not enabled: `musterctl group enable-ha {name}` enables it"
+            )
         };
-        return vec![format!("high availability is not enabled{third}; {enable}")];
+        return vec![reason];
     }
     let mut missing = states(state, live, group);
     let slots = || state.slots().filter(|slot| slot.group == group.id);
@@ -119,7 +122,7 @@ fn voters(state: &ClusterState, live: &LiveView, slot: &Slot) -> Vec<String> {
     if !pending.is_empty() {
         let pending = names(state, &pending).join(" and ");
         found.push(format!(
-            "{pending} does not vote for the users of {home} yet: wait"
+            "the users of {home} have no vote of {pending} yet: wait"
         ));
     }
     let silent = wanted.iter().filter(|node| !live.hears(**node));

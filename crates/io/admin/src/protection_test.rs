@@ -42,7 +42,7 @@ fn what_is_missing_is_named() {
                     voters,
                 });
             },
-            "w does not vote for the users of a yet",
+            "the users of a have no vote of w yet",
         ),
         (
             |fake| {

@@ -1,23 +1,22 @@
-//! One running group, and the table of all groups of a node.
+//! One running group.
 
 use crate::config::Timing;
 use crate::lease::{Clock, Lease};
 use crate::log::LogStore;
 use crate::machine::{Machine, SnapshotData, StateMachine};
 use crate::network::{Network, Transport};
-use crate::rpc::{Addressed, GroupId, Request, Response, SnapshotPart, decode, encode};
+use crate::rpc::{GroupId, Request, Response, SnapshotPart};
 use crate::status::{Status, is_lone_voter};
 use crate::types::{Command, Types, node_of, raft_id};
-use bytes::Bytes;
 use muster_store::Store;
 use muster_types::{LogIndex, NodeId};
 use openraft::async_runtime::{Instant as _, WatchReceiver as _};
 use openraft::errors::{ClientWriteError, ForwardToLeader, RaftError};
 use openraft::metrics::RaftMetrics;
 use openraft::{ChangeMembers, ServerState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{Mutex, watch};
 
@@ -336,7 +335,8 @@ impl Group {
         }
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    /// Answers one request of another node.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
         let raft = &self.inner.raft;
         let failed = |e: &dyn std::fmt::Display| Response::Failed(e.to_string());
         match request {
@@ -462,50 +462,5 @@ fn renew(lease: &Lease, metrics: &RaftMetrics<Types>, timing: Timing, clock: Clo
         // The clock is read before the age, so the sum errs towards an earlier end.
         let now = clock.now();
         lease.set(now - acked.into_inner().elapsed() + timing.lease());
-    }
-}
-
-/// All groups that run on a node, for requests that come in.
-#[derive(Clone, Default)]
-pub struct Groups {
-    groups: Arc<RwLock<BTreeMap<GroupId, Group>>>,
-}
-
-impl Groups {
-    /// Adds a started group.
-    pub fn insert(&self, group: Group) {
-        if let Ok(mut groups) = self.groups.write() {
-            groups.insert(group.id(), group);
-        }
-    }
-
-    /// Takes a group out; requests for it are answered with "no such group" from now on.
-    pub fn remove(&self, id: GroupId) -> Option<Group> {
-        self.groups.write().ok()?.remove(&id)
-    }
-
-    /// The group `id`, if it runs here.
-    pub fn find(&self, id: GroupId) -> Option<Group> {
-        self.groups.read().ok()?.get(&id).cloned()
-    }
-
-    /// All groups that run here.
-    pub fn all(&self) -> Vec<Group> {
-        self.groups
-            .read()
-            .map(|groups| groups.values().cloned().collect())
-            .unwrap_or_default()
-    }
-
-    /// Answers one request of another node.
-    pub async fn handle(&self, request: Bytes) -> Bytes {
-        let response = match decode::<Addressed<Request>>(&request) {
-            Ok(Addressed { group, body }) => match self.find(group) {
-                Some(group) => group.answer(body).await,
-                None => Response::NoSuchGroup,
-            },
-            Err(e) => Response::Failed(format!("unreadable request: {e}")),
-        };
-        Bytes::from(encode(&response))
     }
 }

@@ -17,6 +17,7 @@
 
 mod config;
 mod group;
+mod groups;
 mod lease;
 mod log;
 mod machine;
@@ -26,7 +27,8 @@ mod status;
 mod types;
 
 pub use config::Timing;
-pub use group::{ChangeError, Group, Groups, Host, ProposeError, StartError};
+pub use group::{ChangeError, Group, Host, ProposeError, StartError};
+pub use groups::Groups;
 pub use lease::{Clock, Lease};
 pub use machine::{Applied, Records, StateMachine};
 pub use network::Transport;

@@ -16,10 +16,9 @@ use crate::ask::ask;
 use crate::cli::{Cli, Command, Domain, Settings};
 use crate::connect::Connector;
 use crate::failure::Failure;
-use crate::output::Answer;
+use crate::output::{Answer, print};
 use clap::CommandFactory;
 use muster_admin::proto::{DomainRef, SettingsSetRequest};
-use std::io;
 
 /// Runs one command and prints what came of it.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
@@ -27,7 +26,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     if let Command::Completion { shell } = cli.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "musterctl", &mut script);
-        return Ok(io::Write::write_all(&mut io::stdout(), &script)?);
+        return Ok(print(&script)?);
     }
     let connector = Connector::new(&cli.target)?;
     let answer = match cli.command {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use muster_stanza::StreamError;
+use muster_stanza::{Children, Element, StreamError};
 
 use super::scram::ScramError;
 
@@ -58,6 +58,14 @@ pub(crate) enum SessionError {
 }
 
 impl SessionError {
+    /// Something else came than the protocol has at this place.
+    pub(super) fn unexpected(wanted: &'static str, found: &Element) -> Self {
+        Self::Unexpected {
+            wanted,
+            found: found.name().to_owned(),
+        }
+    }
+
     /// Whether another address of the same server would say the same.
     pub(crate) const fn is_final(&self) -> bool {
         matches!(
@@ -70,4 +78,12 @@ impl SessionError {
 /// The kind without the number, so that equal failures are counted together.
 fn brief(error: &io::Error) -> String {
     error.kind().to_string()
+}
+
+/// The name of the first child: of an error its condition.
+pub(super) fn condition(mut children: Children<'_>) -> String {
+    let unnamed = || "without condition".to_owned();
+    children
+        .next()
+        .map_or_else(unnamed, |child| child.name().to_owned())
 }

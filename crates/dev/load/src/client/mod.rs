@@ -7,6 +7,9 @@
 
 mod error;
 mod negotiate;
+#[cfg(test)]
+mod negotiate_test;
+mod sasl;
 mod scram;
 #[cfg(test)]
 mod scram_test;
@@ -15,6 +18,7 @@ mod socket;
 mod wire;
 
 pub(crate) use error::SessionError;
-pub(crate) use negotiate::{Auth, KeyCache, Login, Protection, negotiate};
+pub(crate) use negotiate::{Login, Protection, negotiate};
+pub(crate) use sasl::{Auth, Credentials, KeyCache};
 pub(crate) use session::Session;
 pub(crate) use socket::Connectors;

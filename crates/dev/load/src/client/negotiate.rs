@@ -1,20 +1,16 @@
 //! From a TCP connection to a bound session: RFC 6120 §4 to §7.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use muster_stanza::{Element, Frame, Writer, ns};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::SessionError;
-use super::scram::{Challenge, Hash, Keys, Scram};
-use super::session::{Session, condition};
+use super::error::{SessionError, condition};
+use super::sasl::{Credentials, authenticate};
+use super::session::Session;
 use super::socket::{Connectors, Socket, connect};
 use super::wire::Wire;
-use crate::users::User;
 
 /// How the connection is protected.
 #[derive(Clone)]
@@ -29,15 +25,11 @@ pub(crate) enum Protection {
 
 /// All that one login needs to know.
 pub(crate) struct Login<'a> {
-    pub(crate) user: &'a User,
-    pub(crate) keys: &'a KeyCache,
+    pub(crate) credentials: Credentials<'a>,
     pub(crate) resource: &'a str,
     pub(crate) tls: &'a Protection,
-    pub(crate) auth: Auth,
     pub(crate) to: SocketAddr,
     pub(crate) from: Option<IpAddr>,
-    /// How many passwords may be stretched at once.
-    pub(crate) stretching: &'a Semaphore,
     /// How long the server may take for its first answer.
     pub(crate) first_answer: Duration,
 }
@@ -47,7 +39,7 @@ pub(crate) struct Login<'a> {
 /// # Errors
 /// With the step that failed.
 pub(crate) async fn negotiate(login: Login<'_>) -> Result<Session, SessionError> {
-    let domain = login.user.jid.domain().as_str();
+    let domain = login.credentials.user.jid.domain().as_str();
     let (wire, features) = timeout(login.first_answer, reach(&login, domain))
         .await
         .map_err(|_| SessionError::Timeout(login.first_answer))??;
@@ -59,7 +51,7 @@ pub(crate) async fn negotiate(login: Login<'_>) -> Result<Session, SessionError>
             open(Wire::new(socket.map_err(SessionError::Tls)?), domain).await?
         }
     };
-    authenticate(&mut wire, &features, &login).await?;
+    authenticate(&mut wire, &features, &login.credentials).await?;
     wire.restart();
     let (mut wire, _) = open(wire, domain).await?;
     let jid = bind(&mut wire, login.resource).await?;
@@ -92,11 +84,13 @@ async fn open(mut wire: Wire, domain: &str) -> Result<(Wire, Element), SessionEr
     match wire.frame().await? {
         Frame::Open(_) => {}
         Frame::Close => return Err(SessionError::Closed),
-        Frame::Element(element) => return Err(unexpected("a stream header", &element)),
+        Frame::Element(element) => {
+            return Err(SessionError::unexpected("a stream header", &element));
+        }
     }
-    let features = element(&mut wire).await?;
+    let features = wire.element().await?;
     if !features.is("features", ns::STREAMS) {
-        return Err(unexpected("stream features", &features));
+        return Err(SessionError::unexpected("stream features", &features));
     }
     Ok((wire, features))
 }
@@ -112,9 +106,9 @@ async fn start_tls(
         });
     }
     wire.queue(b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")?;
-    let answer = element(&mut wire).await?;
+    let answer = wire.element().await?;
     if !answer.is("proceed", ns::TLS) {
-        return Err(unexpected("proceed", &answer));
+        return Err(SessionError::unexpected("proceed", &answer));
     }
     wire.into_plain().ok_or(SessionError::Closed)
 }
@@ -127,37 +121,15 @@ async fn bind(wire: &mut Wire, resource: &str) -> Result<String, SessionError> {
         .attr("xmlns", ns::BIND)
         .leaf("resource", resource);
     wire.queue(&out.finish())?;
-    let answer = element(wire).await?;
+    let answer = wire.element().await?;
     let bound = answer.child("bind", ns::BIND);
     let jid = bound.and_then(|bind| bind.child("jid", ns::BIND));
     match jid {
         Some(jid) if answer.attr("type").as_deref() == Some("result") => Ok(jid.text()),
         Some(_) | None => match answer.child("error", ns::CLIENT) {
             Some(error) => Err(SessionError::IqError(condition(error.children()))),
-            None => Err(unexpected("the bound address", &answer)),
+            None => Err(SessionError::unexpected("the bound address", &answer)),
         },
-    }
-}
-
-/// The next element; a stream error or the end of the stream is an error.
-async fn element(wire: &mut Wire) -> Result<Element, SessionError> {
-    match wire.frame().await? {
-        Frame::Element(element) if element.is("error", ns::STREAMS) => {
-            Err(SessionError::Stream(condition(element.children())))
-        }
-        Frame::Element(element) => Ok(element),
-        Frame::Close => Err(SessionError::Closed),
-        Frame::Open(_) => Err(SessionError::Unexpected {
-            wanted: "an element",
-            found: "a stream header".to_owned(),
-        }),
-    }
-}
-
-fn unexpected(wanted: &'static str, found: &Element) -> SessionError {
-    SessionError::Unexpected {
-        wanted,
-        found: found.name().to_owned(),
     }
 }
 

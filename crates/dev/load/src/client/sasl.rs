@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use muster_stanza::{Element, Writer, ns};
+use tokio::sync::Semaphore;
 
-use super::SessionError;
-use super::negotiate::{Login, element, unexpected};
+use super::error::{SessionError, condition};
 use super::scram::{Challenge, Hash, Keys, Scram};
-use super::session::condition;
 use super::wire::Wire;
+use crate::users::User;
 
 /// Bytes of the client's nonce, before base64.
 const NONCE_BYTES: usize = 18;
@@ -27,6 +27,15 @@ pub(crate) enum Auth {
 /// The keys of one account, kept from one login to the next.
 #[derive(Default)]
 pub(crate) struct KeyCache(Mutex<Option<Arc<Keys>>>);
+
+/// Who logs in, and how.
+pub(crate) struct Credentials<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) keys: &'a KeyCache,
+    pub(crate) auth: Auth,
+    /// How many passwords may be stretched at once.
+    pub(crate) stretching: &'a Semaphore,
+}
 
 /// A mechanism as this client knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,10 +71,14 @@ fn choose(auth: Auth, offered: &[String]) -> Result<(Mechanism, &'static str), S
         })
 }
 
-async fn authenticate(
+/// Proves who the user is.
+///
+/// # Errors
+/// When the server refuses, or does not prove that it is the server.
+pub(super) async fn authenticate(
     wire: &mut Wire,
     features: &Element,
-    login: &Login<'_>,
+    credentials: &Credentials<'_>,
 ) -> Result<(), SessionError> {
     let list = features.child("mechanisms", ns::SASL);
     let offered: Vec<_> = list
@@ -73,11 +86,11 @@ async fn authenticate(
         .flat_map(|list| list.children())
         .map(|mechanism| mechanism.text())
         .collect();
-    let (mechanism, name) = choose(login.auth, &offered)?;
-    let node = login.user.jid.node().map_or("", |node| node.as_str());
+    let (mechanism, name) = choose(credentials.auth, &offered)?;
+    let node = credentials.user.jid.node().map_or("", |node| node.as_str());
     match mechanism {
         Mechanism::Plain => {
-            let initial = format!("\0{node}\0{}", login.user.password);
+            let initial = format!("\0{node}\0{}", credentials.user.password);
             say(wire, "auth", Some(name), initial.as_bytes())?;
             answer(wire, "success").await.map(drop)
         }
@@ -85,7 +98,7 @@ async fn authenticate(
             let scram = Scram::new(hash, node, &nonce()?);
             say(wire, "auth", Some(name), scram.first().as_bytes())?;
             let challenge = scram.challenge(&answer(wire, "challenge").await?)?;
-            let keys = keys(login, hash, &challenge).await?;
+            let keys = keys(credentials, hash, &challenge).await?;
             let proof = scram.prove(&challenge, &keys);
             say(wire, "response", None, proof.message.as_bytes())?;
             Ok(proof.verify(&answer(wire, "success").await?)?)
@@ -95,22 +108,22 @@ async fn authenticate(
 
 /// The account's keys for this challenge: kept from the last login, or derived off the event loop.
 async fn keys(
-    login: &Login<'_>,
+    credentials: &Credentials<'_>,
     hash: Hash,
     challenge: &Challenge,
 ) -> Result<Arc<Keys>, SessionError> {
-    let held = login.keys.held();
+    let held = credentials.keys.held();
     if let Some(keys) = held.filter(|keys| keys.fit(hash, challenge)) {
         return Ok(keys);
     }
-    let _permit = login.stretching.acquire().await;
-    let (password, challenge) = (login.user.password.clone(), challenge.clone());
+    let _permit = credentials.stretching.acquire().await;
+    let (password, challenge) = (credentials.user.password.clone(), challenge.clone());
     let work = move || Keys::derive(hash, &password, &challenge.salt, challenge.iterations);
     let keys = tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| SessionError::Closed)?;
     let keys = Arc::new(keys);
-    login.keys.hold(&keys);
+    credentials.keys.hold(&keys);
     Ok(keys)
 }
 
@@ -149,12 +162,12 @@ fn say(
 
 /// The data of the SASL element that must come next.
 async fn answer(wire: &mut Wire, wanted: &'static str) -> Result<Vec<u8>, SessionError> {
-    let element = element(wire).await?;
+    let element = wire.element().await?;
     if element.is("failure", ns::SASL) {
         return Err(SessionError::Refused(condition(element.children())));
     }
     if !element.is(wanted, ns::SASL) {
-        return Err(unexpected(wanted, &element));
+        return Err(SessionError::unexpected(wanted, &element));
     }
     let text = element.text();
     let data = if text == "=" { "" } else { text.trim() };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use muster_stanza::{Children, Element, Frame, Writer, ns};
+use muster_stanza::{Element, Writer, ns};
 use tokio::time::timeout;
 
-use super::SessionError;
+use super::error::{SessionError, condition};
 use super::wire::Wire;
 
 /// How long to wait for the server's side of the end of a stream.
@@ -34,18 +34,11 @@ impl Session {
     /// # Errors
     /// When the stream or the connection ends.
     pub(crate) async fn next(&mut self) -> Result<Element, SessionError> {
-        match self.wire.frame().await? {
-            Frame::Element(element) if element.is("error", ns::STREAMS) => {
-                Err(SessionError::Stream(condition(element.children())))
-            }
-            Frame::Element(element) => {
-                if let Some(answer) = answer_to(&element) {
-                    self.wire.queue(&answer)?;
-                }
-                Ok(element)
-            }
-            Frame::Open(_) | Frame::Close => Err(SessionError::Closed),
+        let element = self.wire.element().await?;
+        if let Some(answer) = answer_to(&element) {
+            self.wire.queue(&answer)?;
         }
+        Ok(element)
     }
 
     /// Adds to what goes out with the next `next` or `flush`.
@@ -160,14 +153,6 @@ fn answer_to(element: &Element) -> Option<Vec<u8>> {
         out.start("service-unavailable").attr("xmlns", ns::STANZAS);
     }
     Some(out.finish())
-}
-
-/// The name of the first child: of an error its condition.
-pub(super) fn condition(mut children: Children<'_>) -> String {
-    children.next().map_or_else(
-        || "without condition".to_owned(),
-        |child| child.name().to_owned(),
-    )
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
-use muster_stanza::{Frame, Framer, FramerLimits};
+use muster_stanza::{Element, Frame, Framer, FramerLimits, ns};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::SessionError;
+use super::error::{SessionError, condition};
 use super::socket::Socket;
 
 /// What a server may send: a roster of some thousand contacts is one element.
@@ -78,6 +78,22 @@ impl Wire {
                 return Ok(frame);
             }
             poll_fn(|cx| self.poll_exchange(cx)).await?;
+        }
+    }
+
+    /// The next element; a stream error and the end of the stream are errors. Nothing is lost when the future is
+    /// dropped.
+    pub(super) async fn element(&mut self) -> Result<Element, SessionError> {
+        match self.frame().await? {
+            Frame::Element(element) if element.is("error", ns::STREAMS) => {
+                Err(SessionError::Stream(condition(element.children())))
+            }
+            Frame::Element(element) => Ok(element),
+            Frame::Close => Err(SessionError::Closed),
+            Frame::Open(_) => Err(SessionError::Unexpected {
+                wanted: "an element",
+                found: "a stream header".to_owned(),
+            }),
         }
     }
 

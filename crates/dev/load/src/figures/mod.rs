@@ -9,5 +9,5 @@ mod report_test;
 
 pub(crate) use failures::Failures;
 pub(crate) use latencies::Latencies;
-pub(crate) use process::{ServerProcesses, Usage};
+pub(crate) use process::{Meter, ServerProcesses, Usage};
 pub(crate) use report::{Report, per_second};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::Report;
+
 /// `USER_HZ`: the unit of times in `/proc/PID/stat`, the same on every Linux that Rust programs meet.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -56,6 +58,61 @@ impl ServerProcesses {
         Ok(now
             .zip(before)
             .map(|(now, before)| now.cpu.saturating_sub(before.cpu)))
+    }
+}
+
+/// CPU time that goes by on both sides.
+pub(crate) struct Meter {
+    server: ServerProcesses,
+    generator: ServerProcesses,
+    before: (Option<Usage>, Option<Usage>),
+}
+
+/// CPU time that went by; `None` when it was not watched.
+pub(crate) struct Spent {
+    server: Option<Duration>,
+    generator: Option<Duration>,
+}
+
+impl Meter {
+    /// Begins to measure these processes of the server, and this one.
+    ///
+    /// # Errors
+    /// When one is not there or not readable.
+    pub(crate) fn start(pids: &[u32]) -> Result<Self> {
+        let (server, generator) = (
+            ServerProcesses::new(pids),
+            ServerProcesses::new(&[std::process::id()]),
+        );
+        Ok(Self {
+            before: (server.total()?, generator.total()?),
+            server,
+            generator,
+        })
+    }
+
+    /// What went by since the start.
+    ///
+    /// # Errors
+    /// When a process has ended meanwhile.
+    pub(crate) fn stop(self) -> Result<Spent> {
+        Ok(Spent {
+            server: self.server.cpu_since(self.before.0)?,
+            generator: self.generator.cpu_since(self.before.1)?,
+        })
+    }
+}
+
+impl Spent {
+    /// Adds both, in microseconds for each of `count` pieces of work; `work` ends the names.
+    pub(crate) fn report(&self, report: Report, work: &str, count: u64) -> Report {
+        let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count.max(1) as f64;
+        report
+            .with(&format!("server_cpu_us_per_{work}"), self.server.map(each))
+            .with(
+                &format!("generator_cpu_us_per_{work}"),
+                self.generator.map(each),
+            )
     }
 }
 

@@ -32,12 +32,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report> {
     let server = ServerProcesses::new(&options.server.pid);
     let before = server.each()?;
-    let crowd = gather(
-        &target,
-        0..target.users.len(),
-        Opening::moderate(&options.common),
-    )
-    .await;
+    let crowd = gather(&target, Opening::moderate(&options.common)).await;
     let (opened, refused) = (crowd.members.len() as u64, crowd.failures);
     let mut members = crowd.members;
     if options.presence {
@@ -81,20 +76,12 @@ async fn hold(members: Vec<Member>, time: Duration) -> (Vec<Member>, Failures) {
             loop {
                 tokio::select! {
                     element = member.session.next() => drop(element?),
-                    () = tokio::time::sleep_until(until) => return Ok::<_, crate::client::SessionError>(member),
+                    () = tokio::time::sleep_until(until) => return Ok(member),
                 }
             }
         });
     }
-    let (mut held, mut lost) = (Vec::new(), Failures::default());
-    while let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(Ok(member)) => held.push(member),
-            Ok(Err(error)) => lost.add(&error),
-            Err(error) => lost.add(&error),
-        }
-    }
-    (held, lost)
+    crowd::join(tasks).await
 }
 
 /// Growth of the resident memory of all processes by session, in KB (1000 bytes).

@@ -30,10 +30,9 @@ pub(crate) struct Options {
 
 /// Measures.
 pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report> {
-    let all = 0..target.users.len();
     if options.prepare {
         let opening = Opening::moderate(&options.common);
-        close(gather(&target, all.clone(), opening).await.members).await;
+        close(gather(&target, opening).await.members).await;
         tokio::time::sleep(SETTLE).await;
     }
     let server = ServerProcesses::new(&options.server.pid);
@@ -42,13 +41,13 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         see: options.see,
         ..Opening::eager(&options.common)
     };
-    let crowd = gather(&target, all.clone(), opening).await;
+    let crowd = gather(&target, opening).await;
     let cpu = server.cpu_since(before)?;
     let done = crowd.members.len() as u64;
     let each = |cpu: Duration| cpu.as_secs_f64() * 1000.0 / done.max(1) as f64;
     let report = Report::default()
         .with("command", "login")
-        .with("users", all.len())
+        .with("users", target.users.len())
         .with("logged_in", done)
         .with("failed", crowd.failures.total())
         .with("seconds", crowd.time.as_secs_f64())

@@ -4,6 +4,7 @@ use super::{CONTROL_WAIT, Effect, Node, Packet, View};
 use crate::Sabotage;
 use muster_cluster::{ControlCommand, Proposal};
 use muster_ha::SlotRole;
+use muster_slot::SlotCommand;
 use muster_types::{Instant, Machine, NodeId, Origin, Replicated, SlotId, Timestamp};
 use std::sync::Arc;
 
@@ -134,37 +135,58 @@ impl Node {
             part.role = Some(role.clone());
             self.machine.handle(now, muster_ha::Input::SlotRole(role));
         }
-        while let Some(output) = part.replica.poll() {
+        while let Some(output) = self
+            .parts
+            .get_mut(&slot)
+            .and_then(|part| part.replica.poll())
+        {
             busy = true;
-            match output {
-                muster_owner::Output::Propose(command) => {
-                    part.raft.propose(command);
-                    if self.sabotage == Some(Sabotage::CommitAlone) {
-                        part.raft.commit_alone(now);
-                    }
-                }
-                muster_owner::Output::Persist { .. } => {}
-                muster_owner::Output::Send { to, envelope } if to == self.id => {
-                    self.local.push_back(envelope);
-                }
-                muster_owner::Output::Send { to, envelope } => {
-                    effects.push(Effect::Data { to, envelope });
-                }
-                muster_owner::Output::Broadcast(envelope) => {
-                    for to in self.connected.keys().copied() {
-                        effects.push(Effect::Data {
-                            to,
-                            envelope: envelope.clone(),
-                        });
-                    }
-                    self.local.push_back(envelope);
-                }
-                muster_owner::Output::Event(event) => {
-                    effects.push(Effect::Note(format!("{} {event:?}", self.id)));
-                }
-            }
+            self.carry_out_replica(now, slot, output, effects);
         }
         busy
+    }
+
+    fn carry_out_replica(
+        &mut self,
+        now: Instant,
+        slot: SlotId,
+        output: muster_owner::Output,
+        effects: &mut Vec<Effect>,
+    ) {
+        match output {
+            muster_owner::Output::Propose(command) => {
+                self.propose_to_slot(now, slot, command);
+            }
+            muster_owner::Output::Persist { .. } => {}
+            muster_owner::Output::Send { to, envelope } if to == self.id => {
+                self.local.push_back(envelope);
+            }
+            muster_owner::Output::Send { to, envelope } => {
+                effects.push(Effect::Data { to, envelope });
+            }
+            muster_owner::Output::Broadcast(envelope) => {
+                for to in self.connected.keys().copied() {
+                    effects.push(Effect::Data {
+                        to,
+                        envelope: envelope.clone(),
+                    });
+                }
+                self.local.push_back(envelope);
+            }
+            muster_owner::Output::Event(event) => {
+                effects.push(Effect::Note(format!("{} {event:?}", self.id)));
+            }
+        }
+    }
+
+    fn propose_to_slot(&mut self, now: Instant, slot: SlotId, command: SlotCommand) {
+        let Some(part) = self.parts.get_mut(&slot) else {
+            return;
+        };
+        part.raft.propose(command);
+        if self.sabotage == Some(Sabotage::CommitAlone) {
+            part.raft.commit_alone(now);
+        }
     }
 
     fn carry_out_router(&mut self, output: muster_router::Output, effects: &mut Vec<Effect>) {

@@ -123,7 +123,7 @@ impl World {
         self.schedule(self.now + CLIENT_LATENCY, Event::Up { session, input });
     }
 
-    pub(super) fn to_client(&mut self, output: Output) {
+    pub(super) fn hand_to_client(&mut self, output: Output) {
         match output {
             Output::Send { .. } | Output::Pause { .. } | Output::Resume { .. } => {}
             Output::End { session, error } => {

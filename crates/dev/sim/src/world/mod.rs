@@ -252,7 +252,7 @@ impl World {
                     self.arrive(session.node, Arrival::Client(input));
                 }
             }
-            Event::Down { output } => self.to_client(output),
+            Event::Down { output } => self.hand_to_client(output),
             Event::Noticed { client, session } => {
                 if self.clients[client].session() == Some(session) {
                     self.cut_off(client);

@@ -3,6 +3,7 @@
 use super::records::{Srv, Zone};
 use crate::failure::Failure;
 use crate::output::Answer;
+use futures_util::future::join_all;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
@@ -15,36 +16,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// How long a question may take.
-const ANSWER: Duration = Duration::from_secs(3);
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Looks everything up.
 pub(super) async fn check(zone: &Zone, server: Option<SocketAddr>) -> Result<Answer, Failure> {
     let resolver = resolver(server)?;
-    let mut problems = Vec::new();
-    for name in zone
-        .services
-        .iter()
-        .map(|srv| &srv.name)
-        .collect::<BTreeSet<_>>()
-    {
-        let wanted: BTreeSet<_> = zone
-            .services
-            .iter()
-            .filter(|srv| srv.name == *name)
-            .collect();
-        match services(&resolver, name).await {
-            Ok(found) => problems.extend(compare(name, &wanted, &found)),
-            Err(error) => problems.push(format!("{name}: {error}")),
-        }
-    }
-    for name in zone
-        .services
-        .iter()
-        .map(|srv| &srv.target)
-        .collect::<BTreeSet<_>>()
-    {
-        problems.extend(host(zone, &resolver, name).await);
-    }
+    let names: BTreeSet<_> = zone.services.iter().map(|srv| &srv.name).collect();
+    let targets: BTreeSet<_> = zone.services.iter().map(|srv| &srv.target).collect();
+    let of_names = names.into_iter().map(|name| service(zone, &resolver, name));
+    let of_targets = targets.into_iter().map(|name| host(zone, &resolver, name));
+    let (of_names, of_targets) = tokio::join!(join_all(of_names), join_all(of_targets));
+    let problems: Vec<_> = of_names
+        .into_iter()
+        .flatten()
+        .chain(of_targets.into_iter().flatten())
+        .collect();
     if problems.is_empty() {
         let records = zone.services.len();
         let text = format!("all {records} SRV records are there, and their targets resolve");
@@ -54,6 +40,19 @@ pub(super) async fn check(zone: &Zone, server: Option<SocketAddr>) -> Result<Ans
         "DNS is not as it should be:\n  {}\n`musterctl dns records` prints what it should say",
         problems.join("\n  ")
     )))
+}
+
+/// What is wrong with one name.
+async fn service(zone: &Zone, resolver: &TokioResolver, name: &str) -> Vec<String> {
+    let wanted = zone
+        .services
+        .iter()
+        .filter(|srv| srv.name == *name)
+        .collect();
+    match services(resolver, name).await {
+        Ok(found) => compare(name, &wanted, &found),
+        Err(error) => vec![format!("{name}: {error}")],
+    }
 }
 
 /// What is wrong with the records of one name.

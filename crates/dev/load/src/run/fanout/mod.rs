@@ -24,11 +24,11 @@ use crate::client::SessionError;
 use crate::contacts::{self, Contacts};
 use crate::crowd::{self, Member};
 use crate::duration;
-use crate::figures::{Report, ServerProcesses, per_second};
+use crate::figures::{Meter, Report, per_second};
 use crate::options::{Common, ServerPids, rate};
 use crate::target::Target;
 use board::Board;
-use dispatch::{Dispatch, Pace};
+use dispatch::{Dispatch, Pace, Tally};
 
 /// Who watches whom, and how often something changes.
 #[derive(clap::Args)]
@@ -83,29 +83,21 @@ async fn measure(target: &Arc<Target>, members: Vec<Member>, options: &Options) 
         turns.push(turn);
         tasks.spawn(take_part(member, taken, Arc::clone(&board)));
     }
-    let server = ServerProcesses::new(&options.server.pid);
-    let generator = ServerProcesses::new(&[std::process::id()]);
-    let (before, own_before) = (server.total()?, generator.total()?);
-    let begun = Instant::now();
     let pace = match options.rate {
         Some(rate) => Pace::Even(rate / options.contacts as f64),
         None => Pace::Closed(options.in_flight.unwrap_or(turns.len())),
     };
+    let (meter, begun) = (Meter::start(&options.server.pid)?, Instant::now());
     let tally = Dispatch::new(Arc::clone(&board), turns, target.timeout)
         .run(pace, options.duration, completions)
         .await;
-    let time = begun.elapsed();
-    let (cpu, own_cpu) = (server.cpu_since(before)?, generator.cpu_since(own_before)?);
-    let (members, lost) = leave(tasks).await;
-    let deliveries = board.deliveries();
-    if deliveries == 0 {
-        bail!("no presence was delivered; sessions lost: {lost}");
+    let (spent, time) = (meter.stop()?, begun.elapsed());
+    let (members, lost) = crowd::join(tasks).await;
+    if board.deliveries() == 0 {
+        bail!("no presence was delivered; sessions lost: {}", lost.total());
     }
-    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / deliveries as f64;
     let report = Report::default()
         .with("command", "fanout")
-        .with("users", target.users.len())
-        .with("contacts", options.contacts)
         .with(
             "mode",
             if options.rate.is_some() {
@@ -114,20 +106,27 @@ async fn measure(target: &Arc<Target>, members: Vec<Member>, options: &Options) 
                 "closed loop"
             },
         )
-        .with("seconds", time.as_secs_f64())
+        .with("users", target.users.len())
+        .with("contacts", options.contacts)
+        .with("seconds", time.as_secs_f64());
+    let report = report_work(report, &board, &tally, time);
+    let report = spent
+        .report(report, "delivery", board.deliveries())
+        .with("sessions_lost", lost.report());
+    crowd::close(members).await;
+    Ok(report)
+}
+
+fn report_work(report: Report, board: &Board, tally: &Tally, time: Duration) -> Report {
+    report
         .with("changes", tally.changes)
-        .with("deliveries", deliveries)
-        .with("deliveries_per_s", per_second(deliveries, time))
+        .with("deliveries", board.deliveries())
+        .with("deliveries_per_s", per_second(board.deliveries(), time))
         .with("delivery_latency_ms", board.latencies.report())
         .with("all_delivered_ms", board.completions.report())
-        .with("server_cpu_us_per_delivery", cpu.map(each))
-        .with("generator_cpu_us_per_delivery", own_cpu.map(each))
         .with("lost", tally.lost)
         .with("late_or_doubled", board.strays())
         .with("changes_not_sent", tally.unsent)
-        .with("sessions_lost", lost);
-    crowd::close(members).await;
-    Ok(report)
 }
 
 /// One user: changes presence when it is its turn, and notes what it sees, until there are no more turns.
@@ -145,19 +144,4 @@ async fn take_part(
             },
         }
     }
-}
-
-async fn leave(mut tasks: JoinSet<Result<Member, SessionError>>) -> (Vec<Member>, u64) {
-    let (mut members, mut lost) = (Vec::new(), 0);
-    while let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(Ok(member)) => members.push(member),
-            Ok(Err(error)) => {
-                eprintln!("a session was lost: {error}");
-                lost += 1;
-            }
-            Err(_) => lost += 1,
-        }
-    }
-    (members, lost)
 }

@@ -3,8 +3,10 @@
 //! Each message carries the time when it was due, in its id, and its latency is counted from then: a server (or a
 //! generator) that stalls is charged for all that waits meanwhile, nothing is omitted.
 
+mod board;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -16,15 +18,14 @@ use crate::arrive::{arrive, bare};
 use crate::client::SessionError;
 use crate::crowd::{self, Member};
 use crate::duration;
-use crate::figures::{Failures, Latencies, Report, ServerProcesses, per_second};
+use crate::figures::{Meter, Report, per_second};
 use crate::options::{Common, ServerPids, rate};
 use crate::pacer::{beats, pace};
 use crate::target::Target;
+use board::Board;
 
 /// Messages that may wait for one sender; more are counted as not sent.
 const TURNS: usize = 1024;
-/// How often it is looked whether all has come.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How much to send.
 #[derive(clap::Args)]
@@ -57,20 +58,6 @@ enum Address {
     Bare,
     /// The client
     Full,
-}
-
-/// What all clients note.
-struct Board {
-    origin: Instant,
-    sent: AtomicU64,
-    unsent: AtomicU64,
-    received: AtomicU64,
-    bounced: AtomicU64,
-    misordered: AtomicU64,
-    /// From a message being due to its being received.
-    latencies: Latencies,
-    /// From a message being due to its being handed to the socket: the generator's own share.
-    lags: Latencies,
 }
 
 /// One client and its partner.
@@ -129,9 +116,7 @@ async fn measure(sides: Vec<Side>, options: &Options) -> Result<Report> {
         turns.push(turn);
         tasks.spawn(side.talk(taken, Arc::clone(&board), stopped.clone()));
     }
-    let server = ServerProcesses::new(&options.server.pid);
-    let generator = ServerProcesses::new(&[std::process::id()]);
-    let (before, own_before) = (server.total()?, generator.total()?);
+    let meter = Meter::start(&options.server.pid)?;
     let count = beats(options.rate, options.duration);
     let noted = Arc::clone(&board);
     let _pacer = pace(options.rate, count, move |n, due| {
@@ -140,37 +125,21 @@ async fn measure(sides: Vec<Side>, options: &Options) -> Result<Report> {
         }
     });
     tokio::time::sleep(options.duration).await;
-    let (cpu, own_cpu) = (server.cpu_since(before)?, generator.cpu_since(own_before)?);
+    let spent = meter.stop()?;
     let received = board.received.load(Ordering::Relaxed);
     board.drain(count, options.drain).await;
     stop.send_replace(true);
-    let (members, lost) = leave(tasks).await;
-    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / received.max(1) as f64;
+    let (members, lost) = crowd::join(tasks).await;
     let report = Report::default()
         .with("command", "chat")
         .with("users", users)
         .with("seconds", options.duration.as_secs_f64())
         .with("rate_per_s", options.rate)
         .with("received_per_s", per_second(received, options.duration));
-    let report = board
-        .report(report)
-        .with("server_cpu_us_per_message", cpu.map(each))
-        .with("generator_cpu_us_per_message", own_cpu.map(each))
-        .with("sessions_lost", lost.report());
+    let report = spent.report(board.report(report), "message", received);
+    let report = report.with("sessions_lost", lost.report());
     crowd::close(members).await;
     Ok(report)
-}
-
-async fn leave(mut tasks: JoinSet<Result<Member, SessionError>>) -> (Vec<Member>, Failures) {
-    let (mut members, mut lost) = (Vec::new(), Failures::default());
-    while let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(Ok(member)) => members.push(member),
-            Ok(Err(error)) => lost.add(&error),
-            Err(error) => lost.add(&error),
-        }
-    }
-    (members, lost)
 }
 
 impl Side {
@@ -223,84 +192,5 @@ impl Side {
         self.seen = serial;
         board.received.fetch_add(1, Ordering::Relaxed);
         board.latencies.record(due.elapsed());
-    }
-}
-
-impl Board {
-    fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-            sent: AtomicU64::new(0),
-            unsent: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            bounced: AtomicU64::new(0),
-            misordered: AtomicU64::new(0),
-            latencies: Latencies::new(),
-            lags: Latencies::new(),
-        }
-    }
-
-    fn id(&self, serial: u64, due: Instant) -> String {
-        let ns = due.saturating_duration_since(self.origin).as_nanos();
-        format!("c{serial}.{ns}")
-    }
-
-    /// Which message of its sender it is, and when it was due.
-    fn read_id(&self, id: &str) -> Option<(u64, Instant)> {
-        let (serial, ns) = id.strip_prefix('c')?.split_once('.')?;
-        let due = self
-            .origin
-            .checked_add(Duration::from_nanos(ns.parse().ok()?))?;
-        Some((serial.parse().ok()?, due))
-    }
-
-    /// Waits until every one of the `planned` messages has come to an end, or for the longest time.
-    async fn drain(&self, planned: u64, longest: Duration) {
-        let begun = Instant::now();
-        let counts = [
-            &self.unsent,
-            &self.received,
-            &self.bounced,
-            &self.misordered,
-        ];
-        let ended = || {
-            counts
-                .iter()
-                .map(|count| count.load(Ordering::Relaxed))
-                .sum::<u64>()
-        };
-        while ended() < planned && begun.elapsed() < longest {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-
-    fn report(&self, report: Report) -> Report {
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let ended = count(&self.received) + count(&self.bounced) + count(&self.misordered);
-        report
-            .with("sent", count(&self.sent))
-            .with("received", count(&self.received))
-            .with("latency_ms", self.latencies.report())
-            .with("send_lag_ms", self.lags.report())
-            .with("missing", count(&self.sent).saturating_sub(ended))
-            .with("misordered_or_doubled", count(&self.misordered))
-            .with("bounced", count(&self.bounced))
-            .with("not_sent", count(&self.unsent))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_carry_number_and_time() {
-        let board = Board::new();
-        let due = board.origin + Duration::from_nanos(1_234_567);
-        assert_eq!(board.id(7, due), "c7.1234567");
-        assert_eq!(board.read_id("c7.1234567"), Some((7, due)));
-        for other in ["", "c7", "7.1", "cx.1", "c7.x", "c7.-1"] {
-            assert_eq!(board.read_id(other), None, "{other}");
-        }
     }
 }

@@ -1,0 +1,151 @@
+//! The replicas of this node: started as they are wanted, and told of accounts, nodes and owners.
+
+use crate::ha;
+use crate::shared::Shared;
+use crate::slot::{self, SlotHandle};
+use muster_cluster::ClusterState;
+use muster_envelope::{Envelope, ToPeer};
+use muster_ha::Input as HaInput;
+use muster_owner::{Accounts, Input as SlotInput, OwnerEvent};
+use muster_raft::Group;
+use muster_types::{BareJid, NodeId, SlotId};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Starts a replica for each slot that comes in.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    mut wanted: mpsc::Receiver<SlotId>,
+    events: mpsc::UnboundedSender<(SlotId, OwnerEvent)>,
+    ha: mpsc::Sender<HaInput>,
+) {
+    while let Some(slot) = wanted.recv().await {
+        if shared.slot(slot).is_some() {
+            continue;
+        }
+        match slot::start(&shared, slot, events.clone()).await {
+            Ok(handle) => {
+                // From here on it is told of what happens; then of what happened before.
+                if let Ok(mut slots) = shared.slots.write() {
+                    slots.insert(slot, handle.clone());
+                }
+                introduce(&shared, &handle).await;
+                tokio::spawn(watch_group(Arc::clone(&shared), handle.group.clone()));
+                tokio::spawn(ha::watch_slot(Arc::clone(&shared), handle, ha.clone()));
+            }
+            Err(error) => tracing::error!(%slot, %error, "cannot start the replica"),
+        }
+    }
+}
+
+/// What a new replica has to know at once.
+async fn introduce(shared: &Arc<Shared>, handle: &SlotHandle) {
+    let state = shared.cluster_state();
+    handle.tell(SlotInput::View(Arc::new(View(Arc::clone(&state)))));
+    handle.tell(nodes(shared, &state, handle.slot));
+    for known in state.slots() {
+        if let Some((node, epoch)) = known.owner {
+            handle.tell(SlotInput::OwnerKnown {
+                slot: known.id,
+                node,
+                epoch,
+            });
+        }
+    }
+    for (slot, node, epoch) in shared.known_owners() {
+        handle.tell(SlotInput::OwnerKnown { slot, node, epoch });
+    }
+    let peers = shared
+        .links
+        .get()
+        .map(|links| links.peers())
+        .unwrap_or_default();
+    for hello in peers
+        .iter()
+        .filter(|peer| peer.data)
+        .filter_map(|peer| peer.hello)
+    {
+        let (node, boot) = (hello.node, hello.boot);
+        handle.tell(SlotInput::NodeUp { node, boot });
+    }
+    // What the owner said of its sessions before this replica was there is lost: once more.
+    if let Some((owner, epoch)) = shared.owner_of(handle.slot)
+        && owner != shared.node
+    {
+        let (slot, body) = (handle.slot, ToPeer::Resync);
+        shared
+            .send_from_slot(owner, Envelope::ToPeer { slot, epoch, body })
+            .await;
+    }
+}
+
+/// A group that has stopped for good takes the whole process with it: a node without its log must
+/// not look alive to the others.
+async fn watch_group(shared: Arc<Shared>, group: Group) {
+    let mut status = group.status();
+    let stopped = status.wait_for(|status| status.stopped.is_some()).await;
+    if let Ok(status) = stopped
+        && shared.groups.find(group.id()).is_some()
+        && let Some(why) = &status.stopped
+        && !shared.stopping.load(Ordering::Acquire)
+    {
+        tracing::error!(group = %group.id(), %why, "the log has stopped: this node ends");
+        std::process::exit(EX_IOERR);
+    }
+}
+
+/// The exit status of a node whose storage failed (sysexits).
+const EX_IOERR: i32 = 74;
+
+/// The accounts of one state of the cluster.
+struct View(Arc<ClusterState>);
+
+impl Accounts for View {
+    fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
+        self.0.account_slot(user)
+    }
+}
+
+/// Who is in contact, and who else keeps a copy of the slot.
+pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {
+    let serving = |node: &NodeId| state.node(*node).is_some_and(|node| node.serves());
+    let mut alive = shared.in_contact();
+    alive.insert(shared.node);
+    alive.retain(serving);
+    let replicas = muster_ha::desired_voters(state, slot)
+        .into_iter()
+        .filter(|node| *node != shared.node && serving(node))
+        .collect();
+    SlotInput::Nodes { alive, replicas }
+}
+
+/// Tells every replica of accounts and nodes whenever they have changed.
+pub(crate) async fn keep_told(shared: Arc<Shared>) {
+    let mut state = shared.state.subscribe();
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut told = BTreeSet::new();
+    loop {
+        let changed = tokio::select! {
+            changed = state.changed() => match changed {
+                Ok(()) => true,
+                Err(_) => return,
+            },
+            _ = tick.tick() => false,
+        };
+        let newest = Arc::clone(&state.borrow_and_update());
+        let alive = shared.in_contact();
+        if !changed && alive == told {
+            continue;
+        }
+        told = alive;
+        for handle in shared.all_slots() {
+            if changed {
+                handle.tell(SlotInput::View(Arc::new(View(Arc::clone(&newest)))));
+            }
+            handle.tell(nodes(&shared, &newest, handle.slot));
+        }
+    }
+}
