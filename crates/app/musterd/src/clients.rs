@@ -196,6 +196,12 @@ impl Clients {
         self.table().values().cloned().collect()
     }
 
+    /// How many connections there are, bound or not.
+    pub(crate) fn connection_count(&self) -> usize {
+        let free = self.places.available_permits();
+        self.shared.config.c2s.clients_max.saturating_sub(free)
+    }
+
     /// How many sessions are bound.
     pub(crate) fn session_count(&self) -> usize {
         self.table().len()

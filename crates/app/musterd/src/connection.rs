@@ -9,6 +9,7 @@ use muster_router::{BindAnswer as RouterAnswer, Input as RouterInput};
 use muster_sasl::{Lookup, SaslCondition};
 use muster_stanza::{Framer, FramerLimits, StreamCondition, StreamError};
 use muster_stream::{BindAnswer, C2s, End, Input, Output, Security};
+use muster_telemetry::{counter, metrics};
 use muster_types::{BareJid, Limits, Machine, SessionId};
 use std::future::poll_fn;
 use std::io;
@@ -221,8 +222,8 @@ impl Connection {
         let Taken {
             orders,
             bytes,
+            stanzas,
             overflow,
-            ..
         } = self.outbox.take();
         let mut last_words = None;
         for order in orders {
@@ -236,6 +237,7 @@ impl Connection {
         // The answer to the binding goes before everything that follows from it.
         self.carry_out().await;
         self.unsent.extend(bytes);
+        counter!(metrics::DELIVERIES).increment(u64::try_from(stanzas).unwrap_or(u64::MAX));
         if overflow {
             let error = StreamError::new(StreamCondition::PolicyViolation);
             last_words = Some(error.with_text("you do not read what is sent to you"));
@@ -280,12 +282,14 @@ impl Connection {
                         .handle(self.clients.shared.clock.now(), Input::Account(lookup));
                 }
                 Output::AuthFailed { account, condition } => {
+                    counter!(metrics::LOGINS, "outcome" => "failure").increment(1);
                     tracing::debug!(session = %self.session, ?condition, "login failed");
                     if condition == SaslCondition::NotAuthorized {
                         self.clients.failed(self.address, account.as_ref());
                     }
                 }
                 Output::Authenticated { user } => {
+                    counter!(metrics::LOGINS, "outcome" => "success").increment(1);
                     self.clients.succeeded(self.address, &user);
                     let limits = self.clients.shared.config.limits.limits();
                     self.framer.set_element_bytes(limits.stanza_bytes);
@@ -311,6 +315,7 @@ impl Connection {
                     self.tell(FromClient::Said(bind)).await;
                 }
                 Output::Stanza(stanza) => {
+                    counter!(metrics::STANZAS_IN, "kind" => stanza.kind.element()).increment(1);
                     let (session, at) = (self.session, wall());
                     self.tell(FromClient::Said(RouterInput::Stanza {
                         session,
@@ -326,6 +331,7 @@ impl Connection {
 
     fn look_up(&self, account: &BareJid) -> Lookup {
         if !self.clients.allows(self.address, account) {
+            counter!(metrics::LOGINS, "outcome" => "throttled").increment(1);
             return Lookup::Throttled;
         }
         match self.clients.shared.cluster_state().account(account) {

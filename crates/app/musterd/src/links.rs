@@ -11,6 +11,7 @@ use muster_link::{Handler, Hello, JoinRequest, JoinResponse, LinkError};
 use muster_owner::Input as SlotInput;
 use muster_raft::Transport;
 use muster_router::Input as RouterInput;
+use muster_telemetry::{counter, metrics};
 use muster_types::{NodeId, SlotId};
 use std::collections::BTreeMap;
 use std::io;
@@ -64,6 +65,7 @@ impl Handler for LinkHandler {
 
     fn hello(&self, peer: Hello) {
         tracing::info!(node = %peer.node, boot = peer.boot.0, "link up");
+        counter!(metrics::LINK_RECONNECTS).increment(1);
         let state = self.shared.cluster_state();
         for slot in self.shared.all_slots() {
             slot.tell(SlotInput::NodeUp {

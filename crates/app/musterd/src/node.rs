@@ -15,13 +15,14 @@ use crate::shared::{Parts, Shared};
 use crate::{ha, membership, replicas, router, setup, version};
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
-use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing};
+use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
 use muster_link::{LinkConfig, LinkLimits, LinkTiming, Links};
 use muster_owner::{Input as SlotInput, OwnerEvent};
 use muster_raft::{Group, Host, RaftGroupId};
 use muster_router::Config as RouterConfig;
 use muster_sasl::{Decoy, ITERATIONS_MIN};
 use muster_store::{DataFolder, Store};
+use muster_telemetry::{counter, histogram, metrics};
 use muster_types::{Boot, NodeId, SlotId};
 use muster_xep::HostInfo;
 use std::sync::Arc;
@@ -399,7 +400,15 @@ async fn publish(
                 | OwnerEvent::SessionExpected { .. }
                 | OwnerEvent::SessionDown { .. },
             ) => {}
-            NodeEvent::Ha(event) => tracing::info!(?event, "ha"),
+            NodeEvent::Ha(event) => {
+                if let HaEvent::Opened { why, gap, .. } = event
+                    && *why != Why::Plan
+                {
+                    counter!(metrics::TAKEOVERS).increment(1);
+                    histogram!(metrics::TAKEOVER_SECONDS).record(*gap);
+                }
+                tracing::info!(?event, "ha");
+            }
         }
         // Nobody may be watching.
         let _ = events.send(event);

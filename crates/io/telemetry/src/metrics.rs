@@ -79,12 +79,8 @@ pub const TAKEOVERS: &str = "muster_takeovers_total";
 pub const TAKEOVER_SECONDS: &str = "muster_takeover_seconds";
 /// Whether the control log has a leader and a quorum, as this node sees it.
 pub const CONTROL_QUORUM: &str = "muster_control_quorum";
-/// Proposals to Raft logs, by `log` and `outcome`.
-pub const RAFT_PROPOSALS: &str = "muster_raft_proposals_total";
 /// Connections to other nodes that were made anew.
 pub const LINK_RECONNECTS: &str = "muster_link_reconnects_total";
-/// How long the store took to bring a batch to the disk.
-pub const STORE_FLUSH_SECONDS: &str = "muster_store_flush_seconds";
 
 /// Bounds of the buckets of all histograms, in seconds: from a fast flush to a takeover under the
 /// profile `compat`.
@@ -139,21 +135,9 @@ const TABLE: &[Metric] = &[
         "whether the control log has a leader and a quorum, as this node sees it",
     ),
     counter(
-        RAFT_PROPOSALS,
-        &[
-            ("log", "control, slot"),
-            ("outcome", "committed, not_leader, unknown"),
-        ],
-        "proposals made to the Raft logs on this node",
-    ),
-    counter(
         LINK_RECONNECTS,
         &[],
         "connections to other nodes that were made anew",
-    ),
-    histogram(
-        STORE_FLUSH_SECONDS,
-        "how long the store took to bring a batch to the disk",
     ),
 ];
 
