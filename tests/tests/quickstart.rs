@@ -85,9 +85,10 @@ fn the_folder_and_its_secrets_are_for_the_owner_only() -> Outcome {
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if fs::read(&path)?
-                .windows(11)
-                .any(|text| text == b"PRIVATE KEY")
+            } else if path.is_file()
+                && fs::read(&path)?
+                    .windows(11)
+                    .any(|text| text == b"PRIVATE KEY")
             {
                 assert_eq!(mode(&path)?, 0o600, "{}", path.display());
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use crate::client::{Client, ClientOptions};
@@ -195,6 +195,11 @@ pub fn write_certificate(folder: &Path) -> Result<()> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Without a name of its own it would have the same as the certificate, which would then look signed by itself.
+    ca.distinguished_name
+        .push(DnType::CommonName, "authority of a test");
+    // A leaf of the same name would look self-signed to OpenSSL.
+    ca.distinguished_name.push(DnType::CommonName, "Test CA");
     fs::write(folder.join("ca.pem"), ca.self_signed(&ca_key)?.pem())?;
     let key = KeyPair::generate()?;
     let issued = CertificateParams::new(vec![DOMAIN.to_owned()])?

@@ -11,7 +11,7 @@ use crate::types::{Command, Types, node_of, raft_id};
 use muster_store::Store;
 use muster_types::{LogIndex, NodeId};
 use openraft::async_runtime::{Instant as _, WatchReceiver as _};
-use openraft::errors::{ClientWriteError, ForwardToLeader, RaftError};
+use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, RaftError};
 use openraft::metrics::RaftMetrics;
 use openraft::{ChangeMembers, ServerState};
 use std::collections::BTreeSet;
@@ -421,7 +421,9 @@ async fn observe(
         let current = metrics.borrow_watched().clone();
         renew(&lease, &current, timing, clock);
         let now = Status::of(&current);
-        if let Some(why) = &now.stopped {
+        if let Err(why) = &current.running_state
+            && !matches!(why, Fatal::Stopped)
+        {
             tracing::error!(%why, "a raft group has stopped");
         }
         let ended = now.stopped.is_some();

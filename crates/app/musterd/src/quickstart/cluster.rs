@@ -10,6 +10,7 @@ use muster_admin::proto::{
     ClusterInitRequest, ClusterJoinRequest, GroupAddNodeRequest, GroupCreateRequest, GroupRef,
     Role, StatusRequest, StatusResponse, TokenCreateRequest, UserRow, UsersPutRequest,
 };
+use muster_store::DataFolder;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -33,7 +34,7 @@ pub(crate) async fn form(layout: &Layout, processes: &mut Processes) -> anyhow::
         bail!("no nodes")
     };
     let mut admin = connect(first, layout, processes).await?;
-    if status(&mut admin).await?.cluster.is_empty() {
+    if is_new(first, layout, processes, &mut admin).await? {
         eprintln!("making the cluster …");
         let domains = vec![DOMAIN.to_owned()];
         admin
@@ -43,7 +44,7 @@ pub(crate) async fn form(layout: &Layout, processes: &mut Processes) -> anyhow::
     }
     for node in others {
         let mut joining = connect(node, layout, processes).await?;
-        if status(&mut joining).await?.cluster.is_empty() {
+        if is_new(node, layout, processes, &mut joining).await? {
             eprintln!("node {} joins …", node.name);
             let role = if node.witness {
                 Role::Witness
@@ -90,6 +91,28 @@ pub(crate) async fn form(layout: &Layout, processes: &mut Processes) -> anyhow::
         |s| served(s) && s.protection.iter().all(|group| group.protected),
     )
     .await
+}
+
+/// Whether a node has no cluster yet. One that has is waited for until it knows so: while it starts,
+/// its admin service is there already.
+async fn is_new(
+    node: &NodeLayout,
+    layout: &Layout,
+    processes: &mut Processes,
+    admin: &mut Client,
+) -> anyhow::Result<bool> {
+    if DataFolder::peek(&node.data)?.is_none() {
+        return Ok(true);
+    }
+    wait(
+        layout,
+        processes,
+        admin,
+        "the node knows its cluster",
+        |status| !status.cluster.is_empty(),
+    )
+    .await?;
+    Ok(false)
 }
 
 async fn form_group(layout: &Layout, admin: &mut Client) -> anyhow::Result<()> {

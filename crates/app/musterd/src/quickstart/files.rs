@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -199,6 +199,25 @@ impl Layout {
         remove_if_there(&path)?;
         let program = std::env::current_exe().context("where is this program?")?;
         symlink(program, &path).with_context(|| path.display().to_string())
+    }
+
+    /// Fails before anything is started when a port is taken.
+    pub(crate) fn check_ports(&self) -> anyhow::Result<()> {
+        for node in &self.nodes {
+            let clients = [Port::C2s, Port::C2sTls]
+                .into_iter()
+                .filter(|_| !node.witness);
+            for port in clients.chain([Port::Link, Port::Admin, Port::Http]) {
+                let address = node.address(port);
+                TcpListener::bind(address).with_context(|| {
+                    format!(
+                        "cannot listen on {address} for node {}: choose another --base-port",
+                        node.name
+                    )
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// How `musterctl` is called so that it reaches the cluster while any node is up.

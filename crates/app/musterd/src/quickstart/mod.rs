@@ -87,6 +87,7 @@ async fn bring_up(
     layout: &Layout,
     processes: &mut Processes,
 ) -> anyhow::Result<()> {
+    layout.check_ports()?;
     eprintln!(
         "starting {} node(s) in {} …",
         layout.nodes.len(),
