@@ -166,6 +166,7 @@ fn writes_that_were_acknowledged_while_the_node_died_are_all_there() -> Outcome 
         let jid = format!("contact{n}@elsewhere.example");
         ids.push((alice.tell(json!({"do": "roster-set", "jid": jid}))?, jid));
         if n == 75 {
+            alice.expect(mark, "an acknowledged write", |e| e.is("reply"))?;
             cluster.kill(&couple.home)?;
         }
     }

@@ -16,7 +16,6 @@ use crate::{needs, venv, verify};
 
 /// Tests that make network namespaces stand in this file, in a module named `needs_root`.
 const ROOT_TESTS: &str = "tests/tests/network_cut.rs";
-const END_TO_END: &str = "muster-tests";
 
 /// How to test.
 #[derive(clap::Args)]
@@ -67,9 +66,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     if build(workspace)? {
         match needs::install().and_then(|()| venv::prepare(workspace)) {
             Ok(python) => {
-                counts += crates(workspace)?;
                 counts += without_rights(workspace, options)?;
-                counts += end_to_end(workspace, &python)?;
+                counts += cargo_test(workspace, &["--workspace"], &python)?;
             }
             Err(problem) => counts.add_failure(&format!("no test ran: {problem:#}")),
         }
@@ -91,24 +89,9 @@ fn build(workspace: &Workspace) -> Result<bool> {
     ]))
 }
 
-/// The tests of the crates, doc tests included.
-fn crates(workspace: &Workspace) -> Result<Counts> {
-    cargo_test(
-        workspace,
-        &["--workspace", "--exclude", END_TO_END],
-        &[],
-        None,
-    )
-}
-
-/// The end-to-end tests, those that need root included when this is root.
+/// The end-to-end tests alone.
 pub(crate) fn end_to_end(workspace: &Workspace, python: &Path) -> Result<Counts> {
-    let skipped: &[&str] = if needs::is_root() {
-        &[]
-    } else {
-        &["--skip", "needs_root::"]
-    };
-    cargo_test(workspace, &["--package", END_TO_END], skipped, Some(python))
+    cargo_test(workspace, &["--package", "muster-tests"], python)
 }
 
 /// The tests that this user has no rights for: failures, unless they were waived.
@@ -132,26 +115,20 @@ fn without_rights(workspace: &Workspace, options: &Options) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Runs `cargo test`, shows its output and counts.
-fn cargo_test(
-    workspace: &Workspace,
-    which: &[&str],
-    options: &[&str],
-    python: Option<&Path>,
-) -> Result<Counts> {
+/// Runs `cargo test`, those tests that need root included when this is root; shows its output and counts.
+fn cargo_test(workspace: &Workspace, which: &[&str], python: &Path) -> Result<Counts> {
     let mut command = Command::new(run::cargo());
     command
         .current_dir(&workspace.root)
         .args(["test", "--locked", "--no-fail-fast"])
-        .args(which)
-        .arg("--")
-        .args(options);
+        .args(which);
+    if !needs::is_root() {
+        command.args(["--", "--skip", "needs_root::"]);
+    }
     command
         .env("MUSTERD", workspace.binary("musterd"))
         .env("MUSTERCTL", workspace.binary("musterctl"));
-    if let Some(python) = python {
-        command.env("MUSTER_PYTHON", python);
-    }
+    command.env("MUSTER_PYTHON", python);
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
