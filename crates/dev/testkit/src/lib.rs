@@ -1,7 +1,7 @@
 //! Real clusters for tests: a quickstart in a folder of its own, third-party clients, raw sockets, a DNS server.
 //!
 //! Everything that is started here is ended by its own pid when its value is dropped. Every wait is for a condition and
-//! has a deadline; nothing sleeps and hopes. One cluster runs at a time on a machine ([`turn`]), since the tests measure
+//! has a deadline; nothing sleeps and hopes. One cluster runs at a time on a machine (`turn`), since the tests measure
 //! seconds.
 //!
 //! The programs come from `MUSTERD`, `MUSTERCTL` and `MUSTER_PYTHON`, which `cargo xtask test` sets; without them the ones
