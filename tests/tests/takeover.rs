@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use muster_testkit::{Client, Library, Outcome, PATIENCE, Quickstart, never, until};
+use muster_testkit::{Client, Library, Outcome, PATIENCE, Quickstart, until};
 use muster_tests::{Couple, c2s, from_node, log_in};
 use serde_json::json;
 
 /// What the project promises for a machine that does something else besides.
 const TAKEOVER: Duration = Duration::from_secs(10);
-const GRACE: Duration = Duration::from_secs(60);
 
 /// Fails if a watcher was ever told that somebody had left.
 fn saw_nobody_leave(watcher: &Client, mark: usize, jid: &str) -> Result<()> {
@@ -87,39 +86,6 @@ fn a_client_on_the_living_node_stays_connected_when_its_users_node_dies() -> Out
 }
 
 #[test]
-fn someone_who_does_not_come_back_becomes_unavailable_once_after_the_grace() -> Outcome {
-    let cluster = Quickstart::start()?;
-    let couple = Couple::of(&cluster)?;
-    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
-    let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &couple.peer)?;
-    alice.befriend(&mut bob)?;
-    let there = bob.mark();
-    drop(alice); // killed with its node, so that no word of it reaches anybody
-    cluster.kill(&couple.home)?;
-    never(
-        "unavailable within the grace",
-        GRACE - Duration::from_secs(5),
-        || {
-            Ok(bob
-                .since(there)
-                .into_iter()
-                .find(|e| e.is_presence("unavailable", &couple.alice.jid)))
-        },
-    )?;
-    bob.expect_within(there, "unavailable", GRACE, |e| {
-        e.is_presence("unavailable", &couple.alice.jid)
-    })?;
-    bob.ask(json!({"do": "ping"}))?;
-    let count = bob
-        .since(there)
-        .iter()
-        .filter(|e| e.is_presence("unavailable", &couple.alice.jid))
-        .count();
-    assert_eq!(count, 1);
-    Ok(())
-}
-
-#[test]
 fn an_acknowledged_offline_message_survives_the_death_of_its_node() -> Outcome {
     let cluster = Quickstart::start()?;
     let couple = Couple::of(&cluster)?;
@@ -152,41 +118,6 @@ fn a_login_that_meets_a_takeover_waits_and_is_not_refused() -> Outcome {
         alice.since(0)
     );
     alice.ask(json!({"do": "ping"}))?;
-    Ok(())
-}
-
-#[test]
-fn writes_that_were_acknowledged_while_the_node_died_are_all_there() -> Outcome {
-    let cluster = Quickstart::start()?;
-    let couple = Couple::of(&cluster)?;
-    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
-    let mark = alice.mark();
-    let mut ids = Vec::new();
-    for n in 0..150 {
-        let jid = format!("contact{n}@elsewhere.example");
-        ids.push((alice.tell(json!({"do": "roster-set", "jid": jid}))?, jid));
-        if n == 75 {
-            alice.expect(mark, "an acknowledged write", |e| e.is("reply"))?;
-            cluster.kill(&couple.home)?;
-        }
-    }
-    alice.expect_within(mark, "alice is back", TAKEOVER, |e| e.is("connected"))?;
-    let seen = alice.since(mark);
-    let acknowledged = |id: u64| {
-        seen.iter()
-            .any(|e| e.is("reply") && e.value("id") == id && e.value("ok") == true)
-    };
-    let roster = alice.roster()?;
-    let lost: Vec<_> = ids
-        .iter()
-        .filter(|(id, _)| acknowledged(*id))
-        .filter(|(_, jid)| !roster.iter().any(|item| item["jid"] == jid.as_str()))
-        .collect();
-    assert!(lost.is_empty(), "acknowledged, but lost: {lost:?}");
-    assert!(
-        ids.iter().any(|(id, _)| acknowledged(*id)),
-        "nothing was acknowledged before the kill"
-    );
     Ok(())
 }
 
