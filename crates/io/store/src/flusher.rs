@@ -1,5 +1,6 @@
 //! Group commit: one thread that makes everything written so far durable, for all who wait.
 
+use crate::flushed::Flushed;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -32,11 +33,11 @@ impl Drop for Flusher {
 }
 
 impl Flusher {
-    pub(crate) fn start(db: sled::Db, file: File) -> Self {
+    pub(crate) fn start(db: sled::Db, file: File, mut flushed: Flushed) -> Self {
         let (requests, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("store-flusher".into())
-            .spawn(move || run(&inbox, || flush(&db, &file)))
+            .spawn(move || run(&inbox, || flush(&db, &file, &mut flushed)))
             .expect("a process that cannot start one thread cannot run");
         Self {
             requests: Some(requests),
@@ -57,9 +58,11 @@ impl Flusher {
 
 /// The engine's own flush only starts write-back (`sync_file_range`), which a power loss undoes;
 /// `sync_data` on its file makes it durable.
-fn flush(db: &sled::Db, file: &File) -> io::Result<()> {
+fn flush(db: &sled::Db, file: &File, flushed: &mut Flushed) -> io::Result<()> {
+    flushed.begin(db)?;
     db.flush().map_err(io::Error::other)?;
-    file.sync_data()
+    file.sync_data()?;
+    flushed.end()
 }
 
 fn run(inbox: &Receiver<Done>, mut flush: impl FnMut() -> io::Result<()>) {

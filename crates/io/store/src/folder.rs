@@ -3,6 +3,7 @@
 //! `<dir>/node.toml` says the format, the cluster and the node; `<dir>/lock` is held while a process
 //! uses the folder; `<dir>/store/` is the engine's.
 
+use crate::REPLACE;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -66,9 +67,7 @@ pub enum FolderError {
         found: u32,
     },
     /// `node.toml` cannot be understood.
-    #[error(
-        "data folder {path}: node.toml is damaged ({cause}); move the folder away and bring the node back with a join token"
-    )]
+    #[error("data folder {path}: node.toml is damaged ({cause}): {REPLACE}")]
     Damaged {
         /// The path.
         path: PathBuf,

@@ -10,9 +10,14 @@
 //! * A batch on one table is applied whole or not at all, and batches reach the disk in the order
 //!   they were written: after a crash the store holds a prefix of them.
 //! * Every value carries its own checksum; values above [`CHUNK_BYTES`] are kept in pieces.
+//! * What was durable once is there or the store does not open, also when the end of the engine's
+//!   file is lost.
+//! * Damage is an error that says what to do, never a panic: the engine's own are caught.
 //! * A failed flush or sync is final: every later barrier fails with the same cause, because a page
 //!   whose write-back failed may be lost although the next sync says otherwise.
 
+mod engine;
+mod flushed;
 mod flusher;
 mod folder;
 mod table;
@@ -20,11 +25,16 @@ mod table;
 pub use folder::{DataFolder, FORMAT, FolderError, FolderIdentity};
 pub use table::{Batch, CHUNK_BYTES, Pair, Table};
 
+use flushed::Flushed;
 use flusher::Flusher;
 use std::io;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What to do when a node's data is lost: the others have it all.
+pub const REPLACE: &str = "stop this node and move its data folder away; then bring it back as a new \
+    one: `musterctl token create` on another node, `musterctl cluster join TOKEN` on this one, and \
+    `musterctl node replace OLD NEW`";
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -33,18 +43,23 @@ pub enum StoreError {
     #[error("storage failed: {0}")]
     Engine(Arc<sled::Error>),
     /// The engine's files are so damaged that it gave up.
-    #[error(
-        "the files in {path} are corrupt; move the data folder away and bring the node back with a join token and `musterctl node replace`"
-    )]
+    #[error("the files in {path} are corrupt: {REPLACE}")]
     Corrupt {
         /// The engine's folder.
         path: PathBuf,
     },
-    /// A value's checksum does not match.
-    #[error(
-        "table {table} holds a damaged value; restore this node: stop it, move its data folder away and replace the node"
-    )]
+    /// A value's checksum, or what the engine keeps it in, is wrong.
+    #[error("table {table} of the store is damaged: {REPLACE}")]
     Damaged {
+        /// The table.
+        table: String,
+    },
+    /// A value is whole, and yet not what this program writes.
+    #[error(
+        "table {table} of the store holds what this version of musterd cannot read: run the version \
+         that wrote it; if this is that one, {REPLACE}"
+    )]
+    Unreadable {
         /// The table.
         table: String,
     },
@@ -79,24 +94,28 @@ impl Store {
     /// Opens (or makes) the store in `path`, a folder of its own.
     ///
     /// # Errors
-    /// [`StoreError::Engine`] when the folder cannot be used, is locked by another process, or its
-    /// files are corrupt.
+    /// [`StoreError::Corrupt`], or [`StoreError::Engine`] when the folder cannot be used or is locked
+    /// by another process.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         // The flusher below decides when; the engine's own timer would only add syncs.
         let config = sled::Config::new()
             .path(path)
             .flush_every_ms(None)
             .cache_capacity(64 << 20);
-        // On some damage the engine panics instead of returning an error; nothing of ours is shared
-        // with it yet, so nothing is left half done.
-        let db = std::panic::catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|_| {
-            StoreError::Corrupt {
-                path: path.to_owned(),
-            }
-        })??;
-        let file = std::fs::File::open(path.join("db")).map_err(sled::Error::from)?;
+        let corrupt = || StoreError::Corrupt {
+            path: path.to_owned(),
+        };
+        let file = path.join("db");
+        let held = std::fs::metadata(&file).map_or(0, |file| file.len());
+        let db = engine::guarded(|| config.open(), corrupt)?;
+        // To the engine a file of which it understands nothing is a new one.
+        if held > 0 && !db.was_recovered() {
+            return Err(corrupt());
+        }
+        let flushed = Flushed::open(&db, path, corrupt)?;
+        let file = std::fs::File::open(file).map_err(sled::Error::from)?;
         Ok(Self {
-            flusher: Arc::new(Flusher::start(db.clone(), file)),
+            flusher: Arc::new(Flusher::start(db.clone(), file, flushed)),
             db,
         })
     }
@@ -104,7 +123,7 @@ impl Store {
     /// The table called `name`, made if it is new.
     ///
     /// # Errors
-    /// [`StoreError::Engine`].
+    /// [`StoreError::Damaged`], [`StoreError::Engine`].
     pub fn table(&self, name: &str) -> Result<Table, StoreError> {
         Table::open(&self.db, name)
     }
