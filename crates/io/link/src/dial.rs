@@ -18,7 +18,7 @@ use tokio::time::error::Elapsed;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 /// How much of one stream a peer may send before this node has read it.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 8 << 20;
@@ -43,6 +43,21 @@ pub(crate) enum DialError {
     Objection(String),
     #[error("no answer in time")]
     Timeout(#[from] Elapsed),
+}
+
+impl DialError {
+    /// Whether the peer says that another process has this node's id.
+    pub(crate) fn is_of_twin(&self) -> bool {
+        match self {
+            Self::Refused(status) => status.code() == Code::AlreadyExists,
+            Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Transport(_)
+            | Self::NoHello
+            | Self::Objection(_)
+            | Self::Timeout(_) => false,
+        }
+    }
 }
 
 /// What a good attempt gives.

@@ -20,6 +20,9 @@ pub enum LinkError {
     /// The node's certificate, key or CA is unusable.
     #[error("the node's certificate, key or CA is unusable")]
     Identity(#[from] PkiError),
+    /// The system gives no random numbers.
+    #[error("no randomness from the system")]
+    Random,
     /// The node is no peer ([`Links::set_peers`](crate::Links::set_peers)).
     #[error("{0} is no peer")]
     UnknownPeer(NodeId),

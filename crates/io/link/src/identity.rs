@@ -23,6 +23,16 @@ pub struct Identity {
     pub ca: String,
 }
 
+impl Identity {
+    /// Whether this is the identity of `node` in `cluster`, and usable.
+    ///
+    /// # Errors
+    /// [`PkiError`], with what is wrong.
+    pub fn check(&self, node: NodeId, cluster: &str) -> Result<(), PkiError> {
+        TlsConfigs::new(self, node, cluster).map(drop)
+    }
+}
+
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")

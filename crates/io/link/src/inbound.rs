@@ -5,6 +5,7 @@ use muster_types::Boot;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tonic::Code;
 
 /// The seats of one peer's calls.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub(crate) struct Inbound {
 struct State {
     closed: bool,
     boot: Boot,
+    process: u64,
     heard: Option<Instant>,
     raft: Option<Taken>,
     data: Option<Taken>,
@@ -41,6 +43,7 @@ pub(crate) struct Seat {
 pub(crate) struct Caller {
     pub(crate) lane: Lane,
     pub(crate) boot: Boot,
+    pub(crate) process: u64,
     pub(crate) connection: u64,
 }
 
@@ -49,10 +52,25 @@ pub(crate) struct Caller {
 pub(crate) enum SeatError {
     #[error("two nodes with one id: another process of this node, {living}, is alive")]
     TwoNodes { living: Boot },
+    #[error(
+        "two nodes with one id: this node has started as {seen} before, so its data folder was copied \
+         or put back"
+    )]
+    StartedBefore { seen: Boot },
     #[error("a newer connection of this process stands")]
     Stale,
     #[error("the node is a peer no longer")]
     Closed,
+}
+
+impl SeatError {
+    /// How the caller learns what kind of refusal it is.
+    pub(crate) const fn code(&self) -> Code {
+        match self {
+            Self::TwoNodes { .. } | Self::StartedBefore { .. } => Code::AlreadyExists,
+            Self::Stale | Self::Closed => Code::Aborted,
+        }
+    }
 }
 
 impl Inbound {
@@ -91,10 +109,11 @@ impl Inbound {
         }
         state.judge(caller, alive)?;
         let mut leaving = Vec::new();
-        if state.boot != caller.boot {
+        if state.process != caller.process {
             leaving.extend(state.raft.take().map(|taken| taken.left));
             leaving.extend(state.data.take().map(|taken| taken.left));
             state.boot = caller.boot;
+            state.process = caller.process;
         }
         let (stop_sender, stop) = oneshot::channel();
         let (left_sender, left) = oneshot::channel();
@@ -121,7 +140,7 @@ impl Inbound {
 
 impl State {
     fn judge(&mut self, caller: Caller, alive: Duration) -> Result<(), SeatError> {
-        if self.boot == caller.boot {
+        if self.process == caller.process {
             let newer = |taken: &Taken| taken.connection > caller.connection;
             return match self.seat(caller.lane) {
                 Some(taken) if newer(taken) => Err(SeatError::Stale),
@@ -133,6 +152,10 @@ impl State {
         let heard = self.heard.is_some_and(|at| at.elapsed() < alive);
         if connected && heard {
             return Err(SeatError::TwoNodes { living: self.boot });
+        }
+        // Each start counts up; who starts from an older folder does not know what it promised.
+        if caller.boot <= self.boot {
+            return Err(SeatError::StartedBefore { seen: self.boot });
         }
         Ok(())
     }
@@ -170,6 +193,7 @@ mod tests {
         Caller {
             lane,
             boot: Boot(boot),
+            process: boot + 1_000,
             connection,
         }
     }
@@ -212,6 +236,25 @@ mod tests {
         drop(held);
         let restarted = inbound.take(caller(Lane::Data, 2, 1), ALIVE).await;
         assert!(restarted.is_ok(), "the first has ended");
+    }
+
+    #[tokio::test]
+    async fn a_copied_folder_is_noticed_although_its_process_start_is_the_same() {
+        let inbound = Inbound::default();
+        let held = inbound.take(caller(Lane::Raft, 2, 1), ALIVE).await.unwrap();
+        let copy = |boot| Caller {
+            process: 7,
+            ..caller(Lane::Raft, boot, 9)
+        };
+        let living = Boot(2);
+        let twin = inbound.take(copy(2), ALIVE).await.err();
+        assert_eq!(twin, Some(SeatError::TwoNodes { living }));
+        drop(held);
+        for boot in [1, 2] {
+            let twin = inbound.take(copy(boot), ALIVE).await.err();
+            assert_eq!(twin, Some(SeatError::StartedBefore { seen: living }));
+        }
+        assert!(inbound.take(copy(3), ALIVE).await.is_ok());
     }
 
     #[tokio::test]

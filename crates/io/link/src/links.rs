@@ -16,9 +16,10 @@ use crate::wire::{self, FRAME_OVERHEAD, Lane};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use muster_types::NodeId;
+use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ use tonic::transport::Server;
 const ACCEPTED: usize = 16;
 /// Bytes of a request to join.
 const JOIN_BYTES: usize = 64 << 10;
+/// Connections that the system may complete before they are taken.
+const BACKLOG: i32 = 128;
 /// How long the servers may take to end.
 const ENDING: Duration = Duration::from_secs(1);
 
@@ -66,6 +69,7 @@ impl Links {
             cluster: config.cluster,
             node: config.node,
             boot: config.boot,
+            process: getrandom::u64().map_err(|_| LinkError::Random)?,
             versions: config.versions,
             limits: config.limits,
             timing: config.timing,
@@ -303,15 +307,61 @@ impl Links {
     }
 }
 
+/// `[::]` is every address, IPv4 and IPv6, and on a machine without IPv6 the same as `0.0.0.0`.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let refused = |error: &io::Error| {
+        let kind = error.kind();
+        matches!(
+            kind,
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+        )
+    };
+    match open(address) {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && !refused(&error) => {
+            open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+        }
+        opened => opened,
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // A restarted node takes its port back while old connections fade.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn refusal(to: NodeId, error: &PushError) -> LinkError {
     match error {
         PushError::Full => LinkError::Full(to),
         PushError::Closed => LinkError::NotConnected(to),
+    }
+}
+
+#[cfg(test)]
+mod listen_tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[test]
+    fn every_address_is_ipv4_and_ipv6() {
+        let listener = listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, address.port())).unwrap();
+        if address.is_ipv6() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, address.port())).unwrap();
+        }
+        let taken = listen(address).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
     }
 }

@@ -32,6 +32,9 @@ pub struct PeerStatus {
     pub last_heard: Option<Instant>,
     /// Why the last attempt to connect failed, until a later one succeeds.
     pub problem: Option<String>,
+    /// Since when the peer says that another process has this node's id. After a restart it may say
+    /// so for a moment.
+    pub twin_since: Option<Instant>,
 }
 
 /// A connection that stands.
@@ -50,6 +53,7 @@ pub(crate) struct Outbound {
     /// Ends a wait between two attempts.
     pub(crate) dial_now: Notify,
     problem: Mutex<Option<String>>,
+    twin_since: Mutex<Option<Instant>>,
 }
 
 impl Outbound {
@@ -154,11 +158,18 @@ impl Peer {
     pub(crate) fn connected(&self, lane: Lane, hello: Hello) {
         *lock(&self.hello) = Some(hello);
         *lock(&self.lane(lane).problem) = None;
+        *lock(&self.lane(lane).twin_since) = None;
     }
 
     /// An attempt to connect failed. Logged when it is something new, not at every attempt.
     pub(crate) fn failed(&self, lane: Lane, error: &dial::DialError) {
         let problem = error.to_string();
+        {
+            let mut since = lock(&self.lane(lane).twin_since);
+            *since = error
+                .is_of_twin()
+                .then(|| since.unwrap_or_else(Instant::now));
+        }
         let mut last = lock(&self.lane(lane).problem);
         if last.as_ref() == Some(&problem) {
             return;
@@ -178,6 +189,7 @@ impl Peer {
             hello: *lock(&self.hello),
             last_heard: self.last_heard(started),
             problem: problem.or_else(|| lock(&self.data.problem).clone()),
+            twin_since: *lock(&self.raft.twin_since),
         }
     }
 }

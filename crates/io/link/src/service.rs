@@ -118,10 +118,11 @@ impl Service {
         let caller = Caller {
             lane,
             boot: hello.boot,
+            process: said.process,
             connection: said.connection,
         };
         let seat = peer.inbound.take(caller, shared.timing.alive).await;
-        let seat = seat.map_err(|error| Status::already_exists(error.to_string()))?;
+        let seat = seat.map_err(|error| Status::new(error.code(), error.to_string()))?;
         let (outbox, outgoing) = outbox(shared.outbox_limits(lane), shared.beat(lane));
         let answer = outbox.push(wire::hello(&shared.hello(0)));
         answer.map_err(|_| Status::internal("no room for a hello"))?;

@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) cluster: String,
     pub(crate) node: NodeId,
     pub(crate) boot: Boot,
+    /// Random: no other process has it.
+    pub(crate) process: u64,
     pub(crate) versions: Versions,
     pub(crate) limits: LinkLimits,
     pub(crate) timing: LinkTiming,
@@ -78,6 +80,7 @@ impl Shared {
             wire_version_oldest: self.versions.wire_oldest,
             data_version: self.versions.data,
             connection,
+            process: self.process,
         }
     }
 
