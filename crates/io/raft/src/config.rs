@@ -34,11 +34,20 @@ impl Timing {
         self.election_max * 8 / 10
     }
 
+    /// How long an answer to a beat may take: as much of the shortest election timeout as openraft
+    /// allows.
+    fn answer(&self) -> Duration {
+        (self.election_min * 3 / 4).max(self.beat)
+    }
+
     pub(crate) fn openraft(&self) -> Result<Arc<openraft::Config>, openraft::ConfigError> {
         let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         let config = openraft::Config {
             cluster_name: "muster".to_owned(),
-            heartbeat_interval: millis(self.beat),
+            // As long openraft waits for the answer to a beat or an append; the beats themselves are
+            // sent each `beat` by `group::observe`. A follower that is slow for a moment must not
+            // count as lost: three such answers fit into a lease.
+            heartbeat_interval: millis(self.answer()),
             election_timeout_min: millis(self.election_min),
             election_timeout_max: millis(self.election_max),
             enable_pre_vote: Some(true),

@@ -1,17 +1,20 @@
 //! One running group.
 
+mod catch_up;
+mod led;
+
 use crate::config::Timing;
-use crate::lease::{Clock, Lease};
+use crate::lease::{Clock, Lease, Suspensions};
 use crate::log::LogStore;
 use crate::machine::{Machine, SnapshotData, StateMachine};
 use crate::network::{Network, Transport};
 use crate::rpc::{GroupId, Request, Response, SnapshotPart};
-use crate::status::{Status, is_lone_voter};
+use crate::status::{Status, is_lone_voter, plain};
 use crate::types::{Command, Types, node_of, raft_id};
 use muster_store::Store;
 use muster_types::{LogIndex, NodeId};
 use openraft::async_runtime::{Instant as _, WatchReceiver as _};
-use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, RaftError};
+use openraft::errors::{ClientWriteError, ForwardToLeader, RaftError};
 use openraft::metrics::RaftMetrics;
 use openraft::{ChangeMembers, ServerState};
 use std::collections::BTreeSet;
@@ -80,6 +83,8 @@ struct Inner {
     started: Instant,
     status: watch::Receiver<Status>,
     lease: Lease,
+    network: Network,
+    obeyed: led::Obeyed,
     /// The snapshot being received: its parts so far.
     incoming: Mutex<Vec<u8>>,
 }
@@ -132,11 +137,11 @@ impl Group {
             group: id,
             transport: Arc::clone(&host.transport),
         };
-        let raft = Raft::new(raft_id(host.node), config, network, log, machine)
+        let raft = Raft::new(raft_id(host.node), config, network.clone(), log, machine)
             .await
             .map_err(|e| StartError::Storage {
                 group: id,
-                cause: e.to_string(),
+                cause: plain(&e),
             })?;
         live.store(true, std::sync::atomic::Ordering::Release);
         let lease = Lease::default();
@@ -156,6 +161,8 @@ impl Group {
             started: Instant::now(),
             status,
             lease,
+            network,
+            obeyed: led::Obeyed::default(),
             incoming: Mutex::new(Vec::new()),
         };
         let group = Self {
@@ -337,6 +344,12 @@ impl Group {
 
     /// Answers one request of another node.
     pub(crate) async fn answer(&self, request: Request) -> Response {
+        let answer = self.respond(request).await;
+        self.note_leader(&answer);
+        answer
+    }
+
+    async fn respond(&self, request: Request) -> Response {
         let raft = &self.inner.raft;
         let failed = |e: &dyn std::fmt::Display| Response::Failed(e.to_string());
         match request {
@@ -360,6 +373,10 @@ impl Group {
                 .await
                 .map_or_else(|e| failed(&e), Response::Transfer),
             Request::Snapshot(part) => self.take_part(part).await,
+            Request::Committed => match self.confirm_committed().await {
+                Some(index) => Response::Committed(index),
+                None => Response::Failed("no quorum follows this node".to_owned()),
+            },
         }
     }
 
@@ -404,8 +421,8 @@ fn change_error(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError
     }
 }
 
-/// Turns openraft's metrics into [`Status`], keeps the lease, and takes snapshots when enough
-/// was written. Ends when the group does.
+/// Sends the beats, turns openraft's metrics into [`Status`], keeps the lease, and takes snapshots
+/// when enough was written. Ends when the group does.
 async fn observe(
     raft: Raft,
     timing: Timing,
@@ -417,15 +434,12 @@ async fn observe(
     let mut tick = tokio::time::interval(timing.beat);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut snapshot_at = 0;
+    let mut suspensions = Suspensions::default();
     loop {
         let current = metrics.borrow_watched().clone();
-        renew(&lease, &current, timing, clock);
+        suspensions.look();
+        renew(&lease, &current, timing, clock, &suspensions);
         let now = Status::of(&current);
-        if let Err(why) = &current.running_state
-            && !matches!(why, Fatal::Stopped)
-        {
-            tracing::error!(%why, "a raft group has stopped");
-        }
         let ended = now.stopped.is_some();
         if now.applied >= snapshot_at + timing.entries_per_snapshot {
             snapshot_at = now.applied;
@@ -446,7 +460,12 @@ async fn observe(
                     return lease.end();
                 }
             }
-            _ = tick.tick() => {}
+            _ = tick.tick() => {
+                if current.state == ServerState::Leader {
+                    // A group that stops is seen by the next turn of the loop.
+                    let _ = raft.trigger().heartbeat().await;
+                }
+            }
         }
     }
 }
@@ -454,7 +473,13 @@ async fn observe(
 /// The lease runs from the *sending* of the last round that a quorum acknowledged. A lone voter
 /// is its own quorum: it renews by the beat, so that a paused process still loses its lease before
 /// any voter that it was just given could vote.
-fn renew(lease: &Lease, metrics: &RaftMetrics<Types>, timing: Timing, clock: Clock) {
+fn renew(
+    lease: &Lease,
+    metrics: &RaftMetrics<Types>,
+    timing: Timing,
+    clock: Clock,
+    suspensions: &Suspensions,
+) {
     if metrics.state != ServerState::Leader || metrics.running_state.is_err() {
         return lease.end();
     }
@@ -463,6 +488,11 @@ fn renew(lease: &Lease, metrics: &RaftMetrics<Types>, timing: Timing, clock: Clo
     } else if let Some(acked) = metrics.last_quorum_acked {
         // The clock is read before the age, so the sum errs towards an earlier end.
         let now = clock.now();
-        lease.set(now - acked.into_inner().elapsed() + timing.lease());
+        let age = acked.into_inner().elapsed();
+        if suspensions.know(age) {
+            lease.set(now - age + timing.lease());
+        } else {
+            lease.end();
+        }
     }
 }

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const GROUP: RaftGroupId = RaftGroupId(7);
+/// A command that no [`Journal`] applies.
+const UNREADABLE: &[u8] = b"unreadable";
 
 /// Who reaches whom, shared by all nodes.
 #[derive(Default)]
@@ -57,7 +59,13 @@ impl StateMachine for Journal {
         Box::pin(async { Ok(()) })
     }
 
-    fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> BoxFuture<'_, Vec<Applied>> {
+    fn apply(
+        &mut self,
+        commands: Vec<(LogIndex, Vec<u8>)>,
+    ) -> BoxFuture<'_, Result<Vec<Applied>, String>> {
+        if commands.iter().any(|(_, command)| command == UNREADABLE) {
+            return Box::pin(async { Err("entry 7 is of a newer version".to_owned()) });
+        }
         let mut seen = self.0.lock().unwrap();
         let applied = commands
             .into_iter()
@@ -73,7 +81,7 @@ impl StateMachine for Journal {
                 }
             })
             .collect();
-        Box::pin(async move { applied })
+        Box::pin(async move { Ok(applied) })
     }
 }
 
@@ -142,6 +150,27 @@ impl Cluster {
                 dir,
             },
         );
+    }
+
+    async fn restart(&mut self, id: u16) {
+        let Node {
+            group,
+            journal,
+            dir,
+        } = self.nodes.remove(&NodeId(id)).unwrap();
+        group.shutdown().await;
+        self.wires.nodes.lock().unwrap().remove(&NodeId(id));
+        drop((group, journal));
+        // openraft's last tasks let go of the store a moment after the shutdown.
+        let freed = async {
+            while Store::open(dir.path()).is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), freed)
+            .await
+            .unwrap();
+        self.start(NodeId(id), dir).await;
     }
 
     fn group(&self, id: u16) -> Group {
@@ -233,27 +262,87 @@ async fn a_restarted_group_has_everything_and_a_lagging_one_gets_a_snapshot() {
     assert_eq!(cluster.seen(3).len(), before.len());
 
     for id in [1, 2, 3] {
-        let Node {
-            group,
-            journal,
-            dir,
-        } = cluster.nodes.remove(&NodeId(id)).unwrap();
-        group.shutdown().await;
-        cluster.wires.nodes.lock().unwrap().remove(&NodeId(id));
-        drop((group, journal));
-        // openraft's last tasks let go of the store a moment after the shutdown.
-        let freed = async {
-            while Store::open(dir.path()).is_err() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), freed)
-            .await
-            .unwrap();
-        cluster.start(NodeId(id), dir).await;
+        cluster.restart(id).await;
     }
     for id in [1, 2, 3] {
         cluster.wait(id, |s| s.applied > applied).await;
         assert_eq!(cluster.seen(id), before, "n{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_cannot_be_applied_stops_the_group_and_says_why() {
+    let cluster = Cluster::of(1, Timing::default()).await;
+    let group = cluster.group(1);
+    group.propose(b"good".to_vec()).await.unwrap();
+    group.propose(UNREADABLE.to_vec()).await.unwrap_err();
+    cluster.wait(1, |s| s.stopped.is_some()).await;
+    let status = group.status().borrow().clone();
+    let why = status.stopped.unwrap();
+    assert!(why.ends_with(": entry 7 is of a newer version"), "{why}");
+    assert!(!why.contains("std::"), "{why}");
+    assert_eq!(cluster.seen(1), [b"good"]);
+    assert!(!group.lease().holds(cluster.clock.now()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_that_is_stored_keeps_a_group_from_starting_and_names_the_table() {
+    for (table, key) in [
+        ("raft.7.log", &9u64.to_be_bytes()[..]),
+        ("raft.7.marks", b"vote"),
+        ("state.7", &[]),
+        ("state.7", &[1]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host {
+            node: NodeId(1),
+            timing: Timing::default(),
+            clock: Clock::start(),
+            store: Store::open(dir.path()).unwrap(),
+            transport: Arc::new(Wire {
+                from: NodeId(1),
+                wires: Arc::default(),
+            }),
+        };
+        host.store.table(table).unwrap().damage(key).unwrap();
+        let state = Box::new(Journal::default());
+        let said = Group::start(&host, GROUP, state).await.unwrap_err();
+        let said = said.to_string();
+        let (what, remedy) = (
+            format!("table {table} of the store is damaged"),
+            "node replace",
+        );
+        assert!(said.contains(&what) && said.contains(remedy), "{said}");
+        assert!(!said.contains('\n'), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn catching_up_ends_with_what_a_leader_had_and_waits_for_one() {
+    let cluster = Cluster::of(3, Timing::default()).await;
+    let leader = cluster.group(1);
+    assert!(leader.catch_up().await);
+    cluster.cut(3);
+    for n in 0..100u32 {
+        leader.propose(n.to_be_bytes().to_vec()).await.unwrap();
+    }
+    let behind = cluster.group(3);
+    let early = tokio::time::timeout(Duration::from_secs(1), behind.catch_up()).await;
+    assert!(early.is_err(), "nobody can have told it");
+    assert!(leader.is_led() && !behind.is_led());
+    cluster.heal();
+    let within = tokio::time::timeout(Duration::from_secs(20), behind.catch_up());
+    assert!(within.await.unwrap());
+    assert_eq!(cluster.seen(3).len(), 100);
+    assert!(behind.is_led());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_voter_that_restarts_waits_for_nobody() {
+    let mut cluster = Cluster::of(1, Timing::default()).await;
+    cluster.group(1).propose(b"x".to_vec()).await.unwrap();
+    cluster.restart(1).await;
+    let at_once = cluster.timing.election_max / 2;
+    let caught_up = tokio::time::timeout(at_once, async { cluster.group(1).catch_up().await });
+    assert!(caught_up.await.unwrap());
 }

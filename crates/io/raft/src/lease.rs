@@ -1,37 +1,78 @@
 //! Until when an owner may decide.
 
 use muster_types::Instant;
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// The node's monotonic clock: the one source of [`Instant`]s in a process.
+/// The node's clock: the one source of [`Instant`]s in a process. It goes on while the machine is
+/// suspended (`CLOCK_BOOTTIME`), so a lease that ended meanwhile has ended when the process wakes.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    start: std::time::Instant,
+    start_nanos: u64,
 }
 
 impl Clock {
     /// A clock that begins now (at a nonzero instant, so that zero is always in the past).
     pub fn start() -> Self {
         Self {
-            start: std::time::Instant::now(),
+            start_nanos: nanos(ClockId::Boottime),
         }
     }
 
     /// The current instant.
     pub fn now(&self) -> Instant {
-        self.at(std::time::Instant::now())
+        let elapsed = nanos(ClockId::Boottime).saturating_sub(self.start_nanos);
+        Instant::from_nanos(elapsed.saturating_add(1))
     }
 
-    /// The instant of a reading of the system's monotonic clock.
-    pub fn at(&self, reading: std::time::Instant) -> Instant {
-        let nanos = reading.saturating_duration_since(self.start).as_nanos();
-        Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX).saturating_add(1))
-    }
-
-    /// The system's reading of an instant, for timers.
+    /// The system's reading of an instant, for timers. They stand still while the machine is
+    /// suspended, so one that was set before fires late.
     pub fn reading(&self, instant: Instant) -> std::time::Instant {
-        self.start + std::time::Duration::from_nanos(instant.as_nanos().saturating_sub(1))
+        std::time::Instant::now() + instant.since(self.now())
+    }
+}
+
+fn nanos(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+/// How far the two clocks may drift apart between two looks without a suspension: they are read one
+/// after the other, and the process may be held up in between.
+const SLACK: Duration = Duration::from_millis(10);
+
+/// Notices that the machine was suspended. What was sent before that has an age that the monotonic
+/// clock, which stands still meanwhile, shows too short: it renews no lease.
+#[derive(Debug, Default)]
+pub(crate) struct Suspensions {
+    /// By how much the clock that goes on was ahead at the last look.
+    ahead: Option<Duration>,
+    /// When the last one was noticed.
+    noticed: Option<std::time::Instant>,
+}
+
+impl Suspensions {
+    /// Compares the clocks.
+    pub(crate) fn look(&mut self) {
+        let monotonic = nanos(ClockId::Monotonic);
+        let ahead = nanos(ClockId::Boottime).saturating_sub(monotonic);
+        self.compare(Duration::from_nanos(ahead));
+    }
+
+    fn compare(&mut self, ahead: Duration) {
+        if self.ahead.is_some_and(|before| ahead > before + SLACK) {
+            self.noticed = Some(std::time::Instant::now());
+        }
+        self.ahead = Some(ahead);
+    }
+
+    /// Whether something is really of this age: sent since the last suspension.
+    pub(crate) fn know(&self, age: Duration) -> bool {
+        self.noticed.is_none_or(|noticed| age < noticed.elapsed())
     }
 }
 
@@ -59,5 +100,37 @@ impl Lease {
 
     pub(crate) fn end(&self) {
         self.set(Instant::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_before_a_suspension_has_no_known_age() {
+        let mut suspensions = Suspensions::default();
+        let ms = Duration::from_millis;
+        for ahead in [ms(7_000), ms(7_003), ms(7_001)] {
+            suspensions.compare(ahead);
+            assert!(suspensions.know(ms(60_000)), "{ahead:?}");
+        }
+        suspensions.compare(ms(9_000));
+        assert!(!suspensions.know(ms(60_000)));
+        std::thread::sleep(ms(1));
+        assert!(suspensions.know(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_timer_for_an_instant_is_due_when_the_instant_comes() {
+        let clock = Clock::start();
+        let at = clock.now() + Duration::from_millis(50);
+        let wait = clock
+            .reading(at)
+            .saturating_duration_since(std::time::Instant::now());
+        assert!(wait <= Duration::from_millis(50), "{wait:?}");
+        assert!(wait > Duration::from_millis(20), "{wait:?}");
+        // One that is past is due at once.
+        assert!(clock.reading(Instant::ZERO) <= std::time::Instant::now());
     }
 }

@@ -33,7 +33,7 @@ impl LogStore {
     fn mark<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> io::Result<Option<T>> {
         self.marks
             .value(key)?
-            .map(|bytes| decode(&bytes).map_err(damaged))
+            .map(|bytes| read(&self.marks, &bytes))
             .transpose()
     }
 
@@ -53,8 +53,9 @@ impl LogStore {
     }
 }
 
-fn damaged(error: postcard::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+/// Decodes a value of `table`, or names the table.
+fn read<T: serde::de::DeserializeOwned>(table: &Table, bytes: &[u8]) -> io::Result<T> {
+    decode(bytes).map_err(|_| table.unreadable().into())
 }
 
 fn bound(bound: Bound<&u64>) -> Bound<[u8; 8]> {
@@ -68,7 +69,7 @@ impl RaftLogReader<Types> for LogStore {
     ) -> io::Result<Vec<Entry>> {
         self.entries
             .range((bound(range.start_bound()), bound(range.end_bound())))
-            .map(|pair| decode(&pair?.1).map_err(damaged))
+            .map(|pair| read(&self.entries, &pair?.1))
             .collect()
     }
 
@@ -87,7 +88,7 @@ impl RaftLogReader<Types> for LogStore {
             if bytes > BYTES && !out.is_empty() {
                 break;
             }
-            out.push(decode(&value).map_err(damaged)?);
+            out.push(read(&self.entries, &value)?);
         }
         Ok(out)
     }
@@ -99,7 +100,7 @@ impl RaftLogStorage<Types> for LogStore {
     async fn get_log_state(&mut self) -> io::Result<LogState<Types>> {
         let purged: Option<LogId> = self.mark(PURGED)?;
         let last = match self.entries.last()? {
-            Some((_, bytes)) => Some(decode::<Entry>(&bytes).map_err(damaged)?.log_id()),
+            Some((_, bytes)) => Some(read::<Entry>(&self.entries, &bytes)?.log_id()),
             None => purged,
         };
         Ok(LogState {

@@ -18,8 +18,11 @@ impl StateMachine for Forgetful {
         Box::pin(async { Ok(()) })
     }
 
-    fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> BoxFuture<'_, Vec<Applied>> {
-        Box::pin(async move { commands.iter().map(|_| Applied::default()).collect() })
+    fn apply(
+        &mut self,
+        commands: Vec<(LogIndex, Vec<u8>)>,
+    ) -> BoxFuture<'_, Result<Vec<Applied>, String>> {
+        Box::pin(async move { Ok(commands.iter().map(|_| Applied::default()).collect()) })
     }
 }
 

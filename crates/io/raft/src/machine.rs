@@ -34,7 +34,13 @@ pub trait StateMachine: Send + Sync + 'static {
     fn install(&mut self, records: Records) -> BoxFuture<'_, Result<(), String>>;
 
     /// Applies committed commands in order; one result for each.
-    fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> BoxFuture<'_, Vec<Applied>>;
+    ///
+    /// The future resolves to an error text when a command cannot be applied: a replica that leaves
+    /// one out differs from the others without knowing, so the group stops.
+    fn apply(
+        &mut self,
+        commands: Vec<(LogIndex, Vec<u8>)>,
+    ) -> BoxFuture<'_, Result<Vec<Applied>, String>>;
 }
 
 /// The applied position has the one key that no state's table can have.
@@ -76,7 +82,7 @@ impl Machine {
     ) -> io::Result<Self> {
         let records = store.table(&format!("state.{}", group.0))?;
         let position = match records.value(POSITION)? {
-            Some(bytes) => decode(&bytes).map_err(io::Error::other)?,
+            Some(bytes) => decode(&bytes).map_err(|_| records.unreadable())?,
             None => Position::default(),
         };
         state
@@ -122,7 +128,8 @@ impl Machine {
             };
             responders.push((is_command, responder));
         }
-        let mut applied = self.state.apply(commands).await.into_iter();
+        let applied = self.state.apply(commands).await;
+        let mut applied = applied.map_err(io::Error::other)?.into_iter();
         let mut batch = Batch::default();
         let mut answers = Vec::with_capacity(responders.len());
         for (is_command, responder) in responders {

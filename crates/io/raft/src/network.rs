@@ -33,20 +33,35 @@ pub trait Transport: Send + Sync + 'static {
 /// Bytes of a snapshot in one request: few enough that a beat behind it is not late.
 const PART_BYTES: usize = 256 << 10;
 
+#[derive(Clone)]
 pub(crate) struct Network {
     pub(crate) group: GroupId,
     pub(crate) transport: Arc<dyn Transport>,
+}
+
+impl Network {
+    fn peer(&self, to: NodeId) -> Peer {
+        Peer {
+            group: self.group,
+            to,
+            transport: Arc::clone(&self.transport),
+        }
+    }
+
+    /// Asks the leader `to` how far the log is committed.
+    pub(crate) async fn ask_committed(&self, to: NodeId, timeout: Duration) -> io::Result<u64> {
+        match self.peer(to).call(Request::Committed, timeout).await? {
+            Response::Committed(index) => Ok(index),
+            _ => Err(unexpected()),
+        }
+    }
 }
 
 impl RaftNetworkFactory<Types> for Network {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, _node: &openraft::impls::EmptyNode) -> Peer {
-        Peer {
-            group: self.group,
-            to: node_of(target),
-            transport: Arc::clone(&self.transport),
-        }
+        self.peer(node_of(target))
     }
 }
 
@@ -77,7 +92,8 @@ impl Peer {
             answer @ (Response::Append(_)
             | Response::Vote(_)
             | Response::Transfer(_)
-            | Response::Snapshot(_)) => Ok(answer),
+            | Response::Snapshot(_)
+            | Response::Committed(_)) => Ok(answer),
         }
     }
 

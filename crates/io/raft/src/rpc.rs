@@ -41,6 +41,8 @@ pub(crate) enum Request {
     PreVote(VoteRequest<Types>),
     Transfer(TransferLeaderRequest<Types>),
     Snapshot(SnapshotPart),
+    /// How far is the log committed?
+    Committed,
 }
 
 /// Snapshots travel in parts; the last one installs.
@@ -66,6 +68,8 @@ pub(crate) enum Response {
     NoSuchGroup,
     /// The group cannot answer: starting, stopping or broken.
     Failed(String),
+    /// The log is committed up to here, as a quorum that still follows this leader confirms.
+    Committed(u64),
 }
 
 #[derive(Serialize, Deserialize)]

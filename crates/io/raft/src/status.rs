@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One group as this node sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Who leads, as far as this node knows.
+    /// Who leads, as far as this node knows. After a restart that is who led before: it stands in the
+    /// stored vote.
     pub leader: Option<NodeId>,
     /// Whether this node leads and a quorum has acknowledged it: only then it takes commands.
     pub leading: bool,
@@ -34,6 +35,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether `node` alone decides.
+    pub(crate) fn is_lone_voter(&self, node: NodeId) -> bool {
+        self.voters.len() == 1 && self.voters.contains(&node)
+    }
+
     pub(crate) fn of(metrics: &RaftMetrics<Types>) -> Self {
         let index = |id: &Option<crate::types::LogId>| id.as_ref().map_or(0, |id| id.index);
         let membership = metrics.membership_config.membership();
@@ -58,13 +64,14 @@ impl Status {
                     .collect(),
                 _ => BTreeMap::new(),
             },
-            stopped: metrics
-                .running_state
-                .as_ref()
-                .err()
-                .map(ToString::to_string),
+            stopped: metrics.running_state.as_ref().err().map(plain),
         }
     }
+}
+
+/// What openraft says, without the names of Rust's types in it.
+pub(crate) fn plain(error: &impl ToString) -> String {
+    error.to_string().replace("std::io::error::Error: ", "")
 }
 
 /// True when this node alone is the quorum.
