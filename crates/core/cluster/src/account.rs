@@ -59,6 +59,12 @@ pub enum RowRefusal {
         /// The account.
         jid: BareJid,
     },
+    /// An earlier account of this address was removed, and its data is not gone yet.
+    #[error("account {jid} is still being removed: try again in a moment")]
+    BeingRemoved {
+        /// The account.
+        jid: BareJid,
+    },
     /// The address has no local part.
     #[error("{jid} names a domain, not a user")]
     NoUser {

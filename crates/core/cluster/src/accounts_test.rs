@@ -180,6 +180,32 @@ fn accounts_are_changed_and_removed() {
 }
 
 #[test]
+fn a_removed_address_is_free_when_its_data_is_gone() {
+    let mut log = pair();
+    let alice = || jid("alice@example.com");
+    let add = || put(vec![row("alice@example.com", Some(A))]);
+    log.ok(add());
+    log.ok(ControlCommand::AccountRemove { jid: alice() });
+    assert_eq!(
+        log.state.removals(SlotId(1)).collect::<Vec<_>>(),
+        [&alice()]
+    );
+    assert_eq!(log.state.removals(SlotId(2)).count(), 0);
+    let again = log.ok(add());
+    let refused = vec![(0, RowRefusal::BeingRemoved { jid: alice() })];
+    let ControlOutcome::Accounts(report) = again else {
+        panic!("{again:?}");
+    };
+    assert_eq!(report.refused, refused);
+    for _ in 0..2 {
+        log.ok(ControlCommand::AccountPurged { jid: alice() });
+    }
+    log.ok(add());
+    assert!(log.state.account(&alice()).is_some());
+    assert_eq!(log.state.removals(SlotId(1)).count(), 0);
+}
+
+#[test]
 fn accounts_are_listed_in_pages() {
     let mut log = pair();
     log.ok(put(["b", "a", "c"]

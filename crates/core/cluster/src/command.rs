@@ -193,6 +193,11 @@ pub enum ControlCommand {
     },
     /// Applies all of these, or none if one is refused. They cannot contain such a list.
     Together(Vec<Self>),
+    /// The slot's owner has removed everything of an account that was removed.
+    AccountPurged {
+        /// The account.
+        jid: BareJid,
+    },
 }
 
 /// A node that is to enter the cluster.

@@ -102,7 +102,8 @@ pub enum ControlEvent {
     AccountAdded(BareJid),
     /// An account's password, name or flags have changed. When it was disabled, its sessions end.
     AccountChanged(BareJid),
-    /// An account was removed: the slot's owner removes its data, its sessions end.
+    /// An account was removed: the slot's owner removes its data and ends its sessions
+    /// ([`ClusterState::removals`](crate::ClusterState::removals)).
     AccountRemoved {
         /// The address.
         jid: BareJid,

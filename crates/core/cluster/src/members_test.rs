@@ -241,9 +241,17 @@ fn removing_nodes_is_refused_while_they_are_needed() {
             accounts: 1
         }
     );
-    log.ok(ControlCommand::AccountRemove {
-        jid: jid("alice@example.com"),
-    });
+    let alice = || jid("alice@example.com");
+    log.ok(ControlCommand::AccountRemove { jid: alice() });
+    assert_eq!(
+        log.refused(remove(B)),
+        Refusal::HasAccounts {
+            node: B,
+            accounts: 1
+        },
+        "its data is still there"
+    );
+    log.ok(ControlCommand::AccountPurged { jid: alice() });
     log.ok(remove(B));
     assert_eq!(log.state.slot_of_home(B), None);
     assert_eq!(log.refused(remove(B)), Refusal::NotMember { node: B });

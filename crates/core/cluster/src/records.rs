@@ -27,10 +27,11 @@ pub(crate) enum Table {
     Token = 8,
     Healthy = 9,
     Outcome = 10,
+    Removal = 11,
 }
 
 impl Table {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Meta,
         Self::Settings,
         Self::Node,
@@ -41,6 +42,7 @@ impl Table {
         Self::Token,
         Self::Healthy,
         Self::Outcome,
+        Self::Removal,
     ];
 
     fn key(self, rest: &[u8]) -> Vec<u8> {
@@ -114,6 +116,9 @@ pub(crate) fn records(state: &ClusterState) -> Vec<(Vec<u8>, Vec<u8>)> {
     for (at, origin, outcome) in state.outcomes.iter() {
         put(Table::Outcome.put(&outcome_key(at), &(origin, outcome)));
     }
+    for (jid, slot) in &state.removals {
+        put(Table::Removal.put(jid.as_str().as_bytes(), slot));
+    }
     // Addresses are ordered by their parts, keys by their bytes.
     out.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     out
@@ -165,6 +170,10 @@ fn load_one(
             state
                 .accounts
                 .insert(jid, Arc::new(decode::<Account>(table, value)?));
+        }
+        Table::Removal => {
+            let jid = BareJid::new(text()?).map_err(|_| damaged)?;
+            state.removals.insert(jid, decode(table, value)?);
         }
         Table::Token => {
             let hash = TokenHash(key.try_into().map_err(|_| damaged)?);

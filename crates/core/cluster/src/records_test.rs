@@ -40,7 +40,7 @@ fn any_command(numbers: &mut Numbers) -> ControlCommand {
     let byte = numbers.below(6) as u8;
     let state = HaState::ALL[numbers.below(HaState::ALL.len() as u64) as usize];
     let reason = HaReason::ALL[numbers.below(HaReason::ALL.len() as u64) as usize];
-    match numbers.below(17) {
+    match numbers.below(18) {
         0 => token(byte, Role::Serving),
         1 => join(byte, &format!("n{byte}"), Role::Serving),
         2 => C::GroupCreate {
@@ -71,6 +71,7 @@ fn any_command(numbers: &mut Numbers) -> ControlCommand {
         },
         10 | 11 => put(vec![row(&user, None), row(&user, Some(node))]),
         12 => C::AccountRemove { jid: jid(&user) },
+        17 => C::AccountPurged { jid: jid(&user) },
         13 => C::SettingsSet(vec![Setting::FallbackAuto(byte > 2)]),
         14 => C::TokenRemove {
             hash: TokenHash([byte; 32]),

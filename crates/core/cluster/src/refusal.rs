@@ -60,7 +60,7 @@ pub enum Refusal {
         slot: SlotId,
     },
     /// The token is unknown to this cluster.
-    #[error("the join token is not known to this cluster: make one with `musterctl node token`")]
+    #[error("the join token is not known to this cluster: make one with `musterctl token create`")]
     UnknownToken,
     /// The token was used.
     #[error("the join token was already used by node {by}: make a new one")]

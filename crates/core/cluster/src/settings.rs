@@ -1,6 +1,7 @@
 //! Settings of the whole cluster.
 
 use crate::Refusal;
+use muster_types::Fork;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Settings {
     pub suspect_after: Duration,
     /// The same for a peer that was never heard since this node started.
     pub init_timeout: Duration,
+    /// Which clients get a message to the bare JID.
+    pub fork: Fork,
 }
 
 impl Default for Settings {
@@ -53,6 +56,7 @@ impl Default for Settings {
             peer_timeout: Duration::from_secs(1),
             suspect_after: Duration::ZERO,
             init_timeout: Duration::from_secs(3),
+            fork: Fork::default(),
         }
     }
 }
@@ -84,6 +88,8 @@ pub enum Setting {
     SuspectAfter(Duration),
     /// Sets [`Settings::init_timeout`]: 100 ms to 1 hour.
     InitTimeout(Duration),
+    /// Sets [`Settings::fork`].
+    Fork(Fork),
 }
 
 impl Settings {
@@ -95,6 +101,7 @@ impl Settings {
         const HOUR: u64 = 3_600_000;
         match setting {
             Setting::Assignment(mode) => self.assignment = mode,
+            Setting::Fork(fork) => self.fork = fork,
             Setting::FallbackAuto(on) => self.fallback_auto = on,
             Setting::FallbackDelay(to) => {
                 self.fallback_delay = in_range("fallback-delay", to, 1000, 7 * 24 * HOUR)?;

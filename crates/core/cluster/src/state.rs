@@ -20,6 +20,8 @@ pub struct ClusterState {
     pub(crate) slots: OrdMap<SlotId, Slot>,
     pub(crate) domains: OrdMap<String, Domain>,
     pub(crate) accounts: OrdMap<BareJid, Arc<Account>>,
+    /// Accounts that were removed and whose data the slot still holds.
+    pub(crate) removals: OrdMap<BareJid, SlotId>,
     pub(crate) tokens: OrdMap<TokenHash, JoinToken>,
     /// Healthy time of failed-over nodes, counted at the present `changes` of their group.
     pub(crate) healthy: OrdMap<NodeId, Duration>,
@@ -165,6 +167,20 @@ impl ClusterState {
             .get(domain)
             .copied()
             .unwrap_or_default()
+    }
+
+    /// The accounts that were removed and whose data a slot still holds: its owner removes it, also
+    /// one that comes later, and reports it by `AccountPurged`.
+    pub fn removals(&self, slot: SlotId) -> impl Iterator<Item = &BareJid> {
+        self.removals
+            .iter()
+            .filter(move |(_, of)| **of == slot)
+            .map(|(jid, _)| jid)
+    }
+
+    /// Whether a slot still holds data of a removed account.
+    pub fn is_being_removed(&self, jid: &BareJid) -> bool {
+        self.removals.contains_key(jid)
     }
 
     /// The join tokens, used and expired ones included.

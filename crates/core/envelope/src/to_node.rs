@@ -29,6 +29,12 @@ pub enum ToNode {
         /// The serial.
         serial: u64,
     },
+    /// The last `Publish` of the session has gone out: its node may send the newest that has come
+    /// since.
+    Published {
+        /// The session.
+        session: SessionId,
+    },
     /// Presence of users of this slot, one batch per node.
     Presence(PresenceBatch),
     /// The contacts the user of this (now available) session sees: subscription `to` or `both`.

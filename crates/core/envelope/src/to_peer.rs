@@ -41,8 +41,9 @@ pub enum WarmUpdate {
         presence: Option<Stanza>,
         /// Whether it is interested in roster pushes.
         interested: bool,
-        /// Whether its client is expected back (its node or its connection was lost).
-        expected: bool,
+        /// For how many milliseconds its client is still expected back, if its node or its connection
+        /// was lost.
+        expected_ms: Option<u32>,
     },
     /// A session has ended.
     Gone {

@@ -17,7 +17,10 @@ impl Serving {
         user: BareJid,
         resource: ResourcePart,
     ) {
-        if cx.world.slot_of(&user) == Some(cx.config.slot) {
+        if cx.world.is_disabled(&user) {
+            let outcome = BindOutcome::NoAccount;
+            cx.tell_node(session.node, ToNode::Bound { session, outcome });
+        } else if cx.world.slot_of(&user) == Some(cx.config.slot) {
             let outcome = self.bind(cx, session, &user, resource);
             cx.tell_node(session.node, ToNode::Bound { session, outcome });
         } else {
@@ -56,7 +59,7 @@ impl Serving {
         let (expected, here): (Vec<_>, Vec<_>) = self
             .sessions
             .of_user(user)
-            .partition(|session| session.standing == Standing::Expected);
+            .partition(|session| session.standing.is_expected());
         if here.len() >= limit {
             return false;
         }
@@ -87,7 +90,7 @@ impl Serving {
         let Some(session) = self.sessions.session(old) else {
             return;
         };
-        if session.standing != Standing::Expected {
+        if !session.standing.is_expected() {
             cx.tell_node(old.node, ToNode::Replaced { session: old });
         }
         self.lose(cx, old);
@@ -134,13 +137,13 @@ impl Serving {
             self.end(cx, id);
             return;
         }
-        session.standing = Standing::Expected;
+        let until = self.grace.start(id, cx.now + cx.config.limits.grace);
+        session.standing = Standing::Expected { until };
         self.sight
             .presentity_mut(&user)
             .set_expected(&resource, id, true);
-        self.grace.start(id, cx.now + cx.config.limits.grace);
         self.feeds.update(cx, &self.sessions, &self.sight, id);
-        cx.event(OwnerEvent::SessionExpected { session: id });
+        cx.event(OwnerEvent::SessionExpected { session: id, jid });
     }
 
     /// A session that was given up gives a sign of life.
@@ -184,26 +187,13 @@ impl Serving {
             return;
         };
         self.mailbox.lost(id);
-        let jid = &session.jid;
+        let jid = session.jid.clone();
         self.forks.untie(&jid.to_bare(), &session.resource());
-        if self.sight.published_by(jid, id).is_some() {
-            self.retract(cx, jid, &unavailable(jid));
+        if self.sight.published_by(&jid, id).is_some() {
+            self.retract(cx, &jid, &unavailable(&jid));
         }
         self.feeds.gone(cx, id);
-        cx.event(OwnerEvent::SessionDown { session: id });
-    }
-
-    /// The account was removed: the user's sessions end with a conflict.
-    pub(crate) fn end_user(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
-        let sessions: Vec<SessionId> = self
-            .sessions
-            .of_user(user)
-            .map(|session| session.id)
-            .collect();
-        for session in sessions {
-            cx.tell_node(session.node, ToNode::Replaced { session });
-            self.end(cx, session);
-        }
+        cx.event(OwnerEvent::SessionDown { session: id, jid });
     }
 
     /// Takes back what a resource published and tells everybody who saw it.

@@ -7,21 +7,23 @@ use crate::proposal::Purpose;
 use crate::serving::Serving;
 use muster_envelope::{Notice, ToNode};
 use muster_roster::{RosterItem, Subscription, SubscriptionStanza, encode_push, encode_removal};
-use muster_slot::{Refusal, SlotEvent, UserChange};
+use muster_slot::{Refusal, SlotEvent};
 use muster_stanza::{ErrorType, IqType, Stanza, StanzaCondition, StanzaError};
 use muster_types::{BareJid, NodeId, Origin, SessionId};
 use std::collections::BTreeSet;
 
 /// A changed roster item, as the log tells it.
-struct RosterChange {
-    user: BareJid,
-    contact: BareJid,
-    item: Option<RosterItem>,
-    version: u64,
+#[derive(Clone, Debug)]
+pub(crate) struct RosterChange {
+    pub(crate) user: BareJid,
+    pub(crate) contact: BareJid,
+    pub(crate) item: Option<RosterItem>,
+    pub(crate) version: u64,
 }
 
 impl Serving {
     pub(crate) fn on_event(&mut self, cx: &mut Cx<'_>, event: SlotEvent) {
+        self.keep_for_expected(cx, &event);
         match event {
             // A new owner is dealt with before, and one that was replaced does not get here.
             SlotEvent::Opened { .. } | SlotEvent::StaleEpoch { .. } => (),
@@ -41,7 +43,8 @@ impl Serving {
                     item,
                     version,
                 };
-                self.push_roster(cx, &change);
+                let interested = self.sessions.interested(&change.user);
+                self.push_roster(cx, &change, &interested);
                 self.follow(cx, &change.user, &change.contact, before, after);
             }
             SlotEvent::SubscriptionArrived { user, kind, stanza } => {
@@ -52,6 +55,28 @@ impl Serving {
             }
             SlotEvent::InboundApplied { from, number } => self.inbound.on_applied(cx, from, number),
             SlotEvent::InboundGap { from, expected } => self.inbound.on_gap(cx, from, expected),
+        }
+    }
+
+    /// Who is expected back is told later.
+    fn keep_for_expected(&mut self, cx: &Cx<'_>, event: &SlotEvent) {
+        let user = match event {
+            SlotEvent::RosterChanged { user, contact, .. } => {
+                self.recent.outdate(user, contact);
+                user
+            }
+            SlotEvent::SubscriptionArrived { user, .. } => user,
+            SlotEvent::Opened { .. }
+            | SlotEvent::StaleEpoch { .. }
+            | SlotEvent::Done { .. }
+            | SlotEvent::Refused { .. }
+            | SlotEvent::OutboxAdded { .. }
+            | SlotEvent::InboundApplied { .. }
+            | SlotEvent::InboundGap { .. } => return,
+        };
+        let mut sessions = self.sessions.of_user(user);
+        if sessions.any(|session| session.standing.is_expected()) {
+            self.recent.keep(cx.now, event);
         }
     }
 
@@ -87,7 +112,7 @@ impl Serving {
                 self.committed(cx, session, serial);
             }
             Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
-            Some(Purpose::Removal { user }) => self.end_user(cx, &user),
+            Some(Purpose::Removal { user }) => self.removed(cx, user),
             None => (),
         }
     }
@@ -114,28 +139,33 @@ impl Serving {
                 self.committed(cx, session, serial);
             }
             Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
-            Some(Purpose::Removal { user }) => self.end_user(cx, &user),
+            Some(Purpose::Removal { user }) => self.removed(cx, user),
             None => (),
         }
     }
 
     /// RFC 6121 §2.1.6: every interested session gets the new item. The version makes the id
     /// unique for a client.
-    fn push_roster(&self, cx: &mut Cx<'_>, change: &RosterChange) {
+    pub(crate) fn push_roster(
+        &self,
+        cx: &mut Cx<'_>,
+        change: &RosterChange,
+        sessions: &[SessionId],
+    ) {
         let RosterChange {
-            user,
             contact,
             item,
             version,
+            ..
         } = change;
         let content = match item {
             Some(item) => encode_push(item, *version),
             None => encode_removal(contact, *version),
         };
         let push = Stanza::iq(IqType::Set, format!("push{version}")).with_content(content);
-        for id in self.sessions.interested(user) {
-            if let Some(session) = self.sessions.session(id) {
-                cx.deliver([id], &push.clone().with_to(session.jid.clone()));
+        for id in sessions {
+            if let Some(session) = self.sessions.session(*id) {
+                cx.deliver([*id], &push.clone().with_to(session.jid.clone()));
             }
         }
     }
@@ -196,19 +226,6 @@ impl Serving {
             | SubscriptionStanza::Unsubscribed => self.sessions.interested(user),
         };
         cx.deliver(clients, stanza);
-    }
-
-    /// The operator removed the account: its data goes first, then its sessions.
-    pub(crate) fn remove_user(&mut self, cx: &mut Cx<'_>, user: BareJid) {
-        let state = cx.state;
-        let contacts = state.contacts(&user).map(|(contact, _)| contact);
-        let contact_slots = contacts
-            .filter_map(|contact| Some((contact.clone(), cx.world.slot_of(contact)?)))
-            .collect();
-        let change = UserChange::RemoveUser { contact_slots };
-        let purpose = Purpose::Removal { user: user.clone() };
-        self.proposals
-            .propose_in_any_case(cx, &user, change, purpose);
     }
 }
 

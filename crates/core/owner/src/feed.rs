@@ -87,7 +87,7 @@ impl Feeds {
         if said.is_empty() {
             return;
         }
-        let update = describe(session, sight);
+        let update = describe(cx.now, session, sight);
         for peer in said {
             self.say(cx, peer, update.clone());
         }
@@ -145,7 +145,8 @@ impl Feeds {
             };
             let mut left = portion;
             for session in sessions.after(at).take(portion) {
-                self.say(cx, peer, describe(session, sight));
+                let update = describe(cx.now, session, sight);
+                self.say(cx, peer, update);
                 at = Some(session.id);
                 left -= 1;
             }
@@ -174,7 +175,7 @@ impl Feeds {
     }
 }
 
-fn describe(session: &Session, sight: &Sight) -> WarmUpdate {
+fn describe(now: Instant, session: &Session, sight: &Sight) -> WarmUpdate {
     let WarmSession {
         jid,
         presence,
@@ -186,8 +187,12 @@ fn describe(session: &Session, sight: &Sight) -> WarmUpdate {
         jid,
         presence,
         interested,
-        expected,
+        expected_ms: expected.map(|until| millis(until.since(now))),
     }
+}
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// A session as a copy keeps it.
@@ -198,6 +203,9 @@ pub(crate) fn warm(session: &Session, sight: &Sight) -> WarmSession {
             .published_by(&session.jid, session.id)
             .map(|published| published.stanza.clone()),
         interested: session.interested,
-        expected: session.standing == Standing::Expected,
+        expected: match session.standing {
+            Standing::Expected { until } => Some(until),
+            Standing::Live | Standing::Presumed => None,
+        },
     }
 }

@@ -12,12 +12,16 @@ pub(crate) struct Grace {
 }
 
 impl Grace {
-    /// Expects a session back until then. One that is expected already keeps its first deadline:
-    /// being lost twice is no reason to wait longer.
-    pub(crate) fn start(&mut self, session: SessionId, until: Instant) {
-        if let Entry::Vacant(vacant) = self.until.entry(session) {
-            vacant.insert(until);
-            self.due.insert((until, session));
+    /// Expects a session back until then; returns until when it is expected. One that is expected
+    /// already keeps its first deadline: being lost twice is no reason to wait longer.
+    pub(crate) fn start(&mut self, session: SessionId, until: Instant) -> Instant {
+        match self.until.entry(session) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(until);
+                self.due.insert((until, session));
+                until
+            }
+            Entry::Occupied(first) => *first.get(),
         }
     }
 

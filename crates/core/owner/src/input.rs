@@ -2,14 +2,23 @@
 
 use muster_envelope::{ToOwner, ToPeer};
 use muster_slot::{SlotCommand, SlotState};
-use muster_types::{BareJid, Boot, Epoch, LogIndex, NodeId, SlotId, Timestamp};
+use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Which slot an account belongs to: a snapshot of the control log's state.
+/// What a replica asks of the control log's state: a snapshot of its accounts and settings.
 pub trait Accounts {
     /// The slot of a user; `None` when there is no such account here.
     fn slot_of(&self, user: &BareJid) -> Option<SlotId>;
+
+    /// Whether logins of a user are refused.
+    fn is_disabled(&self, user: &BareJid) -> bool;
+
+    /// The users of a slot whose accounts were removed and whose data is to go.
+    fn removals(&self, slot: SlotId) -> Vec<BareJid>;
+
+    /// Which clients get a message to the bare JID.
+    fn fork(&self) -> Fork;
 }
 
 /// A shared snapshot of the accounts.
@@ -70,9 +79,9 @@ pub enum Input {
         /// What is said.
         body: Body,
     },
-    /// The operator removed the account: drop the user's data and end the user's sessions. Means
-    /// nothing to a replica that does not serve, so the next owner has to be told as well.
-    RemoveUser(BareJid),
+    /// The operator disabled the account: the user's sessions end. The accounts that say so were
+    /// given before; whoever serves later looks there.
+    EndUser(BareJid),
 }
 
 /// The content of an envelope that concerns a replica.

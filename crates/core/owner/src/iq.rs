@@ -42,6 +42,10 @@ impl Query<'_> {
 
 impl Serving {
     /// An IQ from somebody to one of our users.
+    ///
+    /// DEVIATION: it reaches a client by its full JID also without shared presence (RFC 6121 §8.5.3.1
+    /// would have it refused), as with the other servers of the field; who knows a full JID got it
+    /// from the client.
     pub(crate) fn route_iq(
         &mut self,
         cx: &mut Cx<'_>,
@@ -119,11 +123,17 @@ impl Serving {
         }
     }
 
-    /// XEP-0054: everybody may read, the user may write.
+    /// XEP-0054: everybody may read, the user may write. To others an account without a vCard looks
+    /// like none at all (§3.1).
     fn vcard(&mut self, cx: &mut Cx<'_>, query: &Query<'_>, payload: &ElementRef<'_>) -> Progress {
         if !query.set {
             let Some(vcard) = cx.state.vcard(&query.user).map(<[u8]>::to_vec) else {
-                return query.refuse(cx, StanzaCondition::ItemNotFound);
+                let condition = if query.own {
+                    StanzaCondition::ItemNotFound
+                } else {
+                    StanzaCondition::ServiceUnavailable
+                };
+                return query.refuse(cx, condition);
             };
             return query.reply(cx, &query.iq.result_with(vcard));
         }
@@ -215,7 +225,7 @@ fn describe(cx: &mut Cx<'_>, query: &Query<'_>, to_anybody: bool) -> Progress {
     let asker = query.iq.from.as_ref().map(Jid::to_bare);
     let may_see = |asker: BareJid| may_see(cx, &query.user, &asker);
     let may_ask = to_anybody || query.own || asker.is_some_and(may_see);
-    match answer_account(query.iq, &[ns::VCARD]).filter(|_| may_ask) {
+    match answer_account(query.iq, &[ns::PRIVATE, ns::ROSTER, ns::VCARD]).filter(|_| may_ask) {
         Some(reply) => query.reply(cx, &reply),
         None => query.refuse(cx, StanzaCondition::ServiceUnavailable),
     }

@@ -12,11 +12,12 @@
 //! (its `Open` is proposed) or serves. Every answer that promises something is made from a
 //! committed entry, so "acknowledged" means "replicated".
 //!
-//! The serving side, by file: `bind` (sessions and grace), `publish`, `watch` and `sight`
+//! The serving side, by file: `bind` (sessions and grace), `removal` (users who may
+//! not be here any more), `publish`, `watch` and `sight`
 //! (presence), `subscription`, `roster_iq` and `iq` (what users ask), `message`, `route`, `fork`
 //! and `offline` (messages), `lane` and `proposal` (order and acknowledgement), `committed` (what
-//! follows from the log), `outbox` and `inbound` (between owners), `takeover`, `picture`, `feed`
-//! and `warm` (from one owner to the next).
+//! follows from the log), `outbox` and `inbound` (between owners), `takeover`, `picture`, `recent`,
+//! `feed` and `warm` (from one owner to the next).
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod bind;
@@ -38,6 +39,8 @@ mod output;
 mod picture;
 mod proposal;
 mod publish;
+mod recent;
+mod removal;
 mod replica;
 mod roster_iq;
 mod route;
@@ -50,7 +53,7 @@ mod warm;
 mod watch;
 mod world;
 
-pub use config::{Config, Fork};
+pub use config::Config;
 pub use input::{Accounts, AccountsView, Body, Input};
 pub use output::{Output, OwnerEvent};
 pub use replica::{Replica, SessionInfo};

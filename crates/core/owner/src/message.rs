@@ -1,6 +1,5 @@
 //! Messages to users of this slot.
 
-use crate::Fork;
 use crate::cx::Cx;
 use crate::offline::{has_body, is_worth_storing};
 use crate::proposal::Purpose;
@@ -9,7 +8,7 @@ use crate::route::{Address, Verdict, verdict};
 use crate::serving::{Progress, Serving};
 use muster_slot::UserChange;
 use muster_stanza::{MessageType, Stanza, StanzaCondition, StanzaError};
-use muster_types::{BareJid, Jid, SessionId};
+use muster_types::{BareJid, Fork, Jid, SessionId};
 
 impl Serving {
     pub(crate) fn route_message(
@@ -80,7 +79,7 @@ impl Serving {
         kind: MessageType,
         message: &Stanza,
     ) -> Vec<SessionId> {
-        match cx.config.fork {
+        match cx.world.fork() {
             Fork::Highest => {
                 let highest = self
                     .sight
@@ -118,7 +117,7 @@ impl Serving {
         let Ok(from) = from.try_as_full() else { return };
         let ours = || cx.world.slot_of(&from.to_bare()) == Some(cx.config.slot);
         let chat = message.message_type() == Some(MessageType::Chat) && has_body(message);
-        if cx.config.fork == Fork::UntilAnswered && chat && ours() {
+        if cx.world.fork() == Fork::UntilAnswered && chat && ours() {
             let resource = from.resource().to_owned();
             self.forks
                 .answered(cx.now, &from.to_bare(), resource, to.to_bare());

@@ -1,7 +1,7 @@
 //! Messages to users with and without clients, forking, and the offline store.
 
-use crate::Fork;
 use crate::testing::{A, B, Net, ONE};
+use muster_types::Fork;
 use muster_types::{Limits, SessionId};
 use std::time::Duration;
 
@@ -164,6 +164,7 @@ fn messages_wait_for_a_user_without_clients() {
             &format!("<message type='{kind}' to='alice@example.com'><body>{kind}</body></message>"),
         );
     }
+    net.send(bob, "<message type='chat' to='alice@example.com' id='r'><received xmlns='urn:xmpp:receipts' id='m'/></message>");
     let last = net.send(bob, "<message type='chat' to='alice@example.com'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>");
     assert_eq!(net.take(bob).len(), 1, "groupchat comes back");
     assert_eq!(net.confirmed[&bob], last);
@@ -177,7 +178,7 @@ fn messages_wait_for_a_user_without_clients() {
         .into_iter()
         .filter(|got| got.starts_with("<message"))
         .collect();
-    assert_eq!(got.len(), 2, "{got:?}");
+    assert_eq!(got.len(), 3, "chat, normal and the receipt: {got:?}");
     assert!(got[0].contains("<body>chat</body>") && got[1].contains("<body>normal</body>"));
     assert!(got[0].contains(
         "<delay xmlns='urn:xmpp:delay' from='example.com' stamp='1970-01-01T00:00:01.000Z'/>"
@@ -186,7 +187,7 @@ fn messages_wait_for_a_user_without_clients() {
     let alice = net.jid(silent).to_bare();
     assert_eq!(
         net.replica(ONE, A).state().offline_count(&alice),
-        2,
+        3,
         "they may not have arrived"
     );
     let second = net.bind(A, "alice@example.com/second");

@@ -27,12 +27,14 @@ pub(crate) struct Mailbox {
     handed: BTreeMap<BareJid, Handed>,
 }
 
-/// Whether a message is kept for a user without a client: one a person would want to read
-/// (XEP-0160 §3). A `chat` without a body is a notification of the moment.
+/// Whether a message is kept for a user without a client (XEP-0160 §3, RFC 6121 §8.5.2.2.1): all but
+/// a `chat` that holds nothing but a notification of the moment (XEP-0085).
 pub(crate) fn is_worth_storing(message: &Stanza, kind: MessageType) -> bool {
     match kind {
         MessageType::Normal => message.payload().is_some(),
-        MessageType::Chat => has_body(message),
+        MessageType::Chat => message
+            .children()
+            .any(|child| child.namespace() != ns::CHAT_STATES && !child.is("thread", ns::CLIENT)),
         MessageType::Groupchat | MessageType::Headline | MessageType::Error => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use muster_envelope::Envelope;
 use muster_slot::SlotCommand;
-use muster_types::{Epoch, FullJid, LogIndex, NodeId, SessionId, SlotId, Writes};
+use muster_types::{BareJid, Epoch, FullJid, LogIndex, NodeId, SessionId, SlotId, Writes};
 
 /// What a driver does for a [`Replica`](crate::Replica), in this order.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,10 +73,19 @@ pub enum OwnerEvent {
     SessionExpected {
         /// The session.
         session: SessionId,
+        /// Its address.
+        jid: FullJid,
     },
     /// A session has ended.
     SessionDown {
         /// The session.
         session: SessionId,
+        /// Its address.
+        jid: FullJid,
+    },
+    /// Nothing is left of a user whose account was removed: for the control log.
+    UserPurged {
+        /// The user.
+        user: BareJid,
     },
 }

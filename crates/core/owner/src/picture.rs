@@ -51,7 +51,7 @@ pub(crate) struct Picture {
 impl Picture {
     pub(crate) fn new(
         now: Instant,
-        grace: Duration,
+        grace_over: Instant,
         complete: bool,
         awaited: BTreeSet<NodeId>,
     ) -> Self {
@@ -60,11 +60,16 @@ impl Picture {
         };
         Self {
             phase,
-            grace_over: now + grace,
+            grace_over,
             complete,
             awaited,
             owed: BTreeMap::new(),
         }
+    }
+
+    /// When whoever is not known here has had the time to come back.
+    pub(crate) const fn grace_over(&self) -> Instant {
+        self.grace_over
     }
 
     /// Whether a client that is not known here has gone.
@@ -127,12 +132,14 @@ impl Serving {
         self.picture.phase = Phase::Partial {
             until: self.picture.grace_over.max(cx.now),
         };
+        let (live, expected) = self.sessions.counts();
         cx.event(OwnerEvent::Settled {
             slot: cx.config.slot,
-            live: self.sessions.count(Standing::Live),
-            expected: self.sessions.count(Standing::Expected),
+            live,
+            expected,
             missing,
         });
+        self.recent.clear();
         self.show_so_far(cx);
         self.go_on_all(cx);
     }

@@ -1,7 +1,7 @@
 //! Presence between users: subscriptions, who sees what, and sessions that come and go.
 
-use crate::OwnerEvent;
-use crate::testing::{A, B, Net};
+use crate::testing::{A, B, Net, ONE};
+use crate::{Input, OwnerEvent};
 use muster_envelope::{BindOutcome, ToOwner};
 use muster_types::{Boot, FullJid, Limits, ResourcePart, SessionId};
 use std::time::Duration;
@@ -268,10 +268,10 @@ fn a_node_that_is_lost_takes_its_clients_along_after_the_grace() {
     assert_eq!(net.take(alice), Vec::<String>::new());
     net.pass(GRACE + MOMENT);
     assert_eq!(net.take(alice), ["bob@example.com/b unavailable"]);
-    assert!(
-        net.events
-            .contains(&OwnerEvent::SessionDown { session: bob })
-    );
+    assert!(net.events.contains(&OwnerEvent::SessionDown {
+        session: bob,
+        jid: FullJid::new("bob@example.com/b").unwrap()
+    }));
 }
 
 #[test]
@@ -293,6 +293,58 @@ fn a_removed_user_is_gone_for_everybody() {
     );
     let roster = net.take(alice).join("");
     assert!(roster.contains("subscription='none'"), "{roster}");
+}
+
+#[test]
+fn a_removal_goes_on_under_the_next_owner_and_ends_once() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(A, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.log_stands = true;
+    net.remove_account("alice@example.com");
+    // The proposal dies with its owner.
+    net.kill(B);
+    net.input(ONE, A, Input::Close);
+    net.log_stands = false;
+    net.open(ONE, A);
+    let purged = OwnerEvent::UserPurged {
+        user: "alice@example.com".parse().unwrap(),
+    };
+    let times = net.events.iter().filter(|event| **event == purged).count();
+    assert_eq!(times, 1);
+    assert!(net.take(alice).contains(&"conflict".to_owned()));
+    assert!(
+        net.replica(ONE, A)
+            .state()
+            .roster(&"alice@example.com".parse().unwrap())
+            .is_none()
+    );
+}
+
+#[test]
+fn a_disabled_users_sessions_end_and_do_not_come_back() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.disable_account("alice@example.com");
+    assert!(net.take(alice).contains(&"conflict".to_owned()));
+    assert_eq!(net.take(bob), ["alice@example.com/a unavailable"]);
+    let again = net.bind(A, "alice@example.com/again");
+    assert_eq!(net.bound.get(&again), Some(&BindOutcome::NoAccount));
+}
+
+#[test]
+fn a_client_sees_its_own_unavailable() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    net.publish_unavailable(alice);
+    let seen = net.take(alice);
+    assert!(
+        seen.len() == 1 && seen[0].contains("unavailable"),
+        "{seen:?}"
+    );
 }
 
 #[test]

@@ -83,6 +83,11 @@ impl Serving {
         let shown = presentity.and_then(|presentity| presentity.publication(&session.resource()));
         let shown = shown.map(|publication| publication.session);
         self.retract(cx, &session.jid, stanza);
+        if shown.is_some() {
+            // Also to the resource that sent it (§4.5.2).
+            let own = stanza.clone().with_to(session.jid.to_bare());
+            cx.deliver([session.id], &own);
+        }
         match shown {
             Some(earlier) if earlier != session.id => self.end(cx, earlier),
             Some(_) | None => self
@@ -132,7 +137,7 @@ impl Serving {
     }
 
     /// Presence that another user directs at one of ours. Without subscription, but wanted by its
-    /// sender: it goes to the clients as it is (§4.6.3, §8.5.2.1.2, §8.5.3.1).
+    /// sender: it goes to the clients as it is (§4.6.4, §8.5.2.1.2, §8.5.3.1).
     pub(crate) fn directed_presence(
         &self,
         cx: &mut Cx<'_>,
@@ -165,7 +170,7 @@ impl Serving {
         let session = self
             .sessions
             .at(&jid.to_bare(), &jid.resource().to_owned())?;
-        (session.standing != crate::sessions::Standing::Expected).then_some(session.id)
+        (!session.standing.is_expected()).then_some(session.id)
     }
 }
 

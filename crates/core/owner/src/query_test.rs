@@ -20,8 +20,8 @@ fn queries_are_answered_or_refused() {
             "alice@example.com",
             "get",
             "<vCard xmlns='vcard-temp'/>",
-            "item-not-found",
-            "item-not-found",
+            "service-unavailable",
+            "service-unavailable",
         ),
         (
             "alice@example.com",

@@ -5,8 +5,9 @@ use crate::feed;
 use crate::fork::Forks;
 use crate::lane::Lanes;
 use crate::picture::Picture;
+use crate::recent::Recent;
 use crate::serving::Serving;
-use crate::sessions::{Sessions, Standing};
+use crate::sessions::Sessions;
 use crate::sight::Sight;
 use crate::warm::{WarmCopy, WarmSession};
 use crate::world::World;
@@ -37,6 +38,7 @@ pub struct Replica {
     state: SlotState,
     world: World,
     duty: Duty,
+    recent: Recent,
     origins: u64,
     out: VecDeque<Output>,
 }
@@ -64,6 +66,7 @@ impl Replica {
             state,
             world,
             duty: Duty::Following(WarmCopy::default()),
+            recent: Recent::default(),
             origins: 0,
             out,
         }
@@ -103,7 +106,7 @@ impl Replica {
                 .sight
                 .published_by(&session.jid, session.id)
                 .is_some(),
-            expected: session.standing == Standing::Expected,
+            expected: session.standing.is_expected(),
         };
         serving.sessions.all().map(info).collect()
     }
@@ -117,6 +120,7 @@ impl Replica {
             duty,
             origins,
             out,
+            ..
         } = self;
         if let Duty::Serving(serving) = duty {
             let epoch = serving.epoch;
@@ -172,6 +176,8 @@ impl Replica {
         for event in events {
             if let SlotEvent::Opened { epoch, node, boot } = event {
                 self.on_opened(now, epoch, node, boot);
+            } else if self.serving().is_none() {
+                self.recent.note(now, &event);
             } else {
                 self.serve(now, |serving, cx| serving.on_event(cx, event));
             }
@@ -187,7 +193,10 @@ impl Replica {
             Duty::Opening(copy) if ours => return self.begin(now, copy),
             // Opened twice by ourselves: everything starts anew, but nothing is unknown.
             Duty::Serving(serving) if ours => {
-                return self.begin(now, WarmCopy::handed_to_self(copied(&serving)));
+                return self.begin(
+                    now,
+                    WarmCopy::handed_to_self(copied(&serving), serving.picture.grace_over()),
+                );
             }
             Duty::Serving(serving) => {
                 let closed = OwnerEvent::Closed {
@@ -195,7 +204,9 @@ impl Replica {
                     epoch: serving.epoch,
                 };
                 self.out.push_back(Output::Event(closed));
-                Duty::Following(WarmCopy::of_former_owner(copied(&serving)))
+                let mut copy = left_by(&serving);
+                copy.outdate(epoch);
+                Duty::Following(copy)
             }
             Duty::Opening(mut copy) => {
                 copy.outdate(epoch);
@@ -226,11 +237,13 @@ impl Replica {
             feeds: Default::default(),
             picture: Picture::new(
                 now,
-                limits.grace,
+                copy.grace_over().unwrap_or(now + limits.grace),
                 copy.is_complete(),
                 self.world.alive.clone(),
             ),
             late_binds: Default::default(),
+            removals: Default::default(),
+            recent: std::mem::take(&mut self.recent),
         });
         let Self {
             config,
@@ -281,7 +294,7 @@ impl Replica {
         let duty = std::mem::replace(&mut self.duty, Duty::Following(WarmCopy::default()));
         self.duty = Duty::Following(match duty {
             Duty::Following(copy) | Duty::Opening(copy) => copy,
-            Duty::Serving(serving) => WarmCopy::of_former_owner(copied(&serving)),
+            Duty::Serving(serving) => left_by(&serving),
         });
     }
 
@@ -297,7 +310,7 @@ impl Replica {
                 copy.outdate(epoch);
                 copy
             }
-            Duty::Serving(serving) => WarmCopy::of_former_owner(copied(&serving)),
+            Duty::Serving(serving) => left_by(&serving),
         });
     }
 
@@ -357,6 +370,11 @@ impl Replica {
     }
 }
 
+/// What a former owner keeps of it.
+fn left_by(serving: &Serving) -> WarmCopy {
+    WarmCopy::of_former_owner(copied(serving), serving.picture.grace_over())
+}
+
 /// The soft state as a copy.
 fn copied(serving: &Serving) -> BTreeMap<SessionId, WarmSession> {
     let warm =
@@ -387,7 +405,7 @@ impl Machine for Replica {
             Input::Open => self.on_open(),
             Input::Close => self.on_close(now),
             Input::Envelope { from, epoch, body } => self.on_envelope(now, from, epoch, body),
-            Input::RemoveUser(user) => self.serve(now, |serving, cx| serving.remove_user(cx, user)),
+            Input::EndUser(user) => self.serve(now, |serving, cx| serving.end_user(cx, &user)),
         }
     }
 

@@ -34,7 +34,10 @@ pub(crate) enum Verdict {
 
 /// The rule for a message to an existing account; `takers` says whether a client of non-negative
 /// priority is here. Where the RFC leaves silence or an error to us, a message that a person may
-/// have written bounces. A client expected back counts as coming back under the bare JID.
+/// have written bounces.
+///
+/// DEVIATION: what is addressed to a client that is expected back goes to the user's other clients or
+/// the offline store (RFC 6121 §8.5.3 knows only clients that are here or not).
 pub(crate) const fn verdict(kind: MessageType, to: Address, takers: bool) -> Verdict {
     match (kind, to, takers) {
         (_, Address::Here, _) => Verdict::Addressed,
@@ -67,6 +70,7 @@ mod tests {
             (Here, true, [A, A, A, A, A]),
             (Nobody, false, [B, S, B, B, D]),
             (Nobody, true, [B, F, B, B, D]),
+            // Ours: the RFC has no such row.
             (Expected, false, [S, S, B, D, D]),
             (Expected, true, [F, F, B, E, D]),
         ] {

@@ -15,6 +15,8 @@ use crate::offline::Mailbox;
 use crate::outbox::Outbox;
 use crate::picture::Picture;
 use crate::proposal::Proposals;
+use crate::recent::Recent;
+use crate::removal::Removals;
 use crate::sessions::Sessions;
 use crate::sight::Sight;
 use muster_envelope::{ToNode, ToOwner};
@@ -37,6 +39,8 @@ pub(crate) struct Serving {
     pub(crate) feeds: Feeds,
     pub(crate) picture: Picture,
     pub(crate) late_binds: LateBinds,
+    pub(crate) removals: Removals,
+    pub(crate) recent: Recent,
 }
 
 /// How far a piece of work got.
@@ -61,7 +65,10 @@ impl Serving {
                 self.on_bind(cx, session, user, wanted.unwrap_or(generated));
             }
             ToOwner::Unbind { session, graceful } => self.on_unbind(cx, session, graceful),
-            ToOwner::Publish { session, presence } => self.on_publish(cx, session, presence),
+            ToOwner::Publish { session, presence } => {
+                self.on_publish(cx, session, presence);
+                cx.tell_node(session.node, ToNode::Published { session });
+            }
             ToOwner::Submit {
                 session,
                 serial,

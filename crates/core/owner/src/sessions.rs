@@ -1,6 +1,6 @@
 //! The table of sessions of the slot's users.
 
-use muster_types::{BareJid, FullJid, NodeId, ResourcePart, SessionId};
+use muster_types::{BareJid, FullJid, Instant, NodeId, ResourcePart, SessionId};
 use std::collections::BTreeMap;
 
 /// Where a client is.
@@ -10,8 +10,21 @@ pub(crate) enum Standing {
     Live,
     /// Known from the warm copy; its node is there but has not announced it yet.
     Presumed,
-    /// Its connection or its node was lost: it is expected back until the grace ends.
-    Expected,
+    /// Its connection or its node was lost: it is expected back.
+    Expected {
+        /// When the grace ends.
+        until: Instant,
+    },
+}
+
+impl Standing {
+    /// Whether the client was lost and is expected back.
+    pub(crate) const fn is_expected(self) -> bool {
+        match self {
+            Self::Expected { .. } => true,
+            Self::Live | Self::Presumed => false,
+        }
+    }
 }
 
 /// One bound client.
@@ -111,15 +124,20 @@ impl Sessions {
     pub(crate) fn interested(&self, user: &BareJid) -> Vec<SessionId> {
         let all = self
             .of_user(user)
-            .filter(|s| s.interested && s.standing != Standing::Expected);
+            .filter(|s| s.interested && !s.standing.is_expected());
         all.map(|s| s.id).collect()
     }
 
-    pub(crate) fn count(&self, standing: Standing) -> usize {
-        self.by_id
-            .values()
-            .filter(|session| session.standing == standing)
-            .count()
+    /// How many are here, and how many are expected back.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let of = |which: fn(Standing) -> bool| {
+            let sessions = self.by_id.values();
+            sessions.filter(|session| which(session.standing)).count()
+        };
+        (
+            of(|standing| standing == Standing::Live),
+            of(Standing::is_expected),
+        )
     }
 }
 

@@ -18,13 +18,14 @@ impl Serving {
         // Clients that were expected back come first, so that the ones that took their places win.
         let (expected, here): (Vec<_>, Vec<_>) = copy
             .into_sessions()
-            .partition(|(_, session)| session.expected);
+            .partition(|(_, session)| session.expected.is_some());
         for (id, warm) in expected.into_iter().chain(here) {
-            let may_live = !warm.expected && cx.world.may_live(id.node, id.boot);
-            let standing = if may_live {
-                Standing::Presumed
-            } else {
-                Standing::Expected
+            let standing = match warm.expected {
+                Some(until) => Standing::Expected { until },
+                None if cx.world.may_live(id.node, id.boot) => Standing::Presumed,
+                None => Standing::Expected {
+                    until: cx.now + cx.config.limits.grace,
+                },
             };
             let session = Session {
                 id,
@@ -32,7 +33,7 @@ impl Serving {
                 interested: warm.interested,
                 standing,
             };
-            self.restore(cx, session, warm.presence);
+            self.restore(session, warm.presence);
         }
         cx.out.push_back(Output::Broadcast(cx.opened()));
         cx.event(OwnerEvent::Opened {
@@ -43,11 +44,12 @@ impl Serving {
         });
         self.feeds.set_peers(cx, &self.sessions, &self.sight);
         self.outbox.open(cx);
+        self.remove_users(cx);
         self.settle_if_announced(cx);
     }
 
-    fn restore(&mut self, cx: &Cx<'_>, session: Session, presence: Option<Stanza>) {
-        let (id, expected) = (session.id, session.standing == Standing::Expected);
+    fn restore(&mut self, session: Session, presence: Option<Stanza>) {
+        let (id, expected) = (session.id, session.standing.is_expected());
         if let Some(stanza) = presence {
             let publication = Publication {
                 expected,
@@ -67,8 +69,8 @@ impl Serving {
             // Nobody sees it, so nobody waits for it.
             return;
         }
-        if expected {
-            self.grace.start(id, cx.now + cx.config.limits.grace);
+        if let Standing::Expected { until } = session.standing {
+            self.grace.start(id, until);
         }
         self.sessions.insert(session);
     }
@@ -108,6 +110,10 @@ impl Serving {
             interested,
         } = announced;
         let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        if cx.world.is_disabled(&user) {
+            cx.tell_node(id.node, ToNode::Replaced { session: id });
+            return;
+        }
         let holder = self
             .sessions
             .at(&user, &resource)
@@ -157,6 +163,7 @@ impl Serving {
             }
             (None, None) => self.feeds.update(cx, &self.sessions, &self.sight, id),
         }
+        self.tell_recent(cx, id, &user);
     }
 
     /// Sessions of the copy that their node (or, after the wait, any node) did not announce: their
@@ -177,7 +184,7 @@ impl Serving {
         let here = self
             .sessions
             .of_node(node)
-            .filter(|session| session.standing != Standing::Expected);
+            .filter(|session| !session.standing.is_expected());
         for id in here.map(|session| session.id).collect::<Vec<SessionId>>() {
             self.lose(cx, id);
         }
@@ -198,7 +205,7 @@ impl Serving {
         let earlier = self
             .sessions
             .of_node(node)
-            .filter(|session| session.id.boot != boot && session.standing != Standing::Expected);
+            .filter(|session| session.id.boot != boot && !session.standing.is_expected());
         for id in earlier
             .map(|session| session.id)
             .collect::<Vec<SessionId>>()

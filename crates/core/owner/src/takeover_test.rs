@@ -395,3 +395,66 @@ fn news_during_a_takeover_do_not_hide_what_was_there() {
     }
     let _ = (alice, phone);
 }
+
+#[test]
+fn a_new_owner_is_no_reason_to_wait_longer() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.kill(A);
+    net.open(ONE, B);
+    let half = GRACE / 2;
+    // The owner loses its lease for a moment; then a copy takes over from it.
+    net.pass(half);
+    net.input(ONE, B, Input::Close);
+    net.open(ONE, B);
+    net.start(A);
+    net.pass(half / 2);
+    net.open(ONE, A);
+    let gone = |net: &mut Net| {
+        let seen = net.take(bob);
+        seen.iter()
+            .filter(|seen| seen.ends_with("unavailable"))
+            .count()
+    };
+    assert_eq!(gone(&mut net), 0);
+    net.pass(half / 2 + MOMENT);
+    assert_eq!(gone(&mut net), 1);
+    net.pass(GRACE);
+    assert_eq!(gone(&mut net), 0);
+}
+
+#[test]
+fn what_the_old_owner_committed_and_did_not_tell_is_told_by_the_new_one() {
+    let (mut net, _, bob, _) = three();
+    // Carol is on the node that lives, her owner on the one that dies.
+    let carol = net.login(B, "carol@example.com/there");
+    net.send(
+        carol,
+        "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>",
+    );
+    net.take(carol);
+    net.lose = |envelope| matches!(envelope, Envelope::ToNode { .. });
+    net.send(carol, "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='dan@example.com' name='Dan'/></query></iq>");
+    assert_eq!(net.take(carol), Vec::<String>::new());
+    net.kill(A);
+    net.lose = |_| false;
+    net.open(ONE, B);
+    let told = net.take(carol).join("");
+    assert!(
+        told.contains("type='set'") && told.contains("name='Dan'"),
+        "{told}"
+    );
+    // Once: the next announcement finds nothing to tell.
+    net.input(ONE, B, Input::Close);
+    net.open(ONE, B);
+    assert!(!net.take(carol).join("").contains("Dan"));
+    assert_eq!(
+        net.take(bob)
+            .iter()
+            .filter(|seen| seen.contains("carol@example.com/there unavailable"))
+            .count(),
+        0
+    );
+}

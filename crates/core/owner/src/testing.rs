@@ -4,13 +4,13 @@
 mod client;
 mod router;
 
-use crate::{Accounts, Body, Config, Fork, Input, Output, OwnerEvent, Replica};
+use crate::{Accounts, Body, Config, Input, Output, OwnerEvent, Replica};
 use muster_envelope::{BindOutcome, Envelope};
 use muster_presence::Version;
 use muster_slot::{SlotCommand, SlotState};
 use muster_stanza::Stanza;
 use muster_types::{
-    BareJid, Boot, Epoch, FullJid, Instant, Limits, LogIndex, Machine, NodeId, ResourcePart,
+    BareJid, Boot, Epoch, Fork, FullJid, Instant, Limits, LogIndex, Machine, NodeId, ResourcePart,
     SessionId, SlotId, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,7 +25,11 @@ pub(crate) const TWO: SlotId = SlotId(2);
 /// `removed` nowhere.
 #[derive(Default, Clone)]
 struct Alphabet {
+    fork: Fork,
     removed: BTreeSet<BareJid>,
+    disabled: BTreeSet<BareJid>,
+    /// Removed, and the data is to go.
+    removals: BTreeSet<BareJid>,
 }
 
 impl Accounts for Alphabet {
@@ -33,6 +37,25 @@ impl Accounts for Alphabet {
         let first = user.node()?.as_str().bytes().next()?;
         (!self.removed.contains(user) && user.domain().as_str() == "example.com")
             .then_some(if first <= b'm' { ONE } else { TWO })
+    }
+
+    fn is_disabled(&self, user: &BareJid) -> bool {
+        self.disabled.contains(user)
+    }
+
+    fn removals(&self, slot: SlotId) -> Vec<BareJid> {
+        let all = Self {
+            removed: BTreeSet::new(),
+            ..Self::default()
+        };
+        let of = self.removals.iter();
+        of.filter(|user| all.slot_of(user) == Some(slot))
+            .cloned()
+            .collect()
+    }
+
+    fn fork(&self) -> Fork {
+        self.fork
     }
 }
 
@@ -79,7 +102,6 @@ pub(crate) struct Net {
     pub(crate) lose: fn(&Envelope) -> bool,
     /// Nodes that do not announce themselves to a new owner.
     pub(crate) silent: BTreeSet<NodeId>,
-    fork: Fork,
     accounts: Alphabet,
 }
 
@@ -108,8 +130,10 @@ impl Net {
             events: Vec::new(),
             lose: |_| false,
             silent: BTreeSet::new(),
-            fork,
-            accounts: Alphabet::default(),
+            accounts: Alphabet {
+                fork,
+                ..Alphabet::default()
+            },
         };
         net.start(A);
         net.start(B);
@@ -128,7 +152,6 @@ impl Net {
                 boot,
                 slot,
                 limits: Limits::default(),
-                fork: self.fork,
             };
             let mut replica = Replica::new(config, SlotState::new(Limits::default()));
             for (index, command) in self.logs[&slot].iter().enumerate() {

@@ -15,7 +15,9 @@ pub(crate) struct WarmSession {
     pub(crate) jid: FullJid,
     pub(crate) presence: Option<Stanza>,
     pub(crate) interested: bool,
-    pub(crate) expected: bool,
+    /// Until when its client is expected back, on this node's clock: a new owner is no reason to wait
+    /// longer. `None` while it is here.
+    pub(crate) expected: Option<Instant>,
 }
 
 /// Whom to ask to begin again.
@@ -34,24 +36,33 @@ pub(crate) struct WarmCopy {
     complete: bool,
     sessions: BTreeMap<SessionId, WarmSession>,
     asked: Option<Instant>,
+    /// Of a node that served last itself: when whoever is not known here has had the time to come
+    /// back.
+    grace_over: Option<Instant>,
 }
 
 impl WarmCopy {
     /// What an owner knew that has stopped serving. Good as a hint, but not complete: the next
     /// owner changes things.
-    pub(crate) fn of_former_owner(sessions: BTreeMap<SessionId, WarmSession>) -> Self {
+    pub(crate) fn of_former_owner(
+        sessions: BTreeMap<SessionId, WarmSession>,
+        grace_over: Instant,
+    ) -> Self {
         Self {
             sessions,
+            grace_over: Some(grace_over),
             ..Self::default()
         }
     }
 
     /// The same when it goes on serving under a new epoch.
-    pub(crate) fn handed_to_self(sessions: BTreeMap<SessionId, WarmSession>) -> Self {
+    pub(crate) fn handed_to_self(
+        sessions: BTreeMap<SessionId, WarmSession>,
+        grace_over: Instant,
+    ) -> Self {
         Self {
-            sessions,
             complete: true,
-            ..Self::default()
+            ..Self::of_former_owner(sessions, grace_over)
         }
     }
 
@@ -67,11 +78,7 @@ impl WarmCopy {
         if epoch < self.epoch {
             return None;
         }
-        if epoch > self.epoch {
-            self.epoch = epoch;
-            self.next = None;
-            self.complete = false;
-        }
+        self.outdate(epoch);
         let seq = match step {
             ToPeer::Begin { seq } => {
                 self.sessions.clear();
@@ -87,7 +94,7 @@ impl WarmCopy {
         }
         self.next = seq.checked_add(1);
         match step {
-            ToPeer::Update { update, .. } => self.update(*update),
+            ToPeer::Update { update, .. } => self.update(now, *update),
             ToPeer::Complete { .. } => self.complete = true,
             ToPeer::Begin { .. } | ToPeer::Resync => (),
         }
@@ -110,14 +117,14 @@ impl WarmCopy {
         })
     }
 
-    fn update(&mut self, update: WarmUpdate) {
+    fn update(&mut self, now: Instant, update: WarmUpdate) {
         match update {
             WarmUpdate::Session {
                 session,
                 jid,
                 presence,
                 interested,
-                expected,
+                expected_ms,
             } => {
                 self.sessions.insert(
                     session,
@@ -125,7 +132,7 @@ impl WarmCopy {
                         jid,
                         presence,
                         interested,
-                        expected,
+                        expected: expected_ms.map(|left| now + Duration::from_millis(left.into())),
                     },
                 );
             }
@@ -141,7 +148,14 @@ impl WarmCopy {
             self.epoch = epoch;
             self.next = None;
             self.complete = false;
+            self.grace_over = None;
         }
+    }
+
+    /// When whoever is not known here has had the time to come back, if nobody else has served since
+    /// this was first waited for.
+    pub(crate) const fn grace_over(&self) -> Option<Instant> {
+        self.grace_over
     }
 
     /// Whether nothing the owner said is missing.

@@ -23,7 +23,7 @@ fn update(seq: u64, serial: u64) -> ToPeer {
         jid,
         presence: None,
         interested: false,
-        expected: false,
+        expected_ms: None,
     };
     ToPeer::Update {
         seq,

@@ -1,7 +1,7 @@
 //! What a replica knows of the rest of the cluster.
 
 use crate::AccountsView;
-use muster_types::{BareJid, Boot, Epoch, NodeId, SlotId, Timestamp};
+use muster_types::{BareJid, Boot, Epoch, Fork, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts, nodes and owners as last heard of, and the wall clock.
@@ -18,6 +18,22 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
         self.accounts.as_ref()?.slot_of(user)
+    }
+
+    pub(crate) fn is_disabled(&self, user: &BareJid) -> bool {
+        let accounts = self.accounts.as_ref();
+        accounts.is_some_and(|accounts| accounts.is_disabled(user))
+    }
+
+    pub(crate) fn removals(&self, slot: SlotId) -> Vec<BareJid> {
+        let accounts = self.accounts.as_ref();
+        accounts.map_or_else(Vec::new, |accounts| accounts.removals(slot))
+    }
+
+    /// Which clients get a message to the bare JID.
+    pub(crate) fn fork(&self) -> Fork {
+        let accounts = self.accounts.as_ref();
+        accounts.map_or_else(Fork::default, |accounts| accounts.fork())
     }
 
     /// Notes a node's process start; true when it is another one than known.

@@ -111,31 +111,40 @@ impl Router {
         let (slot, was_available) = (session.slot, session.presence.is_some());
         let available = presence.presence_type() == Some(PresenceType::Available);
         session.presence = available.then(|| presence.clone());
-        match (was_available, available) {
-            (_, true) => {
-                self.tell_owner(
-                    slot,
-                    ToOwner::Publish {
-                        session: id,
-                        presence,
-                    },
-                );
-                if !was_available {
-                    self.became_available(id);
-                }
-            }
-            (true, false) => {
-                self.take_back_directed(now, id, &presence);
-                self.tell_owner(
-                    slot,
-                    ToOwner::Publish {
-                        session: id,
-                        presence,
-                    },
-                );
-                self.stop_watching_if_unavailable(id);
-            }
-            (false, false) => self.take_back_directed(now, id, &presence),
+        if !was_available && !available {
+            return self.take_back_directed(now, id, &presence);
+        }
+        let at_once = session.publishing.admit(presence.clone());
+        if !available {
+            self.take_back_directed(now, id, &presence);
+        }
+        if let Some(presence) = at_once {
+            self.say_presence(id, slot, presence);
+        }
+        if !available {
+            self.stop_watching_if_unavailable(id);
+        } else if !was_available {
+            self.became_available(id);
+        }
+    }
+
+    /// The owner has dealt with the last presence of a session: the newest that waits is next.
+    pub(crate) fn published(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let slot = session.slot;
+        if let Some(presence) = session.publishing.published() {
+            self.say_presence(id, slot, presence);
+        }
+    }
+
+    /// While nobody serves it is not said at all: a new owner is told the last state.
+    fn say_presence(&mut self, session: SessionId, slot: SlotId, presence: Stanza) {
+        if !self.tell_owner(slot, ToOwner::Publish { session, presence })
+            && let Some(session) = self.sessions.get_mut(&session)
+        {
+            session.publishing.finish();
         }
     }
 
@@ -274,9 +283,19 @@ impl Router {
             return;
         };
         session.stage = Stage::Leaving { jid, farewell };
+        let last_words = session.publishing.finish();
         session.answers = Default::default();
         session.drop_iqs();
         let (slot, user) = (session.slot, session.user.clone());
+        for presence in last_words {
+            self.tell_owner(
+                slot,
+                ToOwner::Publish {
+                    session: id,
+                    presence,
+                },
+            );
+        }
         self.stop_watching_if_unavailable(id);
         if let Some(known) = self.users.get_mut(&user) {
             known.sessions.remove(&id);

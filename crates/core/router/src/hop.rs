@@ -4,7 +4,7 @@
 //! | `to` | message | presence | iq get, set | iq result, error |
 //! |---|---|---|---|---|
 //! | none | own account | [`Hop::Publish`] | own account, or the host | dropped |
-//! | the domain | refused | dropped | the host | dropped |
+//! | the domain | refused | dropped (a request: refused) | the host | dropped |
 //! | own bare JID | own account | directed | own account | dropped |
 //! | an account here | its owner | directed, or own account | its owner | its owner (full JID) |
 //! | nobody here | refused | dropped | refused | dropped |
@@ -124,7 +124,7 @@ fn presence(
         PresenceType::Subscribe
         | PresenceType::Subscribed
         | PresenceType::Unsubscribe
-        | PresenceType::Unsubscribed => subscription(directory, user, to),
+        | PresenceType::Unsubscribed => subscription(directory, user, kind, to),
         PresenceType::Error => match target(directory, to) {
             Target::Account {
                 full: true, slot, ..
@@ -135,16 +135,26 @@ fn presence(
             | Target::Nobody
             | Target::Elsewhere => Hop::Ignore,
         },
-        // Servers probe, clients do not (RFC 6121 §4.3).
+        // DEVIATION: a client should not probe, and here it gets no answer (RFC 6121 §4.3.2 wants
+        // one): it is told of every change without asking.
         PresenceType::Probe => Hop::Ignore,
     }
 }
 
 /// The user's own roster changes first, so the owner of the user gets it (RFC 6121 §3).
-fn subscription(directory: &dyn Directory, user: &BareJid, to: Option<&Jid>) -> Hop {
+fn subscription(
+    directory: &dyn Directory,
+    user: &BareJid,
+    kind: PresenceType,
+    to: Option<&Jid>,
+) -> Hop {
     let contact_slot = match target(directory, to) {
         Target::Absent => return Hop::Refuse(StanzaCondition::BadRequest),
         Target::Elsewhere => return Hop::Refuse(StanzaCondition::RemoteServerNotFound),
+        // Nobody subscribes to a domain here; only a request wants an answer (RFC 6121 §3.1.2).
+        Target::Host { .. } if kind == PresenceType::Subscribe => {
+            return Hop::Refuse(StanzaCondition::ServiceUnavailable);
+        }
         Target::Host { .. } => return Hop::Ignore,
         // Everybody sees the own resources anyway (RFC 6121 §4.2.2).
         Target::Account { bare, .. } if bare == *user => return Hop::Ignore,

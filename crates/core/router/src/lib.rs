@@ -30,6 +30,7 @@ mod interest_test;
 mod lane;
 mod news;
 mod port;
+mod publishing;
 mod router;
 mod session;
 mod slots;

@@ -37,6 +37,7 @@ impl Router {
             ToNode::Bound { session, outcome } => self.bind_answered(slot, session, outcome),
             ToNode::Deliver { sessions, stanza } => self.deliver_all(now, &sessions, &stanza),
             ToNode::Confirm { session, serial } => self.confirmed(session, slot, serial),
+            ToNode::Published { session } => self.published(session),
             ToNode::Presence(batch) => {
                 let shows = self.interests.take(batch);
                 self.show(shows);
@@ -128,6 +129,7 @@ fn is_message(body: &ToNode) -> bool {
         ToNode::Deliver { stanza, .. } => stanza.is_message(),
         ToNode::Bound { .. }
         | ToNode::Confirm { .. }
+        | ToNode::Published { .. }
         | ToNode::Presence(_)
         | ToNode::Contacts { .. }
         | ToNode::Notice(_)

@@ -2,6 +2,7 @@
 
 use crate::answers::{Answers, Barrier};
 use crate::lane::{Lane, Manner, Pending};
+use crate::publishing::Publishing;
 use muster_envelope::AnnouncedSession;
 use muster_stanza::Stanza;
 use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId};
@@ -41,6 +42,7 @@ pub(crate) struct Session {
     pub(crate) directed: BTreeSet<Jid>,
     pub(crate) answers: Answers,
     pub(crate) paused: bool,
+    pub(crate) publishing: Publishing,
     lanes: BTreeMap<SlotId, Lane>,
 }
 
@@ -55,6 +57,7 @@ impl Session {
             directed: BTreeSet::new(),
             answers: Answers::default(),
             paused: false,
+            publishing: Publishing::default(),
             lanes: BTreeMap::new(),
         }
     }

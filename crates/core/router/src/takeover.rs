@@ -33,6 +33,10 @@ impl Router {
     /// Tells a new owner everything that concerns its slot: first who is here and who is watched,
     /// then what was sent and not confirmed, in order.
     pub(crate) fn resync(&mut self, slot: SlotId) {
+        // Part of the announcement.
+        for session in self.sessions.values_mut().filter(|s| s.slot == slot) {
+            session.publishing.finish();
+        }
         for part in self.announcement(slot) {
             self.tell_owner(slot, ToOwner::Announce(part));
         }

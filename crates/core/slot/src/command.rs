@@ -3,7 +3,9 @@
 
 use muster_roster::{RosterEdit, SubscriptionStanza};
 use muster_stanza::Stanza;
-use muster_types::{BareJid, Boot, Epoch, NodeId, Origin, SlotId, Timestamp};
+use muster_types::{
+    BareJid, Boot, Epoch, LoadError, NodeId, Origin, SlotId, Timestamp, decode_value, encode_value,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -53,6 +55,39 @@ pub enum SlotCommand {
         /// The last number it has committed.
         number: u64,
     },
+}
+
+/// Version of the encoding of entries.
+const VERSION: u8 = 1;
+
+/// Why an entry of the log cannot be read. It must not be passed over: the replica would differ from
+/// the others from then on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum EntryError {
+    /// A newer program wrote it.
+    #[error("an entry of version {0}, and this program knows {VERSION}: upgrade this node")]
+    NewerVersion(u8),
+    /// It is damaged.
+    #[error("a damaged entry")]
+    Damaged,
+}
+
+impl SlotCommand {
+    /// The bytes of the log's entry: one byte of version, then the command.
+    pub fn to_entry(&self) -> Vec<u8> {
+        encode_value(VERSION, self)
+    }
+
+    /// Reads an entry back.
+    ///
+    /// # Errors
+    /// [`EntryError`].
+    pub fn from_entry(entry: &[u8]) -> Result<Self, EntryError> {
+        decode_value(0, VERSION, entry).map_err(|error| match error {
+            LoadError::NewerVersion { version, .. } => EntryError::NewerVersion(version),
+            LoadError::Damaged { .. } | LoadError::UnknownTable { .. } => EntryError::Damaged,
+        })
+    }
 }
 
 /// A change of one user's data.
@@ -116,4 +151,28 @@ pub enum OutboxItem {
         /// The stanza as it is delivered: `from` and `to` are bare JIDs.
         stanza: Stanza,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_back_or_refused() {
+        let command = SlotCommand::Open {
+            node: NodeId(2),
+            boot: Boot(7),
+        };
+        let entry = command.to_entry();
+        assert_eq!(entry, [1, 0, 2, 7], "written by every release of version 1");
+        assert_eq!(SlotCommand::from_entry(&entry), Ok(command));
+        for (bytes, error) in [
+            (vec![2, 0, 2, 7], EntryError::NewerVersion(2)),
+            (vec![1, 0, 2], EntryError::Damaged),
+            (vec![0], EntryError::Damaged),
+            (vec![], EntryError::Damaged),
+        ] {
+            assert_eq!(SlotCommand::from_entry(&bytes), Err(error), "{bytes:?}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ fn friends() -> Pair {
 
 #[test]
 fn a_mutual_subscription_step_by_step() {
-    // RFC 6121 §3.1, §3.5
+    // RFC 6121 §3.1, Appendix A
     let mut pair = Pair::new();
     pair.juliet_sends(Subscribe);
     assert_eq!(pair.shown(), [("none", true), ("none", false)]);
@@ -309,7 +309,8 @@ fn nothing_is_applied_before_the_first_owner() {
 
 #[test]
 fn a_contact_without_a_slot_is_owed_nothing() {
-    // The user's own side changes all the same: RFC 6121 §3.1.2
+    // The user's own side changes all the same. §3.1.2 of RFC 6121 wants an error for a contact that
+    // does not exist, §8.5.1 silence: silence tells nobody which accounts there are.
     let mut home = Replica::opened();
     let stanza = presence(Subscribe, "juliet", "nobody");
     let contact = jid("nobody");

@@ -25,7 +25,7 @@ mod state;
 mod stored;
 mod user;
 
-pub use command::{OutboxItem, SlotCommand, UserChange};
+pub use command::{EntryError, OutboxItem, SlotCommand, UserChange};
 pub use event::{Refusal, SlotEvent};
 pub use origins::ORIGIN_WINDOW;
 pub use outbox::OUTBOX_ITEMS;

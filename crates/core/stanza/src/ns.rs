@@ -42,6 +42,8 @@ pub const VERSION: &str = "jabber:iq:version";
 pub const CAPS: &str = "http://jabber.org/protocol/caps";
 /// Offline messages, as a disco feature. XEP-0160.
 pub const OFFLINE: &str = "msgoffline";
+/// Chat state notifications. XEP-0085.
+pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 /// Ping. XEP-0199.
 pub const PING: &str = "urn:xmpp:ping";
 /// Entity time. XEP-0202.

@@ -18,6 +18,9 @@ pub enum Input {
     TlsEstablished(TlsFacts),
     /// Answers [`Output::LookUp`].
     Account(Lookup),
+    /// The account just asked for is served elsewhere, as `host:port`. Said before
+    /// [`Input::Account`]: who proves to be that user is sent there instead of being let in.
+    OtherHost(String),
     /// Answers [`Output::Bind`].
     Bound(BindAnswer),
     /// End the stream with this error: `system-shutdown`, `conflict`, `see-other-host` …
@@ -32,6 +35,7 @@ impl fmt::Debug for Input {
             Self::Unfinished(unfinished) => write!(f, "Unfinished({unfinished})"),
             Self::TlsEstablished(_) => f.write_str("TlsEstablished(***)"),
             Self::Account(lookup) => write!(f, "Account({lookup:?})"),
+            Self::OtherHost(host) => write!(f, "OtherHost({host})"),
             Self::Bound(answer) => write!(f, "Bound({answer:?})"),
             Self::End(error) => write!(f, "End({error})"),
         }

@@ -98,7 +98,19 @@ impl Draft {
         self.state.accounts.remove(&jid);
         self.writes
             .push(Table::Account.remove(jid.as_str().as_bytes()));
+        self.writes
+            .push(Table::Removal.put(jid.as_str().as_bytes(), &slot));
+        self.state.removals.insert(jid.clone(), slot);
         self.events.push(ControlEvent::AccountRemoved { jid, slot });
+        Ok(ControlOutcome::Done)
+    }
+
+    /// The owner of the slot says that nothing is left. Said twice it is still true.
+    pub(super) fn account_purged(&mut self, jid: &BareJid) -> Applied {
+        if self.state.removals.remove(jid).is_some() {
+            self.writes
+                .push(Table::Removal.remove(jid.as_str().as_bytes()));
+        }
         Ok(ControlOutcome::Done)
     }
 
@@ -147,6 +159,9 @@ enum Put {
 fn may_be_added(state: &ClusterState, jid: &BareJid) -> Result<(), RowRefusal> {
     if jid.node().is_none() {
         return Err(RowRefusal::NoUser { jid: jid.clone() });
+    }
+    if state.is_being_removed(jid) {
+        return Err(RowRefusal::BeingRemoved { jid: jid.clone() });
     }
     if !state.hosts(jid.domain().as_str()) {
         return Err(RowRefusal::UnknownDomain {

@@ -126,6 +126,7 @@ impl Draft {
             } => self.healthy(node, accrued, changes),
             C::AccountsPut { rows, update } => self.accounts_put(rows, update),
             C::AccountRemove { jid } => self.account_remove(jid),
+            C::AccountPurged { jid } => self.account_purged(&jid),
             C::AccountPassword { jid, verifiers } => self.account_password(jid, verifiers),
             C::AccountDisable { jid, disabled } => self.account_disable(jid, disabled),
             C::DomainAdd { domain } => self.domain_add(domain),

@@ -214,7 +214,8 @@ impl Draft {
             return Err(Refusal::HaOn { group: group.name });
         }
         if let Some(slot) = self.state.slot_of_home(id).map(|slot| slot.id) {
-            let accounts = self.state.slot_accounts(slot);
+            let held = self.state.removals(slot).count();
+            let accounts = self.state.slot_accounts(slot) + held as u64;
             if accounts > 0 {
                 return Err(Refusal::HasAccounts { node: id, accounts });
             }

@@ -1,6 +1,6 @@
 //! What tests do: clients that come, speak and go.
 
-use super::{Client, Net, ONE};
+use super::{A, B, Client, Net, ONE};
 use crate::{Accounts, Input};
 use muster_envelope::ToOwner;
 use muster_stanza::{Element, PresenceType, Stanza};
@@ -211,11 +211,19 @@ impl Net {
 
     pub(crate) fn remove_account(&mut self, user: &str) {
         let user = BareJid::new(user).unwrap();
-        let slot = self.accounts.slot_of(&user).unwrap();
         self.accounts.removed.insert(user.clone());
+        self.accounts.removals.insert(user);
         self.give_view();
-        let owner = self.owners[&slot].1;
-        self.input(slot, owner, Input::RemoveUser(user));
+    }
+
+    pub(crate) fn disable_account(&mut self, user: &str) {
+        let user = BareJid::new(user).unwrap();
+        let slot = self.accounts.slot_of(&user).unwrap();
+        self.accounts.disabled.insert(user.clone());
+        self.give_view();
+        for node in [A, B] {
+            self.input(slot, node, Input::EndUser(user.clone()));
+        }
     }
 
     /// Hides an account from the owners, as if their copy of the control log were behind.

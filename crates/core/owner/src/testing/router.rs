@@ -81,6 +81,7 @@ impl Net {
                 }
             }
             ToNode::Confirm { session, serial } => drop(self.confirmed.insert(session, serial)),
+            ToNode::Published { .. } => (),
             ToNode::Presence(batch) => self.show(at, batch),
             ToNode::Contacts { session, contacts } => {
                 let Some(client) = self.nodes[&at].clients.get(&session) else {

@@ -99,7 +99,12 @@ impl C2s {
         }
     }
 
+    /// The client is who it says. A misplaced one is sent on now: only to its own user is it told
+    /// where, and most clients follow before they have authenticated but not after.
     fn accept(&mut self, user: BareJid, data: &[u8]) {
+        if let Some(host) = self.other_host.take() {
+            return self.fail(StreamError::see_other_host(host));
+        }
         self.write(encode("success", data));
         self.claimed = None;
         self.user = Some(user.clone());
@@ -119,6 +124,7 @@ impl C2s {
         }
         self.write(out.finish());
         let account = self.claimed.take();
+        self.other_host = None;
         self.out.push_back(Output::AuthFailed {
             account,
             condition: failure.condition,

@@ -197,3 +197,28 @@ fn answers_that_nobody_asked_for_do_nothing() {
     );
     assert_eq!(script.send(PLAIN_ALICE).len(), 1);
 }
+
+#[test]
+fn a_misplaced_client_is_sent_on_once_it_has_proven_who_it_is() {
+    let host = || Input::OtherHost("b.example.com:5222".to_owned());
+    let mut script = Script::secure();
+    script.send(PLAIN_ALICE);
+    assert!(script.input(host()).is_empty());
+    let said = script.input(Input::Account(account()));
+    assert_eq!(
+        said[0],
+        "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>\
+         b.example.com:5222</see-other-host></stream:error>"
+    );
+    assert!(!said.iter().any(|what| what.contains("Authenticated")));
+
+    let mut script = Script::secure();
+    script.send(&auth("PLAIN", "AGFsaWNlAHdyb25n"));
+    script.input(host());
+    let said = script.input(Input::Account(account()));
+    assert_eq!(
+        said[0],
+        failure("not-authorized"),
+        "a wrong password learns nothing"
+    );
+}

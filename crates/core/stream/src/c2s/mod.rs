@@ -61,6 +61,8 @@ pub struct C2s {
     user: Option<BareJid>,
     /// Whom the running authentication is for.
     claimed: Option<BareJid>,
+    /// Where that user is sent instead of being let in here.
+    other_host: Option<String>,
     /// The language of stanzas that name none: the client's header said it.
     lang: Option<String>,
     /// Whether our header of the current stream is out.
@@ -110,6 +112,7 @@ impl C2s {
             domain: None,
             user: None,
             claimed: None,
+            other_host: None,
             lang: None,
             header_sent: false,
             auth_failures: 0,
@@ -230,6 +233,7 @@ impl Machine for C2s {
             Input::Unfinished(unfinished) => self.on_unfinished(now, unfinished),
             Input::TlsEstablished(facts) => self.on_tls(facts),
             Input::Account(lookup) => self.on_account(lookup),
+            Input::OtherHost(host) => self.other_host = Some(host),
             Input::Bound(answer) => self.on_bind_answer(answer),
         }
     }

@@ -12,7 +12,7 @@ use muster_owner::{Accounts, Body, Replica};
 use muster_router::{Directory, Router};
 use muster_slot::{SlotCommand, SlotState};
 use muster_types::{
-    BareJid, Boot, Epoch, Instant, Limits, LogIndex, Machine, NodeId, Replicated, SessionId,
+    BareJid, Boot, Epoch, Fork, Instant, Limits, LogIndex, Machine, NodeId, Replicated, SessionId,
     SlotId, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -91,6 +91,18 @@ struct View(Arc<ClusterState>);
 impl Accounts for View {
     fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
         self.0.account_slot(user)
+    }
+
+    fn is_disabled(&self, user: &BareJid) -> bool {
+        self.0.account(user).is_some_and(|account| account.disabled)
+    }
+
+    fn removals(&self, slot: SlotId) -> Vec<BareJid> {
+        self.0.removals(slot).cloned().collect()
+    }
+
+    fn fork(&self) -> Fork {
+        self.0.settings().fork
     }
 }
 
@@ -462,12 +474,10 @@ impl Node {
 }
 
 fn owner_config(node: NodeId, boot: Boot, slot: SlotId, limits: &Limits) -> muster_owner::Config {
-    let fork = muster_owner::Fork::default();
     muster_owner::Config {
         node,
         boot,
         slot,
         limits: limits.clone(),
-        fork,
     }
 }
