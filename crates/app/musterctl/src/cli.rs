@@ -22,10 +22,10 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Which node to ask.
+/// Which nodes to ask.
 #[derive(Args, Clone)]
 pub(crate) struct Target {
-    /// A node: unix:PATH or host:port. Several are tried in order.
+    /// A node: unix:PATH or host:port. Several are tried in order; `watch` and `get sessions` ask all.
     #[arg(
         long = "address",
         short = 'a',
@@ -85,11 +85,12 @@ pub(crate) enum Command {
     /// Settings of the whole cluster.
     #[command(subcommand)]
     Settings(Settings),
-    /// Prints events as they happen, until Ctrl-C.
+    /// Prints events as they happen, until Ctrl-C: what the cluster decides, and the sessions on the
+    /// nodes asked. Name every node with --address to see all.
     Watch,
     /// The cluster on one screen, and whether a failure now would be survived.
     Status,
-    /// DNS records by which clients find the cluster.
+    /// DNS records by which clients find the cluster, and other servers that they cannot.
     #[command(subcommand)]
     Dns(Dns),
     /// Prints a completion script.
@@ -347,7 +348,7 @@ pub(crate) enum Settings {
 pub(crate) enum Dns {
     /// Prints the records for a zone file.
     Records,
-    /// Looks the records up and says what is wrong.
+    /// Looks the records up and says what is wrong; exit code 1 if something is.
     Check {
         /// The DNS server to ask, host address and port; without it the host's own.
         #[arg(long, alias = "server", value_name = "IP:PORT")]

@@ -63,17 +63,27 @@ impl Connector {
         })
     }
 
+    /// The addresses to try, in order.
+    pub(crate) fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Whether the user has named them.
+    pub(crate) fn is_given(&self) -> bool {
+        self.given
+    }
+
     /// The first node that can change the cluster, else the first that answers.
     pub(crate) async fn client(&self) -> Result<Client, Failure> {
         let mut tried = Vec::new();
         let mut without_quorum = None;
-        for address in &self.addresses {
+        for (at, address) in self.addresses.iter().enumerate() {
             match self.reach(address).await {
                 Ok(reached) if reached.hello.control_quorum || self.addresses.len() == 1 => {
                     return Ok(reached.client);
                 }
                 Ok(reached) => without_quorum = without_quorum.or(Some(reached.client)),
-                Err(cause) => tried.push((address, cause)),
+                Err(cause) => tried.push((at, cause)),
             }
         }
         without_quorum.ok_or_else(|| self.nobody(&tried))
@@ -82,10 +92,10 @@ impl Connector {
     /// The first node that answers, whatever it can do: for what concerns that node alone.
     pub(crate) async fn first(&self) -> Result<Client, Failure> {
         let mut tried = Vec::new();
-        for address in &self.addresses {
+        for (at, address) in self.addresses.iter().enumerate() {
             match self.reach(address).await {
                 Ok(reached) => return Ok(reached.client),
-                Err(cause) => tried.push((address, cause)),
+                Err(cause) => tried.push((at, cause)),
             }
         }
         Err(self.nobody(&tried))
@@ -94,10 +104,10 @@ impl Connector {
     /// Every node that answers, and why the others do not.
     pub(crate) async fn all(&self) -> Result<(Vec<Reached>, Vec<String>), Failure> {
         let (mut reached, mut tried) = (Vec::new(), Vec::new());
-        for address in &self.addresses {
+        for (at, address) in self.addresses.iter().enumerate() {
             match self.reach(address).await {
                 Ok(node) => reached.push(node),
-                Err(cause) => tried.push((address, cause)),
+                Err(cause) => tried.push((at, cause)),
             }
         }
         if reached.is_empty() {
@@ -105,20 +115,28 @@ impl Connector {
         }
         let words = tried
             .iter()
-            .map(|(address, cause)| format!("{address}: {cause}"));
+            .map(|(at, cause)| format!("{}: {cause}", self.addresses[*at]));
         // That there is nothing at a default address means nothing.
         let silent = words.filter(|_| self.given).collect();
         Ok((reached, silent))
     }
 
-    async fn reach(&self, address: &Address) -> Result<Reached, String> {
+    /// Asks who is at an address; the failure is why nobody is.
+    pub(crate) async fn reach(&self, address: &Address) -> Result<Reached, String> {
         let connecting = tokio::time::timeout(ANSWER, self.connect(address)).await;
         let silent = || "no answer within 2 s: the node is paused, or a firewall is in between";
         let mut client = connecting.map_err(|_| silent())??;
         let hello = tokio::time::timeout(ANSWER, client.hello(HelloRequest {})).await;
-        let hello = hello
-            .map_err(|_| silent())?
-            .map_err(|status| cause(&status))?;
+        let hello = hello.map_err(|_| silent())?.map_err(|status| {
+            let cause = cause(&status);
+            match address {
+                // Said of a node that runs, this is about the certificate.
+                Address::Tcp { .. } if status.source().is_some() => {
+                    format!("{cause}; is the certificate an operator's of this cluster?")
+                }
+                Address::Tcp { .. } | Address::Unix(_) => cause,
+            }
+        })?;
         Ok(Reached {
             client,
             hello: hello.into_inner(),
@@ -149,10 +167,11 @@ impl Connector {
             .map_err(|error| format!("no TLS: {error}"))
     }
 
-    fn nobody(&self, tried: &[(&Address, String)]) -> Failure {
+    /// None of the addresses answers, by their places.
+    pub(crate) fn nobody(&self, tried: &[(usize, String)]) -> Failure {
         let mut text = "no node can be reached. Tried:\n".to_owned();
-        for (address, cause) in tried {
-            text += &format!("  {address}: {cause}\n");
+        for (at, cause) in tried {
+            text += &format!("  {}: {cause}\n", self.addresses[*at]);
         }
         text += if self.given {
             "Next: start a node with `musterd run FILE`, or name one that runs with --address"
@@ -192,7 +211,7 @@ fn in_words(error: &io::Error) -> String {
 
 /// What the node said, or why the connection broke: with TLS 1.3 a certificate is refused only after
 /// the handshake, and the reason is the innermost one.
-fn cause(status: &Status) -> String {
+pub(crate) fn cause(status: &Status) -> String {
     let mut innermost: &dyn Error = match status.source() {
         Some(source) => source,
         None => return status.message().to_owned(),
@@ -226,7 +245,7 @@ async fn client_over(stream: Stream) -> Result<Client, String> {
 fn once<S, U>(stream: S) -> impl FnMut(U) -> std::future::Ready<io::Result<TokioIo<S>>> {
     let mut stream = Some(stream);
     move |_| {
-        let gone = || io::Error::new(io::ErrorKind::NotConnected, "the connection broke");
+        let gone = || io::Error::new(io::ErrorKind::NotConnected, "the node closed it");
         std::future::ready(stream.take().map(TokioIo::new).ok_or_else(gone))
     }
 }
@@ -258,3 +277,6 @@ fn read(path: &PathBuf) -> Result<String, Failure> {
 #[cfg(test)]
 #[path = "connect_test.rs"]
 mod connect_test;
+#[cfg(test)]
+#[path = "remote_test.rs"]
+mod remote_test;

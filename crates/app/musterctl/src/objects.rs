@@ -126,7 +126,7 @@ pub(crate) const SESSION: &[Column] = &[
     ("NODE", "node"),
     ("ADDRESS", "address"),
     ("TLS", "tls"),
-    ("AGE", "age_seconds"),
+    ("AGE", "since"),
 ];
 
 /// A session.
@@ -136,7 +136,7 @@ pub(crate) fn session(session: &proto::Session) -> Value {
         "node": session.node,
         "address": session.address,
         "tls": session.tls,
-        "age_seconds": session.age_seconds,
+        "since": session.since,
     })
 }
 
@@ -163,6 +163,7 @@ pub(crate) fn event(event: &proto::Event) -> Value {
         "kind": event.kind,
         "text": event.text,
         "fields": event.fields,
+        "local": event.local,
     })
 }
 

@@ -5,19 +5,21 @@ const COLUMNS: &[Column] = &[
     ("NAME", "name"),
     ("UP", "reachable"),
     ("SERVED BY", "owner"),
-    ("AGE", "age_seconds"),
+    ("AGE", "since"),
 ];
 
 fn nodes() -> Answer {
-    let a = json!({"name": "a", "reachable": true, "owner": null, "age_seconds": 65});
-    let b = json!({"name": "berlin", "reachable": false, "owner": "a", "age_seconds": 0});
+    // A moment that has not come yet: its age is none.
+    let soon = "9999-01-01T00:00:00.000Z";
+    let a = json!({"name": "a", "reachable": true, "owner": null, "since": ""});
+    let b = json!({"name": "berlin", "reachable": false, "owner": "a", "since": soon});
     Answer::list(COLUMNS, vec![a, b])
 }
 
 #[test]
 fn a_table_is_aligned() {
     let expected = "NAME    UP   SERVED BY  AGE\n\
-                    a       yes  -          1m5s\n\
+                    a       yes  -          -\n\
                     berlin  no   a          0s\n";
     assert_eq!(nodes().format(Format::Table), expected);
 }

@@ -61,9 +61,6 @@ fn cell(header: &str, value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-        Value::Number(number) if header == "AGE" => number
-            .as_u64()
-            .map_or_else(|| number.to_string(), time::age),
         Value::Number(number) => number.to_string(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
         Value::String(text) if header == "AGE" => time::since(text).unwrap_or_else(|| text.clone()),

@@ -10,7 +10,7 @@ pub(crate) fn since(text: &str) -> Option<String> {
 }
 
 /// An age in its two largest units.
-pub(crate) fn age(seconds: u64) -> String {
+fn age(seconds: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
     let first = UNITS
         .iter()

@@ -1,23 +1,24 @@
 //! What the admin service sees of this node, before it is in a cluster and after.
 
+mod events;
+mod words;
+
 use crate::config::Config;
 use crate::control::{self, Failure};
 use crate::identity::Pki;
 use crate::links;
-use crate::node::{Node, NodeEvent};
+use crate::membership::wanted_slots;
+use crate::node::Node;
 use crate::shared::wall;
 use futures_util::future::BoxFuture;
 use muster_admin::{
-    AdminEvent, Backend, EventKind, LiveView, OperatorCertificate, ProposeFailure, SessionInfo,
-    SlotView,
+    AdminEvent, Backend, LiveView, OperatorCertificate, ProposeFailure, SessionInfo, SlotView,
 };
-use muster_cluster::{ClusterState, ControlCommand, ControlEvent, ControlOutcome, Role, TokenHash};
-use muster_ha::HaEvent;
+use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
 use muster_link::JoinToken;
-use muster_owner::OwnerEvent;
+use muster_store::DataFolder;
 use muster_telemetry::{gauge, metrics};
 use muster_types::{DomainPart, NodeId, SlotId, Timestamp};
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -60,7 +61,11 @@ impl NodeBackend {
     /// From here on there is a node to speak of.
     pub(crate) fn started(&self, node: &Arc<Node>) {
         if self.node.set(Arc::clone(node)).is_ok() {
-            tokio::spawn(translate(node.events.subscribe(), self.events.clone()));
+            tokio::spawn(events::translate(
+                Arc::clone(&node.shared),
+                node.events.subscribe(),
+                self.events.clone(),
+            ));
         }
     }
 
@@ -78,18 +83,30 @@ impl NodeBackend {
     /// Why the node cannot serve now; empty when it can.
     pub(crate) fn not_ready(&self) -> Vec<String> {
         let Some(node) = self.node.get() else {
-            return vec![NO_CLUSTER.to_owned()];
+            return vec![self.not_started().to_owned()];
         };
-        let mut reasons = Vec::new();
-        if node.control.status().borrow().leader.is_none() {
-            reasons.push("nobody is known to lead the control log".to_owned());
+        if node.is_stopping() {
+            return vec!["the node is stopping".to_owned()];
         }
-        for slot in node.shared.all_slots() {
-            if slot.group.status().borrow().leader.is_none() {
-                reasons.push(format!("nobody is known to lead slot {}", slot.slot));
-            }
+        let closed = node.clients.as_ref().and_then(|clients| clients.closed());
+        let mut reasons: Vec<_> = closed.map(str::to_owned).into_iter().collect();
+        if !node.control.is_led() {
+            reasons.push("no leader of the control log is heard".to_owned());
+        }
+        if !node.shared.reaches_quorum() {
+            reasons.push("no quorum of the control log is reached".to_owned());
+        }
+        for slot in wanted_slots(&node.shared.cluster_state(), node.shared.node) {
+            reasons.extend(not_led(node, slot));
         }
         reasons
+    }
+
+    fn not_started(&self) -> &'static str {
+        match DataFolder::peek(&self.config.data_dir) {
+            Ok(None) => NO_CLUSTER,
+            Ok(Some(_)) | Err(_) => "the node is starting",
+        }
     }
 
     /// Brings the gauges up to date.
@@ -125,6 +142,15 @@ impl NodeBackend {
     fn authority(&self) -> anyhow::Result<muster_link::ClusterCa> {
         let dir = &self.config.data_dir;
         Pki::load(dir)?.authority(dir)
+    }
+}
+
+/// Why a slot that this node keeps a replica of could not be served.
+fn not_led(node: &Node, slot: SlotId) -> Option<String> {
+    match node.shared.slot(slot) {
+        None => Some(format!("the replica of slot {slot} is missing")),
+        Some(replica) if replica.group.is_led() => None,
+        Some(_) => Some(format!("no leader of slot {slot} is heard")),
     }
 }
 
@@ -241,7 +267,7 @@ impl Backend for NodeBackend {
             jid: session.jid.to_string(),
             address: session.address.to_string(),
             tls: session.tls,
-            age: now.since(session.since),
+            since: earlier(now.since(session.since)),
         };
         sessions.into_iter().map(show).collect()
     }
@@ -258,7 +284,10 @@ impl Backend for NodeBackend {
             if own.leading {
                 return Some(own);
             }
-            let leader = node.shared.slot(slot)?.group.status().borrow().leader?;
+            let replica = node.shared.slot(slot);
+            let led = replica.and_then(|replica| replica.group.status().borrow().leader);
+            // A node without a replica knows only who serves, and that one leads too.
+            let leader = led.or_else(|| own.owner.map(|(node, _)| node))?;
             let (applied, last_log, matched) =
                 links::ask_progress(&node.shared, leader, slot).await?;
             Some(SlotView {
@@ -272,9 +301,16 @@ impl Backend for NodeBackend {
     }
 }
 
+/// The time of day this long ago.
+fn earlier(age: Duration) -> Timestamp {
+    let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    Timestamp(wall().0.saturating_sub(age))
+}
+
 fn live(node: &Node) -> LiveView {
     let shared = &node.shared;
     let control = node.control.status().borrow().clone();
+    let is_led = node.control.is_led();
     let heard = shared
         .links
         .get()
@@ -305,195 +341,8 @@ fn live(node: &Node) -> LiveView {
             .into_iter()
             .filter_map(|peer| Some((peer.node, millis(peer.last_heard?))))
             .collect(),
-        control_leader: control.leader,
-        control_quorum: control.leader.is_some() && shared.reaches_quorum(),
+        control_leader: control.leader.filter(|_| is_led),
+        control_quorum: is_led && shared.reaches_quorum(),
         slots: slots.collect(),
-    }
-}
-
-/// The node's events as the API tells them.
-async fn translate(mut from: broadcast::Receiver<NodeEvent>, to: broadcast::Sender<AdminEvent>) {
-    loop {
-        match from.recv().await {
-            Ok(event) => {
-                if let Some((kind, text, fields)) = describe(&event) {
-                    let fields = fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-                    // Nobody may be watching.
-                    let _ = to.send(AdminEvent {
-                        at: wall(),
-                        kind,
-                        text,
-                        fields,
-                    });
-                }
-            }
-            Err(broadcast::error::RecvError::Lagged(_)) => {}
-            Err(broadcast::error::RecvError::Closed) => return,
-        }
-    }
-}
-
-type Description = (EventKind, String, BTreeMap<&'static str, String>);
-
-fn describe(event: &NodeEvent) -> Option<Description> {
-    match event {
-        NodeEvent::Decided(event) => describe_decision(event),
-        NodeEvent::Owner(event) => describe_owner(event),
-        NodeEvent::Ha(event) => describe_ha(event),
-    }
-}
-
-fn told<const N: usize>(
-    kind: EventKind,
-    text: String,
-    fields: [(&'static str, String); N],
-) -> Option<Description> {
-    Some((kind, text, BTreeMap::from(fields)))
-}
-
-fn describe_decision(event: &ControlEvent) -> Option<Description> {
-    match event {
-        ControlEvent::HaChanged { node, after, .. } => told(
-            EventKind::Node,
-            format!("{node} is {} ({})", after.state, after.reason),
-            [
-                ("node", node.to_string()),
-                ("state", after.state.to_string()),
-                ("reason", after.reason.to_string()),
-            ],
-        ),
-        ControlEvent::SlotOwned {
-            slot,
-            node,
-            epoch,
-            gap,
-        } => {
-            let gap_ms = gap.map_or_else(String::new, |gap| gap.as_millis().to_string());
-            told(
-                EventKind::Slot,
-                format!("{slot} is served by {node} since epoch {epoch}; gap {gap_ms} ms"),
-                [
-                    ("slot", slot.to_string()),
-                    ("node", node.to_string()),
-                    ("epoch", epoch.index().to_string()),
-                    ("gap_ms", gap_ms),
-                ],
-            )
-        }
-        ControlEvent::SlotDesired { slot, node, reason } => told(
-            EventKind::Slot,
-            format!("{slot} is to be served by {node} ({reason})"),
-            [("slot", slot.to_string()), ("node", node.to_string())],
-        ),
-        ControlEvent::GroupHa { group, on } => told(
-            EventKind::Group,
-            format!("HA of {group} is {}", if *on { "on" } else { "off" }),
-            [("group", group.to_string()), ("ha", on.to_string())],
-        ),
-        ControlEvent::NodeJoined(node) => told(
-            EventKind::Node,
-            format!("{node} joined"),
-            [("node", node.to_string())],
-        ),
-        ControlEvent::NodeRemoved(node) => told(
-            EventKind::Node,
-            format!("{node} removed"),
-            [("node", node.to_string())],
-        ),
-        ControlEvent::NodeReplaced { old, new } => told(
-            EventKind::Node,
-            format!("{new} took the place of {old}"),
-            [("old", old.to_string()), ("new", new.to_string())],
-        ),
-        ControlEvent::SettingsChanged => {
-            told(EventKind::Setting, "settings changed".to_owned(), [])
-        }
-        _ => None,
-    }
-}
-
-fn describe_owner(event: &OwnerEvent) -> Option<Description> {
-    match event {
-        OwnerEvent::SessionUp { session, jid } => told(
-            EventKind::Session,
-            format!("{jid} is here ({session})"),
-            [("session", session.to_string()), ("jid", jid.to_string())],
-        ),
-        OwnerEvent::SessionExpected { session } => told(
-            EventKind::Session,
-            format!("{session} is expected back"),
-            [("session", session.to_string())],
-        ),
-        OwnerEvent::SessionDown { session } => told(
-            EventKind::Session,
-            format!("{session} has ended"),
-            [("session", session.to_string())],
-        ),
-        OwnerEvent::Opened {
-            slot,
-            epoch,
-            warm,
-            sessions,
-        } => told(
-            EventKind::Slot,
-            format!("this node serves {slot} (epoch {epoch}, {sessions} sessions known)"),
-            [("slot", slot.to_string()), ("warm", warm.to_string())],
-        ),
-        OwnerEvent::Closed { slot, .. } => told(
-            EventKind::Slot,
-            format!("this node no longer serves {slot}"),
-            [("slot", slot.to_string())],
-        ),
-        OwnerEvent::Settled { .. } => None,
-    }
-}
-
-fn describe_ha(event: &HaEvent) -> Option<Description> {
-    match event {
-        HaEvent::Silent(node) => told(
-            EventKind::Node,
-            format!("{node} is silent"),
-            [("node", node.to_string())],
-        ),
-        HaEvent::Heard(node) => told(
-            EventKind::Node,
-            format!("{node} is heard"),
-            [("node", node.to_string())],
-        ),
-        HaEvent::Opened {
-            slot,
-            epoch,
-            why,
-            gap,
-            ..
-        } => told(
-            EventKind::Slot,
-            format!("{slot} opened ({why:?}) after {} ms", gap.as_millis()),
-            [
-                ("slot", slot.to_string()),
-                ("epoch", epoch.index().to_string()),
-                ("gap_ms", gap.as_millis().to_string()),
-            ],
-        ),
-        HaEvent::HandingOver { slot, to } => told(
-            EventKind::Slot,
-            format!("{slot} is handed to {to}"),
-            [("slot", slot.to_string()), ("to", to.to_string())],
-        ),
-        HaEvent::TransferFailed { slot, to } => told(
-            EventKind::Slot,
-            format!("handing {slot} to {to} failed; trying again"),
-            [("slot", slot.to_string())],
-        ),
-        HaEvent::MoveFailed { slot, to } => told(
-            EventKind::Slot,
-            format!("moving {slot} to {to} failed"),
-            [("slot", slot.to_string())],
-        ),
-        HaEvent::FallbackDue(node) => told(
-            EventKind::Node,
-            format!("{node} has been healthy long enough: its users go home"),
-            [("node", node.to_string())],
-        ),
     }
 }

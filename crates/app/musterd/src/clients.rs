@@ -1,17 +1,21 @@
 //! The client listeners, and what every connection shares.
 
-use crate::config::Certificate;
+mod refused;
+
+use crate::config::{C2s, Certificate, Misplaced};
 use crate::connection::Connection;
 use crate::router::FromClient;
 use crate::shared::Shared;
+use anyhow::Context;
 use muster_net::{CertificateFiles, Listener, ListenerConfig, TlsDomains};
 use muster_sasl::Decoy;
 use muster_stream::{C2sConfig, Security, Throttle, ThrottleConfig};
 use muster_types::{BareJid, DomainPart, FullJid, Instant, SessionId};
+use refused::Refusals;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -26,6 +30,9 @@ pub(crate) struct Clients {
     decoy: Decoy,
     throttle: Mutex<Throttle>,
     places: Arc<Semaphore>,
+    refusals: Refusals,
+    /// The listeners were opened; whether they still are says `stopping`.
+    opened: AtomicBool,
     serial: AtomicU64,
     sessions: Mutex<BTreeMap<SessionId, LiveSession>>,
 }
@@ -47,15 +54,16 @@ impl Clients {
         decoy: Decoy,
     ) -> anyhow::Result<Arc<Self>> {
         let c2s = &shared.config.c2s;
-        let files: Vec<_> = c2s.certificate.iter().map(CertificateFiles::from).collect();
         Ok(Arc::new(Self {
             shared: Arc::clone(shared),
-            tls: TlsDomains::load(&files)?,
+            tls: certificates(c2s)?,
             router,
             stopping,
             decoy,
             throttle: Mutex::new(Throttle::new(&ThrottleConfig::default())),
             places: Arc::new(Semaphore::new(c2s.clients_max)),
+            refusals: Refusals::default(),
+            opened: AtomicBool::new(false),
             serial: AtomicU64::new(0),
             sessions: Mutex::default(),
         }))
@@ -97,7 +105,19 @@ impl Clients {
                 tokio::spawn(Arc::clone(self).accept(listener));
             }
         }
+        self.opened.store(true, Ordering::Release);
         Ok(lines)
+    }
+
+    /// Why no clients are taken now; nothing while they are.
+    pub(crate) fn closed(&self) -> Option<&'static str> {
+        if !self.opened.load(Ordering::Acquire) {
+            Some("clients are not taken yet: this node catches up with the control log")
+        } else if *self.stopping.borrow() {
+            Some("clients were sent away: this node is cut off from the others")
+        } else {
+            None
+        }
     }
 
     async fn accept(self: Arc<Self>, listener: Listener) {
@@ -112,11 +132,11 @@ impl Clients {
         }
     }
 
-    /// A full node closes the connection at once: the client tries the next SRV record.
+    /// A full node turns clients away at once: they try the next SRV record.
     fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr, security: Security) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            tracing::warn!("a client was turned away: c2s.clients_max is reached");
-            return;
+            let now = self.shared.clock.now();
+            return self.refusals.refuse(stream, security, now);
         };
         let clients = Arc::clone(self);
         tokio::spawn(async move {
@@ -179,6 +199,26 @@ impl Clients {
             .succeeded(self.shared.clock.now(), address, account);
     }
 
+    /// Where a user's client belongs, if that is another node that is in contact and the operator
+    /// wants clients to be sent on. Between two owners a client belongs where it is.
+    pub(crate) fn other_host(&self, user: &BareJid, security: Security) -> Option<String> {
+        if self.shared.config.c2s.misplaced == Misplaced::Serve {
+            return None;
+        }
+        let state = self.shared.cluster_state();
+        let (owner, _) = self.shared.owner_of(state.account_slot(user)?)?;
+        if owner == self.shared.node || !self.shared.in_contact().contains(&owner) {
+            return None;
+        }
+        let addresses = &state.node(owner)?.addresses;
+        let advertised = match security {
+            Security::StartTls => addresses.c2s.first(),
+            Security::Direct => addresses.c2s_tls.first(),
+            Security::Plaintext => None,
+        };
+        advertised.filter(|address| is_reachable(address)).cloned()
+    }
+
     fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<SessionId, LiveSession>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,6 +246,22 @@ impl Clients {
     pub(crate) fn session_count(&self) -> usize {
         self.table().len()
     }
+}
+
+/// The certificates of all domains. An error names the option and the domain.
+pub(crate) fn certificates(c2s: &C2s) -> anyhow::Result<TlsDomains> {
+    let files: Vec<_> = c2s.certificate.iter().map(CertificateFiles::from).collect();
+    for one in &files {
+        TlsDomains::load(std::slice::from_ref(one))
+            .with_context(|| format!("c2s.certificate ({})", one.domain))?;
+    }
+    TlsDomains::load(&files).context("c2s.certificate")
+}
+
+/// Whether an address names a host, and not just every interface of one.
+fn is_reachable(address: &str) -> bool {
+    let listens: Result<SocketAddr, _> = address.parse();
+    listens.map_or(true, |address| !address.ip().is_unspecified())
 }
 
 /// The secret behind verifiers of accounts that do not exist: from the cluster's CA key, which all

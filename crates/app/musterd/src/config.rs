@@ -1,5 +1,7 @@
 //! The configuration file of a node: plain data, checked once, before anything is opened.
 
+mod check;
+
 use muster_raft::Timing;
 use muster_types::Limits;
 use serde::{Deserialize, Serialize};
@@ -55,7 +57,7 @@ pub(crate) enum Role {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Link {
-    /// Where other nodes connect. Default `0.0.0.0:7400`.
+    /// Where other nodes connect. Default `[::]:7400`, which is every address, IPv4 and IPv6.
     pub(crate) listen: SocketAddr,
     /// The address other nodes use, `host:port`. Default: `listen`, which must then be a real
     /// address.
@@ -65,7 +67,7 @@ pub(crate) struct Link {
 impl Default for Link {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 7400)),
+            listen: SocketAddr::from(([0u16; 8], 7400)),
             advertise: None,
         }
     }
@@ -85,9 +87,11 @@ pub(crate) struct C2s {
     pub(crate) advertise: Vec<String>,
     /// What DNS says for `listen_tls`, `host:port`. Default: `listen_tls`.
     pub(crate) advertise_tls: Vec<String>,
+    /// What becomes of a client whose user another node serves. Default `serve`.
+    pub(crate) misplaced: Misplaced,
     /// A certificate for each hosted domain.
     pub(crate) certificate: Vec<Certificate>,
-    /// The most clients at a time. Default 19,000. Needs a restart.
+    /// The most clients at a time, at most 1,000,000. Default 19,000. Needs a restart.
     pub(crate) clients_max: usize,
 }
 
@@ -105,10 +109,23 @@ impl Default for C2s {
             listen_plaintext: Vec::new(),
             advertise: Vec::new(),
             advertise_tls: Vec::new(),
+            misplaced: Misplaced::default(),
             certificate: Vec::new(),
             clients_max: 19_000,
         }
     }
+}
+
+/// What becomes of a client that logs in on another node than the one that serves its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Misplaced {
+    /// It stays: what its user gets comes over the link between the nodes.
+    #[default]
+    Serve,
+    /// It is sent to the first address that the user's node advertises, by `see-other-host`
+    /// (RFC 6120 §4.9.3.19). Some clients give up on it.
+    SeeOtherHost,
 }
 
 /// A domain's certificate.
@@ -136,11 +153,19 @@ pub(crate) struct Admin {
 }
 
 /// Health and metrics.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Http {
-    /// `/livez`, `/readyz`, `/metrics`, without authentication. Default none.
-    pub(crate) listen: Option<SocketAddr>,
+    /// `/livez`, `/readyz`, `/metrics`, without authentication. Default `127.0.0.1:7402`.
+    pub(crate) listen: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7402)),
+        }
+    }
 }
 
 /// Raft and leases, in milliseconds.
@@ -192,7 +217,7 @@ pub(crate) struct LimitsConfig {
     pub(crate) stanza_bytes: usize,
     /// Sessions of one user at a time. Default 20.
     pub(crate) sessions_per_user: usize,
-    /// How long a lost client is expected back, in seconds. Default 60.
+    /// How long a lost client is expected back, in seconds, at most a day. Default 60.
     pub(crate) grace_seconds: u64,
 }
 
@@ -218,9 +243,6 @@ impl LimitsConfig {
         }
     }
 }
-
-/// The largest stanza that fits into one message between nodes with room for its envelope.
-const STANZA_BYTES_MAX: usize = 1_000_000;
 
 /// Why a configuration was refused. Every text names the option.
 #[derive(Debug, thiserror::Error)]
@@ -266,8 +288,8 @@ impl Config {
             cause,
         })?;
         config.resolve(path.parent().unwrap_or_else(|| Path::new(".")));
-        config
-            .check()
+        check::witness(&text, config.role)
+            .and_then(|()| config.check())
             .map_err(|problem| ConfigError::Contradiction {
                 path: path.to_owned(),
                 problem,
@@ -287,68 +309,6 @@ impl Config {
         {
             *path = base.join(&*path);
         }
-    }
-
-    fn check(&self) -> Result<(), String> {
-        muster_cluster::check_name(&self.name).map_err(|e| format!("name: {e}"))?;
-        if self.link.advertise.is_none() && self.link.listen.ip().is_unspecified() {
-            return Err(format!(
-                "link.listen is {}, which other nodes cannot connect to: set link.advertise to \
-                 the address they use",
-                self.link.listen
-            ));
-        }
-        if let Some(open) = self
-            .c2s
-            .listen_plaintext
-            .iter()
-            .find(|a| !a.ip().is_loopback())
-        {
-            return Err(format!(
-                "c2s.listen_plaintext {open}: plaintext is for measuring on loopback only; use \
-                 c2s.listen"
-            ));
-        }
-        let has_listener = !self.c2s.listen.is_empty() || !self.c2s.listen_tls.is_empty();
-        match self.role {
-            Role::Serving if has_listener && self.c2s.certificate.is_empty() => {
-                return Err(
-                    "c2s has listeners but no certificate: add [[c2s.certificate]] with \
-                            domain, chain and key"
-                        .to_owned(),
-                );
-            }
-            Role::Serving => {}
-            Role::Witness if !self.c2s.certificate.is_empty() => {
-                return Err(
-                    "a witness serves no clients: remove [[c2s.certificate]], or set role \
-                            = \"serving\""
-                        .to_owned(),
-                );
-            }
-            Role::Witness => {}
-        }
-        let t = &self.timing;
-        if !(t.beat_ms * 2 < t.election_min_ms && t.election_min_ms < t.election_max_ms) {
-            return Err(format!(
-                "timing: beat_ms ({}) must be less than half of election_min_ms ({}), and that \
-                 less than election_max_ms ({})",
-                t.beat_ms, t.election_min_ms, t.election_max_ms
-            ));
-        }
-        if self.limits.stanza_bytes > STANZA_BYTES_MAX {
-            return Err(format!(
-                "limits.stanza_bytes is {}, links between nodes carry at most {STANZA_BYTES_MAX}",
-                self.limits.stanza_bytes
-            ));
-        }
-        if self.limits.stanza_bytes < 10_000 {
-            return Err(format!(
-                "limits.stanza_bytes is {}, at least 10000 must be taken (RFC 6120 §13.12)",
-                self.limits.stanza_bytes
-            ));
-        }
-        Ok(())
     }
 
     /// The unix socket of the admin service.

@@ -39,8 +39,62 @@ fn what_is_wrong_is_named_with_its_option() {
             "[c2s]\nlisten_plaintext = [\"0.0.0.0:5222\"]\n",
             "plaintext",
         ),
-        ("role = \"witness\"\n", "witness"),
+        (
+            "[c2s]\nmisplaced = \"see-other-host\"\n",
+            "c2s.advertise and c2s.advertise_tls",
+        ),
+        ("[c2s]\nmisplaced = \"away\"\n", "`see-other-host`"),
+        ("role = \"witness\"\n", "c2s.certificate: a witness"),
         ("role = \"master\"\n", "unknown variant `master`"),
+        ("[timing]\nbeat_ms = 0\n", "timing.beat_ms is 0"),
+        ("[timing]\nbeat_ms = 9223372036854775807\n", "beat_ms ("),
+        (
+            "[timing]\nelection_max_ms = 9000000000000000000\n",
+            "timing.election_max_ms",
+        ),
+        ("[c2s]\nclients_max = 0\n", "c2s.clients_max is 0"),
+        ("[c2s]\nclients_max = 1000001\n", "c2s.clients_max"),
+        (
+            "[limits]\nsessions_per_user = 0\n",
+            "limits.sessions_per_user",
+        ),
+        ("[limits]\ngrace_seconds = 86401\n", "limits.grace_seconds"),
+        (
+            "[c2s]\nlisten_tls = [\"0.0.0.0:5222\"]\n",
+            "c2s.listen_tls: 0.0.0.0:5222 is taken by c2s.listen",
+        ),
+        (
+            "[c2s]\nlisten = [\"127.0.0.1:5223\"]\n",
+            "c2s.listen_tls: 0.0.0.0:5223 is taken by c2s.listen (127.0.0.1:5223)",
+        ),
+        (
+            "[http]\nlisten = \"0.0.0.0:7400\"\n",
+            "http.listen: 0.0.0.0:7400 is taken by link.listen",
+        ),
+        (
+            "[admin]\nlisten = \"127.0.0.1:7402\"\n",
+            "http.listen: 127.0.0.1:7402 is taken by admin.listen",
+        ),
+        (
+            "[admin]\nadvertise = \"a.example\"\n",
+            "admin.advertise: \"a.example\" is not host:port",
+        ),
+        (
+            "[c2s]\nadvertise = [\"a.example:0\"]\n",
+            "c2s.advertise: \"a.example:0\"",
+        ),
+        (
+            "[c2s]\nadvertise_tls = [\"https://a.example:5223\"]\n",
+            "c2s.advertise_tls: ",
+        ),
+        (
+            "[[c2s.certificate]]\ndomain = \"Example.com\"\nchain = \"c\"\nkey = \"k\"\n",
+            "c2s.certificate (Example.com): this domain has two",
+        ),
+        (
+            "[[c2s.certificate]]\ndomain = \"a@b\"\nchain = \"c\"\nkey = \"k\"\n",
+            "c2s.certificate (a@b)",
+        ),
     ] {
         // Top-level keys go before the first table.
         let text = if change.starts_with('[') {
@@ -54,5 +108,60 @@ fn what_is_wrong_is_named_with_its_option() {
     let open = GOOD.replace("127.0.0.1:7400", "0.0.0.0:7400");
     assert!(load(&open).unwrap_err().contains("link.advertise"));
     let bare = GOOD.split("[[").next().unwrap();
-    assert!(load(bare).unwrap_err().contains("[[c2s.certificate]]"));
+    let plaintext =
+        "[c2s]\nlisten = []\nlisten_tls = []\nlisten_plaintext = [\"127.0.0.1:5222\"]\n";
+    for text in [bare, &format!("{bare}{plaintext}")] {
+        assert!(load(text).unwrap_err().contains("c2s.certificate: "));
+    }
+    let advertised = "advertise = \"[::1]\"\n[[c2s.certificate]]";
+    let advertised = GOOD.replace("[[c2s.certificate]]", advertised);
+    assert!(load(&advertised).unwrap_err().contains("link.advertise: "));
+}
+
+#[test]
+fn a_witness_has_no_options_for_clients_not_even_the_default_ones() {
+    let witness = GOOD.split("[[").next().unwrap();
+    let witness = format!("role = \"witness\"\n{witness}");
+    load(&witness).unwrap();
+    for (option, value) in [
+        ("listen", "[\"0.0.0.0:5222\", \"[::]:5222\"]"),
+        ("advertise", "[]"),
+        ("clients_max", "19000"),
+    ] {
+        let error = load(&format!("{witness}[c2s]\n{option} = {value}\n")).unwrap_err();
+        assert!(error.contains(&format!("c2s.{option}: ")), "{error}");
+    }
+}
+
+#[test]
+fn addresses_that_others_use_have_host_and_port() {
+    for address in [
+        "a.example:1",
+        "192.0.2.1:65535",
+        "[2001:db8::1]:7400",
+        "xn--a_b:80",
+    ] {
+        let text = format!("advertise = {address:?}\n[[c2s.certificate]]");
+        load(&GOOD.replace("[[c2s.certificate]]", &text)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_not_said_is_on_loopback_or_everywhere() {
+    let config = load(&GOOD.replace(
+        "[link]\nlisten = \"127.0.0.1:7400\"",
+        "[link]\nadvertise = \"a:1\"",
+    ))
+    .unwrap();
+    assert_eq!(config.link.listen.to_string(), "[::]:7400");
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:7402");
+    assert_eq!(config.admin.listen, None);
+}
+
+#[test]
+fn the_examples_for_operators_are_accepted() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../deploy");
+    for name in ["a.toml", "b.toml", "w.toml"] {
+        Config::load(&deploy.join(name)).unwrap();
+    }
 }

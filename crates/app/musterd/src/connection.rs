@@ -278,6 +278,10 @@ impl Connection {
                 Output::StartTls => self.start_tls = true,
                 Output::LookUp(account) => {
                     let lookup = self.look_up(&account);
+                    if let Some(host) = self.clients.other_host(&account, self.security) {
+                        self.stream
+                            .handle(self.clients.shared.clock.now(), Input::OtherHost(host));
+                    }
                     self.stream
                         .handle(self.clients.shared.clock.now(), Input::Account(lookup));
                 }
@@ -324,7 +328,12 @@ impl Connection {
                     }))
                     .await;
                 }
-                Output::Close(end) => self.closing = Some(end),
+                Output::Close(end) => {
+                    if end.condition() == Some(StreamCondition::SeeOtherHost) {
+                        counter!(metrics::LOGINS, "outcome" => "redirected").increment(1);
+                    }
+                    self.closing = Some(end);
+                }
             }
         }
     }

@@ -163,12 +163,8 @@ fn role(shared: &Shared, handle: &SlotHandle, status: &Status) -> SlotRole {
 pub(crate) async fn watch_control(shared: Arc<Shared>, control: Group, inbox: mpsc::Sender<Input>) {
     let mut state = shared.state.subscribe();
     let mut status = control.status();
-    // Who led before a restart stands in the stored vote: it counts once it is in contact.
-    let live = |leader: NodeId| leader == shared.node || shared.in_contact().contains(&leader);
-    let up_to_date = status
-        .wait_for(|status| status.leader.is_some_and(live) && status.applied >= status.last_log);
     // Late is answered like never: the node acts on what it has.
-    let _ = tokio::time::timeout(FIRST_LOOK, up_to_date).await;
+    let _ = tokio::time::timeout(FIRST_LOOK, control.catch_up()).await;
     state.mark_changed();
     let mut led = None;
     loop {

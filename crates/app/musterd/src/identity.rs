@@ -1,9 +1,11 @@
 //! Who the node is: its certificate and key, the cluster's CA, and, on serving nodes, the CA's key
 //! under seal. All in the data folder.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use muster_link::{ClusterCa, Identity, seal, unseal};
-use muster_store::DataFolder;
+use muster_store::{DataFolder, REPLACE};
+use muster_types::NodeId;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -41,6 +43,18 @@ impl Pki {
         })
     }
 
+    /// Refuses what does not prove that this is `node` of `cluster`.
+    pub(crate) fn check(&self, dir: &Path, node: NodeId, cluster: &str) -> anyhow::Result<()> {
+        self.identity.check(node, cluster).map_err(|error| {
+            anyhow!(
+                "{CERTIFICATE}, {KEY} and {CA} in {} are not those of {node} of cluster {cluster}, \
+                 whose folder it is by node.toml: {:#}; put back those that belong to it, or {REPLACE}",
+                dir.display(),
+                anyhow::Error::new(error)
+            )
+        })
+    }
+
     /// Writes it, before the folder is given its identity.
     pub(crate) fn write(folder: &DataFolder, new: &NewPki<'_>) -> anyhow::Result<()> {
         folder.write_secret(CA, new.ca.as_bytes())?;
@@ -63,26 +77,35 @@ impl Pki {
 
 /// The CA's private key in PEM.
 pub(crate) fn ca_key(dir: &Path) -> anyhow::Result<String> {
-    if !dir.join(CA_KEY).exists() {
-        bail!("this node is a witness and holds no CA key: ask a serving node");
+    let (key_file, seal_file) = (dir.join(CA_KEY), dir.join(SEAL));
+    if !key_file.exists() {
+        bail!(
+            "{} is not there: a witness has none, ask a serving node; on a serving node put it back, or \
+             {REPLACE}",
+            key_file.display()
+        );
     }
-    check_private(&dir.join(SEAL))?;
-    let secret = fs::read(dir.join(SEAL)).with_context(|| format!("{SEAL} in the data folder"))?;
+    check_private(&seal_file)?;
+    let secret = fs::read(&seal_file).map_err(|error| unusable(&seal_file, &error))?;
     let secret = secret
         .try_into()
-        .ok()
-        .with_context(|| format!("{SEAL} is damaged"))?;
-    let sealed = fs::read(dir.join(CA_KEY))?;
+        .map_err(|_| unusable(&seal_file, &"not 32 bytes"))?;
+    let sealed = fs::read(&key_file).map_err(|error| unusable(&key_file, &error))?;
     let cluster = DataFolder::peek(dir)?
         .map(|identity| identity.cluster)
         .context("the data folder belongs to no cluster")?;
-    let key = unseal(&sealed, &secret, &cluster)?;
-    String::from_utf8(key).context("the CA key is damaged")
+    let key = unseal(&sealed, &secret, &cluster).map_err(|error| unusable(&key_file, &error))?;
+    String::from_utf8(key).map_err(|error| unusable(&key_file, &error))
+}
+
+fn unusable(path: &Path, why: &dyn fmt::Display) -> anyhow::Error {
+    let path = path.display();
+    anyhow!("{path}: {why}; put the file back, or {REPLACE}")
 }
 
 fn read(dir: &Path, name: &str) -> anyhow::Result<String> {
     let path = dir.join(name);
-    fs::read_to_string(&path).with_context(|| path.display().to_string())
+    fs::read_to_string(&path).map_err(|error| unusable(&path, &error))
 }
 
 fn read_secret(dir: &Path, name: &str) -> anyhow::Result<String> {
@@ -92,7 +115,7 @@ fn read_secret(dir: &Path, name: &str) -> anyhow::Result<String> {
 
 fn check_private(path: &Path) -> anyhow::Result<()> {
     let mode = fs::metadata(path)
-        .with_context(|| path.display().to_string())?
+        .map_err(|error| unusable(path, &error))?
         .mode();
     if mode & 0o077 != 0 {
         bail!(

@@ -1,6 +1,7 @@
 //! A node that is cut off from the others sends its clients away, so that they find one that can
 //! serve them, and takes them again when it is back.
 
+use crate::control;
 use crate::node::Node;
 use crate::shared::Shared;
 use std::sync::Arc;
@@ -24,22 +25,32 @@ pub(crate) async fn watch(node: Arc<Node>) {
         if !is_cut_off(&node.shared) {
             since = None;
             if away {
-                match node.open_to_clients() {
-                    Ok(_) => {
-                        away = false;
-                        tracing::warn!("in contact again: taking clients");
-                    }
-                    // An old listener may not be closed yet: the next look tries again.
-                    Err(error) => {
-                        tracing::warn!(error = format!("{error:#}"), "cannot take clients yet");
-                        node.send_clients_away();
-                    }
-                }
+                away = !take_again(&node).await;
             }
         } else if since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE && !away {
             away = true;
             tracing::warn!("cut off from the other nodes: sending all clients away");
             node.send_clients_away();
+        }
+    }
+}
+
+/// Takes clients again, with all that was decided meanwhile; `false` if it cannot be now.
+async fn take_again(node: &Node) -> bool {
+    control::catch_up(&node.shared).await;
+    if node.is_stopping() || is_cut_off(&node.shared) {
+        return false;
+    }
+    match node.open_to_clients() {
+        Ok(_) => {
+            tracing::warn!("in contact again: taking clients");
+            true
+        }
+        // An old listener may not be closed yet: the next look tries again.
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "cannot take clients yet");
+            node.send_clients_away();
+            false
         }
     }
 }

@@ -7,10 +7,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use muster_envelope::Envelope;
 use muster_ha::Input as HaInput;
-use muster_link::{Handler, Hello, JoinRequest, JoinResponse, LinkError};
+use muster_link::{Handler, Hello, JoinRequest, JoinResponse, LinkError, PeerStatus};
 use muster_owner::Input as SlotInput;
 use muster_raft::Transport;
 use muster_router::Input as RouterInput;
+use muster_store::REPLACE;
 use muster_telemetry::{counter, metrics};
 use muster_types::{NodeId, SlotId};
 use std::collections::BTreeMap;
@@ -105,6 +106,7 @@ impl LinkHandler {
                 continue;
             };
             for peer in links.peers() {
+                end_as_twin(&peer);
                 let Some(at) = peer.last_heard else { continue };
                 if heard.insert(peer.node, at) != Some(at) {
                     // A full inbox means that it was told moments ago.
@@ -118,6 +120,24 @@ impl LinkHandler {
     fn to_router(&self, input: RouterInput) {
         // The router ends only with the process.
         let _ = self.shared.link_events.send(input);
+    }
+}
+
+/// A process that others take for a copy of this node for so long is one: after a restart they do so
+/// for half a second at most.
+const TWIN: Duration = Duration::from_secs(3);
+/// The exit status of a node that must not run (sysexits).
+const EX_CONFIG: i32 = 78;
+
+/// Two processes with one id would both believe to have promised what the other did.
+fn end_as_twin(peer: &PeerStatus) {
+    if peer.twin_since.is_some_and(|since| since.elapsed() > TWIN) {
+        let problem = peer.problem.as_deref().unwrap_or_default();
+        tracing::error!(
+            "{problem}: this node ends. Only one process may run from a data folder or a copy of it; \
+             if the other one is gone for good, {REPLACE}"
+        );
+        std::process::exit(EX_CONFIG);
     }
 }
 

@@ -20,6 +20,7 @@ mod run;
 mod setup;
 mod shared;
 mod slot;
+mod supervise;
 mod version;
 
 use clap::{Args, Parser, Subcommand};
@@ -73,7 +74,7 @@ fn main() -> ExitCode {
         return musterctl::main();
     }
     let outcome = match Cli::parse().command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => return run::run(&args),
         Command::Check { file } => run::check(&file),
         Command::Quickstart(options) => quickstart::run(options),
     };

@@ -76,7 +76,7 @@ async fn stop_removed(shared: &Shared, state: &ClusterState) {
 }
 
 /// The slots of which a node should have a replica.
-fn wanted_slots(state: &ClusterState, node: NodeId) -> Vec<SlotId> {
+pub(crate) fn wanted_slots(state: &ClusterState, node: NodeId) -> Vec<SlotId> {
     let has = |slot: &SlotId| {
         let voters = desired_voters(state, *slot);
         voters.contains(&node) || desired_learners(state, *slot).contains(&node)

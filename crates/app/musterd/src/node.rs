@@ -12,6 +12,7 @@ use crate::control::Control;
 use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
+use crate::supervise::supervise;
 use crate::{ha, membership, replicas, router, setup, version};
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
@@ -21,9 +22,10 @@ use muster_owner::{Input as SlotInput, OwnerEvent};
 use muster_raft::{Group, Host, RaftGroupId};
 use muster_router::Config as RouterConfig;
 use muster_sasl::{Decoy, ITERATIONS_MIN};
+use muster_stanza::ns;
 use muster_store::{DataFolder, Store};
 use muster_telemetry::{counter, histogram, metrics};
-use muster_types::{Boot, NodeId, SlotId};
+use muster_types::{BareJid, Boot, NodeId, SlotId};
 use muster_xep::HostInfo;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,6 +36,8 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 const HAND_OVER: Duration = Duration::from_secs(6);
 /// How long clients get to read their last words.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Between two attempts to tell the control log something.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Events a slow watcher may be behind before it misses some.
 const EVENTS_KEPT: usize = 4_096;
 
@@ -105,18 +109,20 @@ impl Node {
         let (decided_tx, decided) = mpsc::unbounded_channel();
         let founding = setup::founding(folder)?.is_some();
         let control = start_control(&shared, decided_tx, founding).await?;
-        tokio::spawn(Arc::clone(&handler).watch_beats(config.timing.timing().beat));
+        let beats = Arc::clone(&handler).watch_beats(config.timing.timing().beat);
+        supervise(&shared.main, "beats", beats);
 
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let (stop_clients, stopping) = watch::channel(false);
         let (clients_tx, from_clients) = mpsc::channel(router::FROM_CLIENTS);
-        tokio::spawn(router::run(
+        let routing = router::run(
             Arc::clone(&shared),
             router_config(&config),
             from_clients,
             envelopes,
             from_links,
-        ));
+        );
+        supervise(&shared.main, "router", routing);
         let clients = start_clients(&shared, clients_tx, stopping)?;
         let handed_over = start_ha(&shared, &control, &events, decided, ha_tx.clone(), ha_rx);
         Ok(Arc::new(Self {
@@ -244,32 +250,37 @@ fn start_ha(
         addresses: shared.config.addresses(),
     };
     let machine = NodeMachine::new(identity, Timing::default(), shared.clock.now());
-    let shared = || Arc::clone(shared);
-    tokio::spawn(replicas::run(shared(), slots, owner_tx, inbox_tx.clone()));
-    tokio::spawn(replicas::keep_told(shared()));
-    tokio::spawn(publish(
-        shared(),
-        events.clone(),
-        decided,
-        owner_events,
-        ha_events,
-    ));
-    tokio::spawn(ha::watch_control(
-        shared(),
-        control.clone(),
-        inbox_tx.clone(),
-    ));
-    tokio::spawn(membership::keep(shared(), slots_tx));
-    tokio::spawn(ha::run(
-        shared(),
+    let started = replicas::run(Arc::clone(shared), slots, owner_tx, inbox_tx.clone());
+    supervise(&shared.main, "replicas", started);
+    supervise(
+        &shared.main,
+        "views",
+        replicas::keep_told(Arc::clone(shared)),
+    );
+    let events = events.clone();
+    let publishing = publish(Arc::clone(shared), events, decided, owner_events, ha_events);
+    supervise(&shared.main, "events", publishing);
+    let watching = ha::watch_control(Arc::clone(shared), control.clone(), inbox_tx.clone());
+    supervise(&shared.main, "control watch", watching);
+    supervise(
+        &shared.main,
+        "membership",
+        membership::keep(Arc::clone(shared), slots_tx),
+    );
+    let deciding = ha::run(
+        Arc::clone(shared),
         machine,
         inbox_tx,
         inbox,
         handed_over_tx,
         ha_events_tx,
-    ));
+    );
+    supervise(&shared.main, "high availability", deciding);
     handed_over
 }
+
+/// What the owners of slots serve for a domain's users, for service discovery.
+const SERVED: [&str; 4] = [ns::OFFLINE, ns::PRIVATE, ns::ROSTER, ns::VCARD];
 
 fn router_config(config: &Config) -> RouterConfig {
     RouterConfig {
@@ -279,7 +290,7 @@ fn router_config(config: &Config) -> RouterConfig {
             version: version::RELEASE.to_owned(),
             os: None,
             domain: String::new(),
-            features: Vec::new(),
+            features: SERVED.map(str::to_owned).to_vec(),
         },
     }
 }
@@ -328,6 +339,7 @@ async fn start_control(
         .spawn(async move { Group::start(&host, RaftGroupId::CONTROL, machine).await })
         .await??;
     shared.groups.insert(group.clone());
+    tokio::spawn(replicas::watch_group(Arc::clone(shared), group.clone()));
     if founding {
         if !group.is_initialized().await {
             group.initialize().await?;
@@ -367,11 +379,7 @@ async fn publish(
             else => return,
         };
         match &event {
-            NodeEvent::Decided(ControlEvent::AccountRemoved { jid, slot }) => {
-                if let Some(handle) = shared.slot(*slot) {
-                    handle.tell(SlotInput::RemoveUser(jid.clone()));
-                }
-            }
+            NodeEvent::Decided(ControlEvent::AccountChanged(jid)) => end_if_disabled(&shared, jid),
             NodeEvent::Decided(ControlEvent::HaChanged { node, after, .. }) => {
                 tracing::info!(%node, state = %after.state, reason = %after.reason, "HA state");
             }
@@ -395,6 +403,9 @@ async fn publish(
             NodeEvent::Owner(OwnerEvent::Closed { slot, epoch }) => {
                 tracing::info!(%slot, %epoch, "no longer serving");
             }
+            NodeEvent::Owner(OwnerEvent::UserPurged { user }) => {
+                tokio::spawn(report_purged(Arc::clone(&shared), user.clone()));
+            }
             NodeEvent::Owner(
                 OwnerEvent::SessionUp { .. }
                 | OwnerEvent::SessionExpected { .. }
@@ -412,5 +423,29 @@ async fn publish(
         }
         // Nobody may be watching.
         let _ = events.send(event);
+    }
+}
+
+/// The sessions of a user whose logins are refused end, on whichever node the slot is served.
+fn end_if_disabled(shared: &Shared, jid: &BareJid) {
+    let state = shared.cluster_state();
+    let disabled = state.account(jid).filter(|account| account.disabled);
+    if let Some(handle) = disabled.and_then(|account| shared.slot(account.slot)) {
+        // Whoever binds from now on is measured by the same accounts.
+        handle.tell(SlotInput::View(Arc::new(replicas::View(state))));
+        handle.tell(SlotInput::EndUser(jid.clone()));
+    }
+}
+
+/// Tells the control log that a removed user's data is gone. Goes on until it is heard: the address
+/// stays taken until then.
+async fn report_purged(shared: Arc<Shared>, user: BareJid) {
+    while shared.cluster_state().is_being_removed(&user) {
+        let jid = user.clone();
+        let command = ControlCommand::AccountPurged { jid };
+        if crate::control::propose(&shared, command).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }

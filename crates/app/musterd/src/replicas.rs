@@ -8,7 +8,7 @@ use muster_envelope::{Envelope, ToPeer};
 use muster_ha::Input as HaInput;
 use muster_owner::{Accounts, Input as SlotInput, OwnerEvent};
 use muster_raft::Group;
-use muster_types::{BareJid, NodeId, SlotId};
+use muster_types::{BareJid, Fork, NodeId, SlotId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,7 +36,9 @@ pub(crate) async fn run(
                 tokio::spawn(watch_group(Arc::clone(&shared), handle.group.clone()));
                 tokio::spawn(ha::watch_slot(Arc::clone(&shared), handle, ha.clone()));
             }
-            Err(error) => tracing::error!(%slot, %error, "cannot start the replica"),
+            // The raft thread may be gone already.
+            Err(_) if shared.stopping.load(Ordering::Acquire) => return,
+            Err(error) => end(&error.to_string()),
         }
     }
 }
@@ -82,9 +84,8 @@ async fn introduce(shared: &Arc<Shared>, handle: &SlotHandle) {
     }
 }
 
-/// A group that has stopped for good takes the whole process with it: a node without its log must
-/// not look alive to the others.
-async fn watch_group(shared: Arc<Shared>, group: Group) {
+/// A group that has stopped for good takes the whole process with it.
+pub(crate) async fn watch_group(shared: Arc<Shared>, group: Group) {
     let mut status = group.status();
     let stopped = status.wait_for(|status| status.stopped.is_some()).await;
     if let Ok(status) = stopped
@@ -92,20 +93,37 @@ async fn watch_group(shared: Arc<Shared>, group: Group) {
         && let Some(why) = &status.stopped
         && !shared.stopping.load(Ordering::Acquire)
     {
-        tracing::error!(group = %group.id(), %why, "the log has stopped: this node ends");
-        std::process::exit(EX_IOERR);
+        end(&format!("group {} has stopped: {why}", group.id()));
     }
 }
 
+/// Ends the process: a node without one of its logs must not look alive to the others.
+fn end(why: &str) -> ! {
+    tracing::error!("this node ends: {why}");
+    std::process::exit(i32::from(EX_IOERR))
+}
+
 /// The exit status of a node whose storage failed (sysexits).
-const EX_IOERR: i32 = 74;
+pub(crate) const EX_IOERR: u8 = 74;
 
 /// The accounts of one state of the cluster.
-struct View(Arc<ClusterState>);
+pub(crate) struct View(pub(crate) Arc<ClusterState>);
 
 impl Accounts for View {
     fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
         self.0.account_slot(user)
+    }
+
+    fn is_disabled(&self, user: &BareJid) -> bool {
+        self.0.account(user).is_some_and(|account| account.disabled)
+    }
+
+    fn removals(&self, slot: SlotId) -> Vec<BareJid> {
+        self.0.removals(slot).cloned().collect()
+    }
+
+    fn fork(&self) -> Fork {
+        self.0.settings().fork
     }
 }
 

@@ -1,32 +1,36 @@
 //! `musterd run`: from the configuration to a serving node, and its end.
 
+mod asked;
+mod protection;
+
 use crate::RunArgs;
 use crate::backend::{NodeBackend, SetupRequest};
 use crate::config::{Config, Role};
 use crate::identity::Pki;
-use crate::isolation;
 use crate::node::Node;
 use crate::notify::notify;
-use crate::setup;
+use crate::replicas::EX_IOERR;
+use crate::{clients, control, isolation, setup};
 use anyhow::Context;
 use muster_admin::{AdminListener, Health, HttpListener, TlsIdentity};
 use muster_cluster::ControlCommand;
-use muster_link::Identity;
-use muster_store::DataFolder;
+use muster_link::{Identity, Links};
+use muster_raft::StartError;
+use muster_store::{DataFolder, StoreError};
 use muster_telemetry::{LogFormat, LogOptions};
 use muster_types::DomainPart;
+use std::error::Error;
 use std::fs::File;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Checks the configuration and the files it names.
 pub(crate) fn check(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(file)?;
     if config.role == Role::Serving {
-        let files: Vec<_> = config.c2s.certificate.iter().map(Into::into).collect();
-        muster_net::TlsDomains::load(&files)?;
+        clients::certificates(&config.c2s)?;
     }
     eprintln!("{}: good", file.display());
     Ok(())
@@ -42,8 +46,18 @@ pub(crate) fn log_options(level: &str, format: LogFormat) -> LogOptions {
     LogOptions { format, level }
 }
 
-/// Runs until told to end.
-pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
+/// Runs until told to end. What ends it otherwise is the last thing said.
+pub(crate) fn run(args: &RunArgs) -> ExitCode {
+    match run_node(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, args.log_format);
+            status_of(&error)
+        }
+    }
+}
+
+fn run_node(args: &RunArgs) -> anyhow::Result<()> {
     muster_telemetry::init_logs(&log_options(&args.log, args.log_format))?;
     let config = Config::load(&args.file)?;
     let untied = args.tied_to.as_deref().map(tie).transpose()?;
@@ -52,6 +66,29 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     // Tasks that still wait for something must not hold the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// Programs that read the log get the error in its form too; everybody else gets it plainly, also
+/// where the log leaves errors out.
+fn report(error: &anyhow::Error, format: LogFormat) {
+    match format {
+        LogFormat::Json if tracing::enabled!(tracing::Level::ERROR) => {
+            tracing::error!("this node ends: {error:#}");
+        }
+        LogFormat::Json | LogFormat::Text => eprintln!("musterd: {error:#}"),
+    }
+}
+
+/// Storage that failed needs a person: a service manager must be able to tell.
+fn status_of(error: &anyhow::Error) -> ExitCode {
+    let storage = |cause: &(dyn Error + 'static)| {
+        cause.is::<StoreError>() || matches!(cause.downcast_ref(), Some(StartError::Storage { .. }))
+    };
+    if error.chain().any(storage) {
+        ExitCode::from(EX_IOERR)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Resolves when nobody holds `file` locked any more.
@@ -81,52 +118,76 @@ async fn tied(untied: Option<oneshot::Receiver<()>>) {
 }
 
 async fn serve(config: Config, untied: Option<oneshot::Receiver<()>>) -> anyhow::Result<()> {
-    let untied = tied(untied);
-    tokio::pin!(untied);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (signalled, untied) = (asked::to_end()?, tied(untied));
+    let asked = async {
+        tokio::select! {
+            () = signalled => {}
+            () = untied => {}
+        }
+    };
+    tokio::pin!(asked);
     let mut folder = DataFolder::open(&config.data_dir)?;
     let (requests_tx, mut requests) = mpsc::channel(1);
     let (end, ended) = watch::channel(false);
     let backend = Arc::new(NodeBackend::new(config.clone(), requests_tx));
-    let mut lines = start_admin(&config, &backend, &ended)?;
-
-    let node = if folder.identity().is_none() {
-        tracing::info!(
-            "this node is in no cluster: `musterctl cluster init` makes one, `musterctl cluster \
-             join TOKEN` brings it into one"
-        );
-        tokio::select! {
-            node = enter(&config, &mut folder, &mut requests, &backend) => node?,
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = &mut untied => return Ok(()),
-        }
-    } else {
-        go(&config, &mut folder, &backend).await?
+    start_admin(&config, &backend, &ended)?;
+    start_http(&config, &backend, &ended).await?;
+    let node = tokio::select! {
+        node = begin(&config, &mut folder, &mut requests, &backend) => node?,
+        () = &mut asked => return Ok(()),
     };
-    lines.extend(start_remote(&config, &backend, &ended).await?);
-    lines.push(format!("{} for other nodes", config.link.listen));
-    lines.extend(node.open_to_clients()?);
-    tokio::spawn(isolation::watch(Arc::clone(&node)));
-    for line in lines {
-        tracing::info!("listening on {line}");
-    }
-    tracing::info!("{}", backend.protection());
-    notify("READY=1");
+    tokio::spawn(refuse_setup(requests));
     tokio::select! {
-        () = refuse_setup(&mut requests) => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = &mut untied => {}
+        opened = open(&config, &node, &backend, &ended) => {
+            opened?;
+            asked.await;
+        }
+        () = &mut asked => {}
     }
     tracing::info!("stopping: handing over; a second Ctrl-C ends at once");
     notify("STOPPING=1");
-    tokio::select! {
-        () = node.stop() => {}
-        _ = interrupt.recv() => {}
-    }
+    node.stop().await;
     end.send_replace(true);
+    Ok(())
+}
+
+/// Starts the node of the cluster that the folder belongs to, or that an operator names.
+async fn begin(
+    config: &Config,
+    folder: &mut DataFolder,
+    requests: &mut mpsc::Receiver<SetupRequest>,
+    backend: &NodeBackend,
+) -> anyhow::Result<Arc<Node>> {
+    if folder.identity().is_some() {
+        return go(config, folder, backend).await;
+    }
+    tracing::info!(
+        "this node is in no cluster: `musterctl cluster init` makes one, `musterctl cluster \
+         join TOKEN` brings it into one"
+    );
+    enter(config, folder, requests, backend).await
+}
+
+/// Opens what needs a node, to clients last: they must not get in by what was true before it started.
+async fn open(
+    config: &Config,
+    node: &Arc<Node>,
+    backend: &Arc<NodeBackend>,
+    ended: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let links = node.shared.links.get().map(Links::local_addr);
+    tracing::info!(
+        "listening on {} for other nodes",
+        links.unwrap_or(config.link.listen)
+    );
+    start_remote(config, backend, ended).await?;
+    control::catch_up(&node.shared).await;
+    for line in node.open_to_clients()? {
+        tracing::info!("listening on {line}");
+    }
+    tokio::spawn(isolation::watch(Arc::clone(node)));
+    tokio::spawn(protection::tell(Arc::clone(backend), Arc::clone(node)));
+    notify("READY=1");
     Ok(())
 }
 
@@ -135,44 +196,53 @@ fn start_admin(
     config: &Config,
     backend: &Arc<NodeBackend>,
     ended: &watch::Receiver<bool>,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<()> {
     let socket = config.admin_socket();
     let listener = AdminListener::unix(&socket).context("admin.socket")?;
-    let line = format!("{} for musterctl", listener.address());
+    tracing::info!("listening on {} for musterctl", listener.address());
     tokio::spawn(listener.serve(Arc::clone(backend) as _, wait_for(ended)));
-    Ok(vec![line])
+    Ok(())
 }
 
-/// Admin over TLS and health over HTTP: they need to know who the node is.
+/// Health over HTTP, which also says that a node is in no cluster.
+async fn start_http(
+    config: &Config,
+    backend: &Arc<NodeBackend>,
+    ended: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let address = config.http.listen;
+    let listener = HttpListener::bind(address).await.context("http.listen")?;
+    let address = listener.address().unwrap_or(address);
+    tracing::info!("listening on {address} for health and metrics");
+    tokio::spawn(listener.serve(health(backend)?, wait_for(ended)));
+    Ok(())
+}
+
+/// Admin over TLS needs to know who the node is.
 async fn start_remote(
     config: &Config,
     backend: &Arc<NodeBackend>,
     ended: &watch::Receiver<bool>,
-) -> anyhow::Result<Vec<String>> {
-    let mut lines = Vec::new();
-    if let Some(address) = config.admin.listen {
-        let Identity {
-            certificate,
-            key,
-            ca,
-        } = Pki::load(&config.data_dir)?.identity;
-        let identity = TlsIdentity {
-            certificate,
-            key,
-            ca,
-        };
-        let listener = AdminListener::tls(address, &identity)
-            .await
-            .context("admin.listen")?;
-        lines.push(format!("{} for musterctl, TLS", listener.address()));
-        tokio::spawn(listener.serve(Arc::clone(backend) as _, wait_for(ended)));
-    }
-    if let Some(address) = config.http.listen {
-        let listener = HttpListener::bind(address).await.context("http.listen")?;
-        lines.push(format!("{address} for health and metrics"));
-        tokio::spawn(listener.serve(health(backend)?, wait_for(ended)));
-    }
-    Ok(lines)
+) -> anyhow::Result<()> {
+    let Some(address) = config.admin.listen else {
+        return Ok(());
+    };
+    let Identity {
+        certificate,
+        key,
+        ca,
+    } = Pki::load(&config.data_dir)?.identity;
+    let identity = TlsIdentity {
+        certificate,
+        key,
+        ca,
+    };
+    let listener = AdminListener::tls(address, &identity)
+        .await
+        .context("admin.listen")?;
+    tracing::info!("listening on {} for musterctl, TLS", listener.address());
+    tokio::spawn(listener.serve(Arc::clone(backend) as _, wait_for(ended)));
+    Ok(())
 }
 
 fn health(backend: &Arc<NodeBackend>) -> anyhow::Result<Health> {
@@ -262,11 +332,12 @@ async fn go(
     folder: &mut DataFolder,
     backend: &NodeBackend,
 ) -> anyhow::Result<Arc<Node>> {
+    setup::check_folder(folder)?;
     let node = Node::start(config.clone(), folder).await?;
     if let Some(domains) = setup::founding(folder)? {
         for name in domains {
             let domain = DomainPart::new(&name)?.into_owned();
-            crate::control::propose(&node.shared, ControlCommand::DomainAdd { domain }).await?;
+            control::propose(&node.shared, ControlCommand::DomainAdd { domain }).await?;
         }
         setup::founded(folder)?;
     }
@@ -275,7 +346,7 @@ async fn go(
 }
 
 /// A node enters one cluster in its life.
-async fn refuse_setup(requests: &mut mpsc::Receiver<SetupRequest>) {
+async fn refuse_setup(mut requests: mpsc::Receiver<SetupRequest>) {
     while let Some(request) = requests.recv().await {
         let reply = match request {
             SetupRequest::Init { reply, .. } | SetupRequest::Join { reply, .. } => reply,

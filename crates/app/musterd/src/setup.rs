@@ -5,7 +5,7 @@ use crate::identity::{NewPki, Pki};
 use crate::version;
 use anyhow::{Context, bail};
 use muster_link::{ClusterCa, JoinRequest, JoinToken, NodeKey, Role as LinkRole};
-use muster_store::{DataFolder, FORMAT, FolderIdentity};
+use muster_store::{DataFolder, FORMAT, FolderIdentity, REPLACE};
 use muster_types::{DomainPart, NodeId};
 use std::collections::BTreeMap;
 
@@ -110,6 +110,27 @@ pub(crate) fn first_peers(folder: &DataFolder) -> anyhow::Result<BTreeMap<NodeId
         .collect())
 }
 
+/// Refuses a folder that holds the files of two nodes or clusters.
+pub(crate) fn check_folder(folder: &DataFolder) -> anyhow::Result<()> {
+    let Some(identity) = folder.identity() else {
+        return Ok(());
+    };
+    let dir = folder.file("");
+    Pki::load(&dir)?.check(&dir, NodeId(identity.node), &identity.cluster)
+}
+
+/// Refuses a store of another cluster than `folder`, the one that node.toml names.
+pub(crate) fn check_store(stored: Option<&str>, folder: &str) -> Result<(), String> {
+    match stored {
+        Some(stored) if stored != folder => Err(format!(
+            "the store is of cluster {stored}, the data folder by its node.toml of cluster {folder}: \
+             put back those that belong together, or {REPLACE}"
+        )),
+        // A new store is of no cluster yet.
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Counts a process start. The number is on the disk before anything is done under it.
 pub(crate) fn next_boot(folder: &mut DataFolder) -> anyhow::Result<FolderIdentity> {
     let mut identity = folder
@@ -158,4 +179,71 @@ fn new_cluster_id() -> anyhow::Result<String> {
         &hex[16..20],
         &hex[20..]
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn founded_in(dir: &Path) -> DataFolder {
+        let mut folder = DataFolder::open(dir).unwrap();
+        let domain = DomainPart::new("example.com").unwrap().into_owned();
+        found(&mut folder, &[domain]).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_folder_with_files_of_two_clusters_is_refused_and_both_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = ["ours", "theirs"].map(|name| founded_in(&dir.path().join(name)));
+        folders
+            .iter()
+            .for_each(|folder| check_folder(folder).unwrap());
+        let [ours, theirs] = &folders;
+        for name in ["node.pem", "node.key", "ca.pem"] {
+            fs::copy(theirs.file(name), ours.file(name)).unwrap();
+        }
+        let said = format!("{:#}", check_folder(ours).unwrap_err());
+        for folder in &folders {
+            let cluster = &folder.identity().unwrap().cluster;
+            assert!(said.contains(cluster), "{said}");
+        }
+        assert!(said.contains("put back") && !said.contains('\n'), "{said}");
+    }
+
+    #[test]
+    fn a_lost_or_foreign_key_is_named_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
+        let (folder, other) = (founded_in(&ours), founded_in(&theirs));
+        fs::copy(other.file("node.key"), folder.file("node.key")).unwrap();
+        let said = format!("{:#}", check_folder(&folder).unwrap_err());
+        assert!(
+            said.contains("node.key") && said.contains("node replace"),
+            "{said}"
+        );
+        fs::remove_file(folder.file("node.key")).unwrap();
+        let said = format!("{:#}", check_folder(&folder).unwrap_err());
+        assert!(
+            said.contains("node.key: ") && said.contains("put the file back"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_store_of_another_cluster_is_refused_and_both_are_named() {
+        for (stored, folder, fits) in [
+            (None, "c1", true),
+            (Some("c1"), "c1", true),
+            (Some("c2"), "c1", false),
+        ] {
+            let checked = check_store(stored, folder);
+            assert_eq!(checked.is_ok(), fits);
+            if let Err(said) = checked {
+                assert!(said.contains("c1") && said.contains("c2"), "{said}");
+            }
+        }
+    }
 }

@@ -8,12 +8,14 @@
 //!
 //! The driver waits for the router but never for raft: raft waits for the driver to apply.
 
+use crate::control::unreadable;
 use crate::shared::{Shared, wall};
+use crate::supervise::supervise;
 use futures_util::future::BoxFuture;
 use muster_owner::{Config, Input, Output, OwnerEvent, Replica};
 use muster_raft::{Applied, Group, Lease, RaftGroupId, Records, StateMachine};
 use muster_slot::{SlotCommand, SlotState};
-use muster_types::{Epoch, Instant, LogIndex, Machine, NodeId, Replicated, SlotId};
+use muster_types::{Epoch, Instant, LogIndex, Machine, NodeId, Replicated, SlotId, Writes};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -91,7 +93,6 @@ pub(crate) async fn start(
         boot: shared.boot,
         slot,
         limits: shared.config.limits.limits(),
-        fork: muster_owner::Fork::default(),
     };
     // The driver must run before the group: starting a group installs the stored state.
     let (lease_tx, lease) = oneshot::channel();
@@ -104,13 +105,14 @@ pub(crate) async fn start(
         proposals,
         events,
     };
-    shared.main.spawn(driver.run(Inboxes {
+    let inboxes = Inboxes {
         entries,
         told,
         links,
         router,
         lease,
-    }));
+    };
+    supervise(&shared.main, "replica", driver.run(inboxes));
     let host = crate::node::host(shared);
     let machine = Box::new(Feed {
         entries: entries_tx,
@@ -122,7 +124,11 @@ pub(crate) async fn start(
         .expect("starting a group does not panic")?;
     // The driver waits for it; it cannot be gone.
     let _ = lease_tx.send(group.lease());
-    shared.raft.spawn(propose(group.clone(), proposals_rx));
+    supervise(
+        &shared.raft,
+        "proposer",
+        propose(group.clone(), proposals_rx),
+    );
     shared.groups.insert(group.clone());
     Ok(SlotHandle {
         slot,
@@ -137,8 +143,7 @@ pub(crate) async fn start(
 /// Hands proposals to the log, in order.
 async fn propose(group: Group, mut proposals: mpsc::Receiver<SlotCommand>) {
     while let Some(command) = proposals.recv().await {
-        let bytes = crate::shared::encode(&command);
-        if group.submit(bytes.to_vec()).await.is_err() {
+        if group.submit(command.to_entry()).await.is_err() {
             return;
         }
     }
@@ -147,7 +152,10 @@ async fn propose(group: Group, mut proposals: mpsc::Receiver<SlotCommand>) {
 /// What raft wants of the driver.
 enum Entries {
     Install(Records, oneshot::Sender<Result<(), String>>),
-    Apply(Vec<(LogIndex, Vec<u8>)>, oneshot::Sender<Vec<Applied>>),
+    Apply(
+        Vec<(LogIndex, Vec<u8>)>,
+        oneshot::Sender<Result<Vec<Applied>, String>>,
+    ),
 }
 
 /// Raft's side of the driver.
@@ -159,29 +167,30 @@ impl StateMachine for Feed {
     fn install(&mut self, records: Records) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
             let (tx, rx) = oneshot::channel();
-            let ended = |_| "the replica has ended".to_owned();
-            self.entries
-                .send(Entries::Install(records, tx))
-                .await
-                .map_err(|_| ended(()))?;
-            rx.await.map_err(|_| ended(()))?
+            self.hand(Entries::Install(records, tx)).await?;
+            rx.await.map_err(|_| ENDED.to_owned())?
         })
     }
 
-    fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> BoxFuture<'_, Vec<Applied>> {
+    fn apply(
+        &mut self,
+        commands: Vec<(LogIndex, Vec<u8>)>,
+    ) -> BoxFuture<'_, Result<Vec<Applied>, String>> {
         Box::pin(async {
             let (tx, rx) = oneshot::channel();
-            // A replica that has ended applies nothing; its group is being shut down too.
-            if self
-                .entries
-                .send(Entries::Apply(commands, tx))
-                .await
-                .is_err()
-            {
-                return Vec::new();
-            }
-            rx.await.unwrap_or_default()
+            self.hand(Entries::Apply(commands, tx)).await?;
+            rx.await.map_err(|_| ENDED.to_owned())?
         })
+    }
+}
+
+/// Of a replica whose driver is gone: nothing more can be applied.
+const ENDED: &str = "the replica has ended";
+
+impl Feed {
+    async fn hand(&self, entries: Entries) -> Result<(), String> {
+        let handed = self.entries.send(entries).await;
+        handed.map_err(|_| ENDED.to_owned())
     }
 }
 
@@ -276,43 +285,37 @@ impl Driver {
                 let _ = reply.send(outcome);
             }
             Entries::Apply(commands, reply) => {
-                let mut applied = Vec::with_capacity(commands.len());
                 self.check_lease().await;
-                for (index, bytes) in commands {
-                    applied.push(Applied::default());
-                    match postcard::from_bytes(&bytes) {
-                        Ok(command) => {
-                            let now = self.shared.clock.now();
-                            self.replica.handle(now, Input::Wall(wall()));
-                            self.replica
-                                .handle(now, Input::Committed { index, command });
-                        }
-                        Err(error) => {
-                            tracing::error!(slot = %self.slot, %index, %error, "unreadable entry");
-                        }
-                    }
-                    self.carry_out(applied.last_mut()).await;
-                }
                 // Raft waits unless it is being shut down.
-                let _ = reply.send(applied);
+                let _ = reply.send(self.apply(commands).await);
             }
         }
+    }
+
+    async fn apply(&mut self, commands: Vec<(LogIndex, Vec<u8>)>) -> Result<Vec<Applied>, String> {
+        let mut applied = Vec::with_capacity(commands.len());
+        for (index, bytes) in commands {
+            let command = SlotCommand::from_entry(&bytes).map_err(|e| unreadable(index, &e))?;
+            let now = self.shared.clock.now();
+            self.replica.handle(now, Input::Wall(wall()));
+            self.replica
+                .handle(now, Input::Committed { index, command });
+            let mut one = Applied::default();
+            self.carry_out(Some(&mut one)).await;
+            applied.push(one);
+        }
+        Ok(applied)
     }
 
     async fn carry_out(&mut self, mut applied: Option<&mut Applied>) {
         while let Some(output) = self.replica.poll() {
             let speaks = matches!(output, Output::Send { .. } | Output::Broadcast(_));
             if speaks && self.has_lost_lease() {
-                // Whatever was decided under it stays unsaid.
-                self.replica.handle(self.shared.clock.now(), Input::Close);
+                self.fall_silent(&mut applied);
                 continue;
             }
             match output {
-                Output::Persist { writes, .. } => {
-                    if let Some(applied) = &mut applied {
-                        applied.writes.extend(writes);
-                    }
-                }
+                Output::Persist { writes, .. } => keep(&mut applied, writes),
                 Output::Propose(command) => {
                     if self.proposals.try_send(command).is_err() {
                         tracing::warn!(slot = %self.slot, "the log is too slow: proposal dropped");
@@ -327,6 +330,19 @@ impl Driver {
         self.show_duty();
     }
 
+    /// Whatever was decided under a lease that is over stays unsaid, all of it: a confirmation must not
+    /// go out without the delivery before it. What the log decided is true all the same.
+    fn fall_silent(&mut self, applied: &mut Option<&mut Applied>) {
+        while let Some(output) = self.replica.poll() {
+            match output {
+                Output::Persist { writes, .. } => keep(applied, writes),
+                Output::Event(event) => drop(self.events.send((self.slot, event))),
+                Output::Propose(_) | Output::Send { .. } | Output::Broadcast(_) => (),
+            }
+        }
+        self.replica.handle(self.shared.clock.now(), Input::Close);
+    }
+
     fn show_duty(&self) {
         let state = self.replica.state();
         let duty = Duty {
@@ -338,6 +354,12 @@ impl Driver {
             *shown = duty;
             changed
         });
+    }
+}
+
+fn keep(applied: &mut Option<&mut Applied>, writes: Writes) {
+    if let Some(applied) = applied {
+        applied.writes.extend(writes);
     }
 }
 

@@ -51,7 +51,7 @@ pub trait Backend: Send + Sync + 'static {
     fn events(&self) -> broadcast::Receiver<AdminEvent>;
 
     /// How far the replicas of a slot are, as its leader knows it: a node that does not lead the
-    /// slot asks the one that does. `None` when nobody answers in time.
+    /// slot, or has no replica of it, asks the one that does. `None` when nobody answers in time.
     ///
     /// The default knows only what this node leads.
     fn progress(&self, slot: SlotId) -> BoxFuture<'static, Option<SlotView>> {
@@ -153,8 +153,8 @@ pub struct SessionInfo {
     pub address: String,
     /// Whether the stream is encrypted.
     pub tls: bool,
-    /// Since when it is bound.
-    pub age: Duration,
+    /// When it was bound.
+    pub since: Timestamp,
 }
 
 /// What an event is about.
@@ -170,7 +170,9 @@ pub enum EventKind {
     Group,
     /// An account was added, changed or removed.
     User,
-    /// A setting or a domain has changed.
+    /// A domain is hosted, or no more.
+    Domain,
+    /// Settings have changed.
     Setting,
 }
 
@@ -183,6 +185,7 @@ impl EventKind {
             Self::Session => "session",
             Self::Group => "group",
             Self::User => "user",
+            Self::Domain => "domain",
             Self::Setting => "setting",
         }
     }
@@ -199,4 +202,6 @@ pub struct AdminEvent {
     pub text: String,
     /// The same for machines.
     pub fields: BTreeMap<String, String>,
+    /// Whether only this node knows of it. What the log has decided every node tells.
+    pub local: bool,
 }

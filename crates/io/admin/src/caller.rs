@@ -1,9 +1,7 @@
 //! Who calls, and what is known of them before they say anything.
 
-use crate::{Backend, resolve};
 use muster_types::NodeId;
 use std::fmt;
-use std::sync::Arc;
 use tonic::codegen::http;
 use tonic::{Request, Status};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -27,8 +25,9 @@ pub(crate) enum Caller {
     Local { uid: u32, allowed: bool },
     /// An operator, by the name in the certificate.
     Operator(String),
-    /// A node of the cluster.
-    Node { node: NodeId, cluster: String },
+    /// A node. It may not administer: a witness, which must not hold the CA's key, could otherwise
+    /// ask for an operator's certificate.
+    Node(NodeId),
     /// A certificate of the cluster's CA that is neither.
     Stranger,
 }
@@ -45,10 +44,7 @@ impl Caller {
                 [GeneralName::DNSName(name)] => node_name(name),
                 _ => None,
             };
-            return node.map_or(Self::Stranger, |(node, cluster)| Self::Node {
-                node,
-                cluster,
-            });
+            return node.map_or(Self::Stranger, |(node, _)| Self::Node(node));
         }
         let title = certificate.subject().iter_common_name().next();
         match title.and_then(|title| title.as_str().ok()) {
@@ -58,7 +54,7 @@ impl Caller {
     }
 
     /// Whether the caller may administer the cluster now.
-    fn admit(&self, backend: &dyn Backend) -> Result<(), Status> {
+    fn admit(&self) -> Result<(), Status> {
         match self {
             Self::Local { allowed: true, .. } | Self::Operator(_) => Ok(()),
             Self::Local {
@@ -67,17 +63,9 @@ impl Caller {
             } => Err(Status::permission_denied(format!(
                 "user id {uid} may not administer this node: run musterctl as root or as the user that musterd runs as"
             ))),
-            Self::Node { node, cluster } => {
-                let state = backend.cluster();
-                let member = state.node(*node).is_some_and(|node| node.is_member());
-                if member && state.cluster() == Some(cluster) {
-                    Ok(())
-                } else {
-                    let name = resolve::name_of(&state, *node);
-                    let text = format!("node {name} does not belong to this cluster any more");
-                    Err(Status::permission_denied(text))
-                }
-            }
+            Self::Node(node) => Err(Status::permission_denied(format!(
+                "the certificate is that of node {node}, which may not administer: make an operator's with `musterctl operator create`"
+            ))),
             Self::Stranger => Err(Status::permission_denied(
                 "the certificate is not an operator's: make one with `musterctl operator create`",
             )),
@@ -90,22 +78,18 @@ impl fmt::Display for Caller {
         match self {
             Self::Local { uid, .. } => write!(f, "local user {uid}"),
             Self::Operator(name) => write!(f, "operator {name:?}"),
-            Self::Node { node, .. } => write!(f, "node {node}"),
+            Self::Node(node) => write!(f, "node {node}"),
             Self::Stranger => f.write_str("nobody known"),
         }
     }
 }
 
 /// Lets a call through, or says why not.
-pub(crate) fn gate(
-    backend: Arc<dyn Backend>,
-) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync + 'static {
-    move |request| {
-        let caller = request.extensions().get::<Caller>();
-        let caller = caller.ok_or_else(|| Status::internal("a connection without a caller"))?;
-        caller.admit(backend.as_ref())?;
-        Ok(request)
-    }
+pub(crate) fn gate(request: Request<()>) -> Result<Request<()>, Status> {
+    let caller = request.extensions().get::<Caller>();
+    let caller = caller.ok_or_else(|| Status::internal("a connection without a caller"))?;
+    caller.admit()?;
+    Ok(request)
 }
 
 /// Writes who asked for what into the log. What was asked about is personal data and stays out.

@@ -36,4 +36,5 @@ pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};
 pub use listen::{AdminListener, ListenError};
 pub use protection::{Protection, protection};
+pub use settings::show_settings;
 pub use tls::{TlsError, TlsIdentity};

@@ -102,7 +102,8 @@ impl AdminListener {
         }))
     }
 
-    /// Binds a TCP socket on which the node shows its certificate and asks for one of the same CA.
+    /// Binds a TCP socket on which the node shows its certificate and asks for an operator's of the
+    /// same CA.
     ///
     /// # Errors
     /// [`ListenError`], naming the address.
@@ -138,7 +139,7 @@ impl AdminListener {
             Socket::Tls { .. } => None,
         };
         let accepting = tokio::spawn(self.accept(sender));
-        let service = Service::new(Arc::clone(&backend));
+        let service = Service::new(backend);
         let (ending, ended) = tokio::sync::oneshot::channel();
         let last_words = service.clone();
         let shutdown = async move {
@@ -153,7 +154,7 @@ impl AdminListener {
             .http2_keepalive_interval(Some(KEEPALIVE.0))
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .layer(MapRequestLayer::new(caller::log))
-            .add_service(InterceptedService::new(service, caller::gate(backend)))
+            .add_service(InterceptedService::new(service, caller::gate))
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown);
         let too_long = async {
             if ended.await.is_ok() {

@@ -6,7 +6,9 @@ use muster_cluster::{
     ClusterState, ControlCommand, ControlEvent, ControlOutcome, Group, Proposal, Refusal, Slot,
 };
 use muster_ha::{Readiness, check_failover, check_fallback, check_recover, desired_learners};
-use muster_types::{Boot, GroupId, LogIndex, NodeId, Origin, Replicated, Timestamp, Writes};
+use muster_types::{
+    Boot, GroupId, LogIndex, NodeId, Origin, Replicated, SlotId, Timestamp, Writes,
+};
 use std::collections::BTreeSet;
 use tonic::Status;
 
@@ -28,24 +30,31 @@ pub(crate) async fn plan(backend: &dyn Backend, wanted: Move) -> Result<ControlC
         Move::Failover(node) | Move::Fallback(node) => state.group_of(node),
         Move::Recover(group) => state.group(group),
     };
-    let ready = readiness(backend, &state, &live, group).await;
-    match wanted {
+    let (ready, silent) = readiness(backend, &state, &live, group).await;
+    let command = match wanted {
         Move::Failover(node) => check_failover(&state, node, &ready),
         Move::Fallback(node) => check_fallback(&state, node, &ready),
         Move::Recover(group) => check_recover(&state, group, &ready),
     }
-    .map_err(|refusal| refused::status(&state, &refusal))
+    .map_err(|refusal| refused::status(&state, &refusal))?;
+    match receiver_of(&command, &silent) {
+        None => Ok(command),
+        Some(node) => Err(Status::failed_precondition(format!(
+            "cannot tell whether {} has caught up: try again",
+            resolve::name_of(&state, node)
+        ))),
+    }
 }
 
-/// Who is heard, and which nodes of the group have all they could be given. When nobody can say
-/// how far a slot's replicas are, they count as caught up: the slot's leader transfers to no node
-/// that is not.
+/// Who is heard, which nodes of the group have all they could be given, and the slots of which
+/// nobody says how far their replicas are. In these all nodes count as caught up here: what else
+/// stands against a move is the better answer.
 async fn readiness(
     backend: &dyn Backend,
     state: &ClusterState,
     live: &LiveView,
     group: Option<&Group>,
-) -> Readiness {
+) -> (Readiness, BTreeSet<SlotId>) {
     let heard = state
         .members()
         .map(|node| node.id)
@@ -54,17 +63,31 @@ async fn readiness(
         live: heard.collect(),
         caught_up: BTreeSet::new(),
     };
-    let Some(group) = group else { return ready };
+    let mut silent = BTreeSet::new();
+    let Some(group) = group else {
+        return (ready, silent);
+    };
     ready.caught_up.extend(&group.nodes);
     for slot in slots(state, group) {
-        if let Some(view) = backend.progress(slot.id).await {
-            let owner = view.owner.map(|(node, _)| node);
-            ready
-                .caught_up
-                .retain(|node| Some(*node) == owner || view.is_caught_up(*node));
-        }
+        let Some(view) = backend.progress(slot.id).await else {
+            silent.insert(slot.id);
+            continue;
+        };
+        let owner = view.owner.map(|(node, _)| node);
+        ready
+            .caught_up
+            .retain(|node| Some(*node) == owner || view.is_caught_up(*node));
     }
-    ready
+    (ready, silent)
+}
+
+/// The node to which a command gives one of these slots, if it gives one.
+fn receiver_of(command: &ControlCommand, slots: &BTreeSet<SlotId>) -> Option<NodeId> {
+    match command {
+        ControlCommand::Together(parts) => parts.iter().find_map(|part| receiver_of(part, slots)),
+        ControlCommand::SlotDesire { slot, node, .. } => slots.contains(slot).then_some(*node),
+        _ => None,
+    }
 }
 
 /// The command that switches HA on for a group: what the log would refuse is refused at once, and

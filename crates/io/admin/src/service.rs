@@ -172,6 +172,7 @@ impl Admin for Service {
                 kind: event.kind.label().to_owned(),
                 text: event.text,
                 fields: event.fields.into_iter().collect(),
+                local: event.local,
             }),
             Err(BroadcastStreamRecvError::Lagged(missed)) => Err(Status::data_loss(format!(
                 "{missed} events came faster than they were read: watch again"
@@ -382,7 +383,7 @@ impl Admin for Service {
                 node: node.clone(),
                 address: session.address,
                 tls: session.tls,
-                age_seconds: session.age.as_secs(),
+                since: session.since.to_string(),
             });
         Ok(Response::new(proto::SessionListResponse {
             sessions: sessions.collect(),

@@ -94,15 +94,48 @@ async fn a_failover_is_refused_when_the_peer_is_down_or_behind() {
 }
 
 #[tokio::test]
-async fn who_does_not_know_how_far_the_peer_is_leaves_it_to_the_slot() {
+async fn a_move_is_refused_while_nobody_says_how_far_its_receiver_is() {
     let fake = Fake::pair();
-    fake.change_live(|live| {
-        for slot in live.slots.values_mut() {
-            slot.leading = false;
-            slot.matched.clear();
-        }
-    });
-    service(&fake).failover(named("a")).await.unwrap();
+    let known = |slot, known: bool| {
+        fake.change_live(|live| live.slots.get_mut(&slot).unwrap().leading = known);
+    };
+    known(SlotId(1), false);
+    let refused = service(&fake).failover(named("a")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(
+        refused.message(),
+        "cannot tell whether b has caught up: try again"
+    );
+    // Only the slot that moves matters.
+    service(&fake).failover(named("b")).await.unwrap();
+
+    // What is known to be missing is said first.
+    let fake = Fake::pair();
+    fake.change_live(|live| live.slots.get_mut(&SlotId(1)).unwrap().leading = false);
+    fake.heard(NodeId(2), None);
+    let refused = service(&fake).failover(named("a")).await.unwrap_err();
+    assert!(
+        refused.message().contains("b is not reachable"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn sessions_say_since_when_they_are_there() {
+    let fake = Fake::pair();
+    fake.set_sessions(vec![crate::SessionInfo {
+        jid: "alice@example.com/phone".to_owned(),
+        address: "192.0.2.7".to_owned(),
+        tls: true,
+        since: Timestamp(1_735_689_600_000),
+    }]);
+    let request = Request::new(proto::SessionListRequest {});
+    let sessions = service(&fake).session_list(request).await.unwrap();
+    let [session] = &sessions.into_inner().sessions[..] else {
+        panic!("one session")
+    };
+    assert_eq!(session.node, "a");
+    assert_eq!(session.since, "2025-01-01T00:00:00.000Z");
 }
 
 #[tokio::test]
@@ -265,8 +298,10 @@ async fn watchers_see_events() {
         kind: EventKind::Slot,
         text: "slot s1 is served by b".to_owned(),
         fields: BTreeMap::from([("slot".to_owned(), "s1".to_owned())]),
+        local: true,
     });
     assert_eq!(told, 1);
     let event = events.next().await.unwrap().unwrap();
     assert_eq!((&*event.kind, &*event.fields["slot"]), ("slot", "s1"));
+    assert!(event.local);
 }

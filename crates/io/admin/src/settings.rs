@@ -2,6 +2,7 @@
 
 use crate::duration::{parse_duration, show_duration};
 use muster_cluster::{AssignmentMode, Setting, Settings};
+use muster_types::Fork;
 
 /// One setting.
 pub(crate) struct Known {
@@ -49,7 +50,19 @@ pub(crate) const KNOWN: &[Known] = &[
         show: |settings| show_duration(settings.init_timeout),
         read: |value| parse_duration(value).map(Setting::InitTimeout),
     },
+    Known {
+        name: "fork",
+        help: "which of a user's clients get a message to the bare address: until-answered (all, then the one that answered), all or highest (priority)",
+        show: |settings| settings.fork.label().to_owned(),
+        read: |value| fork(value).map(Setting::Fork),
+    },
 ];
+
+/// All settings with their values, as they can be set.
+pub fn show_settings(settings: &Settings) -> Vec<(&'static str, String)> {
+    let show = |known: &Known| (known.name, (known.show)(settings));
+    KNOWN.iter().map(show).collect()
+}
 
 /// Reads `name=value` words. `profile=default` and `profile=compat` stand for the four times.
 ///
@@ -109,6 +122,13 @@ fn assignment(value: &str) -> Result<AssignmentMode, String> {
     .ok_or_else(|| format!("{value:?} is none: use balanced, active-standby or none"))
 }
 
+fn fork(value: &str) -> Result<Fork, String> {
+    Fork::ALL
+        .into_iter()
+        .find(|fork| fork.label() == value)
+        .ok_or_else(|| format!("{value:?} is none: use until-answered, all or highest"))
+}
+
 fn switch(value: &str) -> Result<bool, String> {
     match value {
         "on" | "true" | "yes" => Ok(true),
@@ -125,8 +145,8 @@ mod tests {
     #[test]
     fn what_is_shown_can_be_set() {
         for settings in [Settings::default(), Settings::compat()] {
-            for known in KNOWN {
-                let word = format!("{}={}", known.name, (known.show)(&settings));
+            for (name, value) in show_settings(&settings) {
+                let word = format!("{name}={value}");
                 assert!(parse(std::slice::from_ref(&word)).is_ok(), "{word}");
             }
         }
@@ -140,6 +160,7 @@ mod tests {
                 Setting::Assignment(AssignmentMode::ActiveStandby),
             ),
             ("fallback-auto = off", Setting::FallbackAuto(false)),
+            ("fork=highest", Setting::Fork(Fork::Highest)),
             (
                 "fallback-delay=5s",
                 Setting::FallbackDelay(Duration::from_secs(5)),
@@ -159,6 +180,7 @@ mod tests {
             ("fallback-delay=soon", "fallback-delay: \"soon\""),
             ("assignment=random", "balanced"),
             ("fallback-auto=maybe", "neither on nor off"),
+            ("fork=lowest", "until-answered"),
             ("profile=fast", "compat"),
         ] {
             let why = parse(&[word.to_owned()]).unwrap_err();

@@ -65,6 +65,8 @@ pub struct Metric {
 pub const SESSIONS: &str = "muster_sessions";
 /// Client connections to this node, bound or not.
 pub const CONNECTIONS: &str = "muster_connections";
+/// Connections closed because there was no room for another client.
+pub const CLIENTS_REFUSED: &str = "muster_clients_refused_total";
 /// Logins that came to an end, by `outcome`.
 pub const LOGINS: &str = "muster_logins_total";
 /// Stanzas received from clients, by `kind`.
@@ -103,8 +105,13 @@ const TABLE: &[Metric] = &[
         "client connections to this node, logged in or not",
     ),
     counter(
+        CLIENTS_REFUSED,
+        &[],
+        "client connections closed at once because c2s.clients_max was reached",
+    ),
+    counter(
         LOGINS,
-        &[("outcome", "success, failure, throttled")],
+        &[("outcome", "success, failure, throttled, redirected")],
         "logins that came to an end",
     ),
     counter(

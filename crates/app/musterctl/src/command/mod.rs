@@ -42,7 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Settings(Settings::Set { settings }) => set(&connector, settings).await?,
         Command::Watch => return watch::run(&connector, format).await,
         Command::Status => status::run(&connector).await?,
-        Command::Dns(command) => dns::run(&connector, command).await?,
+        Command::Dns(command) => dns::run(&connector, command, format).await?,
         Command::Completion { .. } => return Ok(()),
     };
     Ok(answer.print(format)?)

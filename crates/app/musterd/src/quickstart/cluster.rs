@@ -1,16 +1,20 @@
 //! Forms the cluster of a quickstart: every step looks first whether it was done before.
 
-use super::DOMAIN;
 use super::files::{Layout, NodeLayout};
 use super::processes::Processes;
+use super::readiness::{advice, is_settled, serves, stands};
+use super::users::{User, Users};
+use super::{DOMAIN, GROUP};
 use anyhow::{Context, bail};
 use hyper_util::rt::TokioIo;
 use muster_admin::proto::admin_client::AdminClient;
 use muster_admin::proto::{
     ClusterInitRequest, ClusterJoinRequest, GroupAddNodeRequest, GroupCreateRequest, GroupRef,
-    Role, StatusRequest, StatusResponse, TokenCreateRequest, UserRow, UsersPutRequest,
+    Role, StatusRequest, StatusResponse, TokenCreateRequest, UserListRequest, UserRow,
+    UsersPutRequest,
 };
 use muster_store::DataFolder;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -21,15 +25,20 @@ use tower::service_fn;
 /// How long each step may take before the quickstart gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// The group of the pair.
-const GROUP: &str = "main";
+/// How long the states of the nodes may take to settle once everything else is as it should be.
+const SETTLE: Duration = Duration::from_secs(10);
 /// Users in one request.
 const BATCH: usize = 250;
 
 type Client = AdminClient<Channel>;
 
-/// Brings every node into one cluster with HA and all users, and waits until all are ready.
-pub(crate) async fn form(layout: &Layout, processes: &mut Processes) -> anyhow::Result<()> {
+/// Brings every node into one cluster with HA and all users, and waits until all users are served.
+/// Users may be where they were before: with the peer, after a failover. Returns what to say about
+/// that, a line each.
+pub(crate) async fn form(
+    layout: &mut Layout,
+    processes: &mut Processes,
+) -> anyhow::Result<Vec<String>> {
     let [first, others @ ..] = layout.nodes.as_slice() else {
         bail!("no nodes")
     };
@@ -67,30 +76,18 @@ pub(crate) async fn form(layout: &Layout, processes: &mut Processes) -> anyhow::
         }
     }
     form_group(layout, &mut admin).await?;
-    put_users(layout, &mut admin).await?;
-    if others.is_empty() {
-        return wait(
-            layout,
-            processes,
-            &mut admin,
-            "the node serves its users",
-            served,
-        )
-        .await;
+    let what = "all nodes are there and serve their users";
+    wait(layout, processes, &mut admin, what, serves).await?;
+    let alone = others.is_empty();
+    put_users(&mut layout.users, &mut admin).await?;
+    if alone {
+        return Ok(Vec::new());
     }
-    wait(layout, processes, &mut admin, "all nodes are there", |s| {
-        served(s) && s.nodes.iter().all(|node| node.reachable)
-    })
-    .await?;
     enable_ha(&mut admin).await?;
-    wait(
-        layout,
-        processes,
-        &mut admin,
-        "every user is protected",
-        |s| served(s) && s.protection.iter().all(|group| group.protected),
-    )
-    .await
+    let what = "every node votes for the users of the others";
+    wait(layout, processes, &mut admin, what, stands).await?;
+    let status = settle(layout, processes, &mut admin).await?;
+    Ok(advice(&status, &layout.musterctl().join(" ")))
 }
 
 /// Whether a node has no cluster yet. One that has is waited for until it knows so: while it starts,
@@ -147,13 +144,33 @@ async fn form_group(layout: &Layout, admin: &mut Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn put_users(layout: &Layout, admin: &mut Client) -> anyhow::Result<()> {
-    let known = usize::try_from(status(admin).await?.users)?;
-    let missing = layout.users.get(known..).unwrap_or_default();
-    if missing.is_empty() {
-        return Ok(());
+/// Adds the users that are missing; what operators did to the others is left alone.
+async fn put_users(users: &mut Users, admin: &mut Client) -> anyhow::Result<()> {
+    let mut there = jids(admin).await?;
+    let missing = users.missing(&there);
+    if !missing.is_empty() {
+        eprintln!("adding {} users …", missing.len());
+        add(&missing, admin).await?;
+        there = jids(admin).await?;
     }
-    eprintln!("adding {} users …", missing.len());
+    users.settle(&there)
+}
+
+/// The users that the cluster has.
+async fn jids(admin: &mut Client) -> anyhow::Result<BTreeSet<String>> {
+    let (mut jids, mut after) = (BTreeSet::new(), String::new());
+    loop {
+        let request = UserListRequest { after, limit: 0 };
+        let page = admin.user_list(request).await.map_err(said)?.into_inner();
+        let Some(last) = page.users.last() else {
+            return Ok(jids);
+        };
+        after = last.jid.clone();
+        jids.extend(page.users.into_iter().map(|user| user.jid));
+    }
+}
+
+async fn add(missing: &[&User], admin: &mut Client) -> anyhow::Result<()> {
     let batches: Vec<_> = missing
         .chunks(BATCH)
         .map(|users| UsersPutRequest {
@@ -166,7 +183,7 @@ async fn put_users(layout: &Layout, admin: &mut Client) -> anyhow::Result<()> {
                     name: String::new(),
                 })
                 .collect(),
-            update: true,
+            update: false,
         })
         .collect();
     let mut answers = admin
@@ -203,9 +220,21 @@ async fn enable_ha(admin: &mut Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every slot has an owner, and it is at home.
-fn served(status: &StatusResponse) -> bool {
-    !status.slots.is_empty() && status.slots.iter().all(|slot| !slot.owner.is_empty())
+/// Waits a moment until the nodes' states pass no more. Nothing depends on it but what is said.
+async fn settle(
+    layout: &Layout,
+    processes: &mut Processes,
+    admin: &mut Client,
+) -> anyhow::Result<StatusResponse> {
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        let now = status(admin).await?;
+        if is_settled(&now) || Instant::now() > deadline {
+            return Ok(now);
+        }
+        processes.check(layout)?;
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn wait(
@@ -306,7 +335,7 @@ fn said(status: tonic::Status) -> anyhow::Error {
 }
 
 /// How to use what is running now.
-pub(crate) fn introduce(layout: &Layout) {
+pub(crate) fn introduce(layout: &Layout, advice: &[String]) {
     let musterctl = layout.musterctl().join(" ");
     let lines: Vec<_> = layout
         .nodes
@@ -325,7 +354,7 @@ pub(crate) fn introduce(layout: &Layout) {
         .collect();
     let users: Vec<_> = layout
         .users
-        .iter()
+        .present()
         .take(10)
         .map(|user| format!("  {:<24} {}", user.jid, user.password))
         .collect();
@@ -333,10 +362,19 @@ pub(crate) fn introduce(layout: &Layout) {
         "\nMuster is ready.\n\nConnect any XMPP client to\n{}\ntrusting the CA in {}, as\n{}\n\n\
          See who serves whom:\n  {musterctl} status\nMove node a's users to its peer, and back:\n  \
          {musterctl} group failover a\n  {musterctl} group fallback a\n\n\
-         All of this for programs: {}\nCtrl-C ends everything.",
+         All of this for programs: {}\n{}Ctrl-C ends everything.",
         lines.join("\n"),
         layout.ca_file.display(),
         users.join("\n"),
         layout.description().display(),
+        paragraph(advice),
     );
+}
+
+fn paragraph(lines: &[String]) -> String {
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("\n{}\n\n", lines.join("\n"))
+    }
 }

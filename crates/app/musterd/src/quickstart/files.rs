@@ -3,7 +3,7 @@
 //! ```text
 //! quickstart.json   what is running; 0600
 //! quickstart.lock   held while the quickstart runs: nodes end when it is free
-//! users.csv         addresses and passwords, for the next start; 0600
+//! users.csv         addresses and passwords, for the next start (see `users`); 0600
 //! ca.pem            the CA behind the clients' certificate
 //! client.pem, client.key, a.toml, b.toml, w.toml
 //! a/ b/ w/          the data folders
@@ -11,15 +11,16 @@
 //! ```
 
 use super::processes::Processes;
+use super::users::{User, Users};
 use super::{DOMAIN, Nodes, Options};
 use anyhow::{Context, bail};
 use muster_link::ClusterCa;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// One node of the quickstart.
@@ -33,9 +34,14 @@ pub(crate) struct NodeLayout {
 }
 
 impl NodeLayout {
-    /// The address of one of its five ports.
+    /// The address of one of its ports.
     pub(crate) fn address(&self, which: Port) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + which as u16))
+    }
+
+    /// The same port for clients that call `localhost` by IPv6.
+    fn address_v6(&self, which: Port) -> SocketAddr {
+        SocketAddr::from((Ipv6Addr::LOCALHOST, self.port + which as u16))
     }
 
     /// The unix socket of its admin service.
@@ -79,16 +85,12 @@ pub(crate) struct Layout {
     pub(crate) dir: PathBuf,
     pub(crate) nodes: Vec<NodeLayout>,
     pub(crate) ca_file: PathBuf,
-    pub(crate) users: Vec<User>,
+    pub(crate) users: Users,
+    plaintext: bool,
+    /// Whether this machine has the IPv6 loopback.
+    ipv6: bool,
     // Dropping the file releases the lock.
     _lock: File,
-}
-
-/// One user and the password to show.
-#[derive(Clone, Serialize)]
-pub(crate) struct User {
-    pub(crate) jid: String,
-    pub(crate) password: String,
 }
 
 const DESCRIPTION: &str = "quickstart.json";
@@ -126,17 +128,16 @@ impl Layout {
             .collect();
         let layout = Self {
             ca_file: dir.join("ca.pem"),
-            users: users(&dir, options.users)?,
+            users: Users::prepare(&dir, options.users)?,
             dir,
             nodes,
+            plaintext: options.plaintext,
+            ipv6: TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok(),
             _lock: lock,
         };
         layout.certify()?;
         for node in &layout.nodes {
-            write_private(
-                &node.config,
-                layout.config_of(node, options.plaintext).as_bytes(),
-            )?;
+            write_private(&node.config, layout.config_of(node).as_bytes())?;
         }
         layout.link_musterctl()?;
         Ok(layout)
@@ -159,7 +160,7 @@ impl Layout {
         write_private(&self.ca_file, ca.certificate_pem().as_bytes())
     }
 
-    fn config_of(&self, node: &NodeLayout, plaintext: bool) -> String {
+    fn config_of(&self, node: &NodeLayout) -> String {
         let at = |port| node.address(port);
         let mut text = format!(
             "# Written by `musterd quickstart`.\nname = \"{}\"\nrole = \"{}\"\ndata_dir = \"{}\"\n\n\
@@ -172,23 +173,48 @@ impl Layout {
             at(Port::Http),
         );
         if !node.witness {
-            let plain = if plaintext {
-                format!("\"{}\"", at(Port::Plaintext))
-            } else {
-                String::new()
-            };
-            let c2s = at(Port::C2s);
-            let tls = at(Port::C2sTls);
-            // Writing to a String cannot fail.
+            let listen = |port| quoted(&self.for_clients(node, port));
+            // Writing to a String cannot fail. One address each is what the cluster tells of the
+            // node: the one in quickstart.json.
             let _ = write!(
                 text,
-                "\n[c2s]\nlisten = [\"{c2s}\"]\nlisten_tls = [\"{tls}\"]\n\
-                 listen_plaintext = [{plain}]\n\n\
+                "\n[c2s]\nlisten = [{}]\nlisten_tls = [{}]\nlisten_plaintext = [{}]\n\
+                 advertise = [{}]\nadvertise_tls = [{}]\n\n\
                  [[c2s.certificate]]\ndomain = \"{DOMAIN}\"\nchain = \"client.pem\"\n\
-                 key = \"client.key\"\n"
+                 key = \"client.key\"\n",
+                listen(Port::C2s),
+                listen(Port::C2sTls),
+                listen(Port::Plaintext),
+                quoted(&[at(Port::C2s)]),
+                quoted(&[at(Port::C2sTls)]),
             );
         }
         text
+    }
+
+    /// The addresses behind one of a node's ports for clients; none on a witness.
+    fn for_clients(&self, node: &NodeLayout, port: Port) -> Vec<SocketAddr> {
+        let (open, ipv6) = match port {
+            Port::C2s | Port::C2sTls => (true, self.ipv6),
+            Port::Plaintext => (self.plaintext, false),
+            Port::Link | Port::Admin | Port::Http => (false, false),
+        };
+        let mut addresses = Vec::new();
+        if open && !node.witness {
+            addresses.push(node.address(port));
+            addresses.extend(ipv6.then(|| node.address_v6(port)));
+        }
+        addresses
+    }
+
+    /// Every address that a node listens on.
+    fn listens(&self, node: &NodeLayout) -> Vec<SocketAddr> {
+        let mut addresses = Vec::new();
+        for port in [Port::C2s, Port::C2sTls, Port::Plaintext] {
+            addresses.extend(self.for_clients(node, port));
+        }
+        addresses.extend([Port::Link, Port::Admin, Port::Http].map(|port| node.address(port)));
+        addresses
     }
 
     /// `musterctl` is this program under another name.
@@ -204,11 +230,7 @@ impl Layout {
     /// Fails before anything is started when a port is taken.
     pub(crate) fn check_ports(&self) -> anyhow::Result<()> {
         for node in &self.nodes {
-            let clients = [Port::C2s, Port::C2sTls]
-                .into_iter()
-                .filter(|_| !node.witness);
-            for port in clients.chain([Port::Link, Port::Admin, Port::Http]) {
-                let address = node.address(port);
+            for address in self.listens(node) {
                 TcpListener::bind(address).with_context(|| {
                     format!(
                         "cannot listen on {address} for node {}: choose another --base-port",
@@ -236,7 +258,7 @@ impl Layout {
         struct Description<'a> {
             domain: &'a str,
             ca_file: String,
-            users: &'a [User],
+            users: Vec<&'a User>,
             nodes: Vec<Node>,
             musterctl: Vec<String>,
         }
@@ -272,7 +294,7 @@ impl Layout {
         let description = Description {
             domain: DOMAIN,
             ca_file: self.ca_file.display().to_string(),
-            users: &self.users,
+            users: self.users.present().collect(),
             nodes: self
                 .nodes
                 .iter()
@@ -289,58 +311,6 @@ impl Layout {
     pub(crate) fn description(&self) -> PathBuf {
         self.dir.join(DESCRIPTION)
     }
-}
-
-/// The users of an earlier start, and new ones up to `count`.
-fn users(dir: &Path, count: u32) -> anyhow::Result<Vec<User>> {
-    let path = dir.join("users.csv");
-    let known = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(e).with_context(|| path.display().to_string()),
-    };
-    let mut users: Vec<User> = known
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_once(','))
-        .map(|(jid, password)| User {
-            jid: jid.to_owned(),
-            password: password.to_owned(),
-        })
-        .collect();
-    for number in users.len()..usize::try_from(count)? {
-        users.push(User {
-            jid: format!("{}@{DOMAIN}", user_name(number)),
-            password: password()?,
-        });
-    }
-    let mut text = "jid,password\n".to_owned();
-    for user in &users {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{},{}", user.jid, user.password);
-    }
-    write_private(&path, text.as_bytes())?;
-    Ok(users)
-}
-
-fn user_name(number: usize) -> String {
-    const NAMES: [&str; 10] = [
-        "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy",
-    ];
-    NAMES
-        .get(number)
-        .map_or_else(|| format!("user{}", number + 1), |name| (*name).to_owned())
-}
-
-/// 80 random bits, easy to type.
-fn password() -> anyhow::Result<String> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).context("no randomness from the system")?;
-    Ok(bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
-        .collect())
 }
 
 fn make_private_dir(path: &Path) -> anyhow::Result<()> {
@@ -363,7 +333,13 @@ fn remove_if_there(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+fn quoted(addresses: &[SocketAddr]) -> String {
+    let quoted: Vec<_> = addresses.iter().map(|one| format!("\"{one}\"")).collect();
+    quoted.join(", ")
+}
+
+/// Writes a file that only its owner can read, also where an older one had another mode.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -371,6 +347,11 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .mode(0o600)
         .open(path)
         .with_context(|| path.display().to_string())?;
-    file.write_all(bytes)
+    file.set_permissions(Permissions::from_mode(0o600))
+        .and_then(|()| file.write_all(bytes))
         .with_context(|| path.display().to_string())
 }
+
+#[cfg(test)]
+#[path = "files_test.rs"]
+mod files_test;

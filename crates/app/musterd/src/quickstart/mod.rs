@@ -6,6 +6,8 @@
 mod cluster;
 mod files;
 mod processes;
+mod readiness;
+mod users;
 
 use crate::LogFormat;
 use anyhow::Context;
@@ -24,8 +26,8 @@ pub(crate) struct Options {
     /// How many users there are: alice, bob, carol, …
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) users: u32,
-    /// The first of the ports: node a has five from here, b five from ten higher, w from twenty
-    /// higher.
+    /// The first of the ports: node a has five from here (six with --plaintext), b from ten higher,
+    /// w from twenty higher.
     #[arg(long, default_value_t = 5222, value_parser = clap::value_parser!(u16).range(1..=65_500))]
     pub(crate) base_port: u16,
     /// A pair with a witness, or one node without protection.
@@ -50,8 +52,10 @@ pub(crate) enum Nodes {
 
 /// The domain of a quickstart.
 pub(crate) const DOMAIN: &str = "example.com";
+/// The group of its nodes.
+const GROUP: &str = "main";
 
-/// Runs until Ctrl-C or SIGTERM.
+/// Runs until Ctrl-C or SIGTERM. A second one kills the nodes instead of waiting for them.
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     muster_telemetry::init_logs(&crate::run::log_options("warn", LogFormat::Text))?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
@@ -63,10 +67,10 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
 async fn start(options: Options) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let layout = Layout::prepare(&options)?;
+    let mut layout = Layout::prepare(&options)?;
     let mut processes = Processes::default();
     let outcome = tokio::select! {
-        outcome = bring_up(&options, &layout, &mut processes) => match outcome {
+        outcome = bring_up(&options, &mut layout, &mut processes) => match outcome {
             Ok(()) => tokio::select! {
                 () = processes.watch(&layout) => Ok(()),
                 _ = terminate.recv() => Ok(()),
@@ -77,14 +81,31 @@ async fn start(options: Options) -> anyhow::Result<()> {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };
-    eprintln!("stopping the nodes …");
-    processes.end(&layout).await;
+    eprintln!("stopping the nodes … (Ctrl-C once more kills them)");
+    let again = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    stop(&layout, &mut processes, again).await;
     outcome
+}
+
+/// Ends the nodes gently, or at once when `again` comes first.
+async fn stop(layout: &Layout, processes: &mut Processes, again: impl Future<Output = ()>) {
+    tokio::select! {
+        () = processes.end(layout) => {}
+        () = again => {
+            eprintln!("killing the nodes …");
+            processes.kill(layout).await;
+        }
+    }
 }
 
 async fn bring_up(
     options: &Options,
-    layout: &Layout,
+    layout: &mut Layout,
     processes: &mut Processes,
 ) -> anyhow::Result<()> {
     layout.check_ports()?;
@@ -96,8 +117,34 @@ async fn bring_up(
     for node in &layout.nodes {
         processes.start(node, &options.log)?;
     }
-    cluster::form(layout, processes).await?;
+    let advice = cluster::form(layout, processes).await?;
     layout.write_description(processes)?;
-    cluster::introduce(layout);
+    cluster::introduce(layout, &advice);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[tokio::test]
+    async fn a_second_interrupt_ends_what_does_not_listen() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            dir: dir.path().to_owned(),
+            users: 1,
+            base_port: 5222,
+            nodes: Nodes::Single,
+            plaintext: false,
+            log: "info".to_owned(),
+        };
+        let layout = Layout::prepare(&options).unwrap();
+        let mut processes = Processes::of_stubborn("a");
+        let begun = Instant::now();
+        stop(&layout, &mut processes, std::future::ready(())).await;
+        assert!(begun.elapsed() < Duration::from_secs(3));
+        let ended = processes.check(&layout).unwrap_err().to_string();
+        assert!(ended.contains("signal: 9"), "{ended}");
+    }
 }

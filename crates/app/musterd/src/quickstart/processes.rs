@@ -114,6 +114,11 @@ impl Processes {
         while Instant::now() < deadline && self.any_alive(layout) {
             tokio::time::sleep(LOOK).await;
         }
+        self.kill(layout).await;
+    }
+
+    /// Ends every node at once, whatever it is doing.
+    pub(crate) async fn kill(&mut self, layout: &Layout) {
         self.signal_all(layout, Signal::KILL);
         while self.any_alive(layout) {
             tokio::time::sleep(LOOK).await;
@@ -147,5 +152,31 @@ impl Processes {
         pids.dedup();
         let raw = pids.into_iter().filter_map(|pid| i32::try_from(pid).ok());
         raw.filter_map(Pid::from_raw).collect()
+    }
+}
+
+#[cfg(test)]
+impl Processes {
+    /// A node that does not listen to SIGTERM.
+    pub(super) fn of_stubborn(node: &'static str) -> Self {
+        use std::io::Read as _;
+        let argv = ["sh", "-c", "trap '' TERM; echo; exec sleep 60"].map(str::to_owned);
+        let mut command = Command::new(&argv[0]);
+        let mut child = command
+            .args(&argv[1..])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It says so once it does not listen any more.
+        let mut said = [0];
+        child.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        let running = Running {
+            pid: child.id(),
+            child,
+            argv: argv.to_vec(),
+        };
+        Self {
+            running: BTreeMap::from([(node, running)]),
+        }
     }
 }

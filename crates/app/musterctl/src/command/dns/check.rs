@@ -2,7 +2,6 @@
 
 use super::records::{Srv, Zone};
 use crate::failure::Failure;
-use crate::output::Answer;
 use futures_util::future::join_all;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
@@ -10,7 +9,6 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -18,28 +16,45 @@ use std::time::Duration;
 /// How long a question may take.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Looks everything up.
-pub(super) async fn check(zone: &Zone, server: Option<SocketAddr>) -> Result<Answer, Failure> {
+/// Looks everything up; returns what is wrong.
+pub(super) async fn check(zone: &Zone, server: Option<SocketAddr>) -> Result<Vec<String>, Failure> {
     let resolver = resolver(server)?;
     let names: BTreeSet<_> = zone.services.iter().map(|srv| &srv.name).collect();
     let targets: BTreeSet<_> = zone.services.iter().map(|srv| &srv.target).collect();
     let of_names = names.into_iter().map(|name| service(zone, &resolver, name));
     let of_targets = targets.into_iter().map(|name| host(zone, &resolver, name));
-    let (of_names, of_targets) = tokio::join!(join_all(of_names), join_all(of_targets));
-    let problems: Vec<_> = of_names
+    let of_absent = zone.absent.iter().map(|name| absent(&resolver, name));
+    let (of_names, of_targets, of_absent) = tokio::join!(
+        join_all(of_names),
+        join_all(of_targets),
+        join_all(of_absent)
+    );
+    Ok(of_names
         .into_iter()
         .flatten()
         .chain(of_targets.into_iter().flatten())
-        .collect();
-    if problems.is_empty() {
-        let records = zone.services.len();
-        let text = format!("all {records} SRV records are there, and their targets resolve");
-        return Ok(Answer::new(text, json!({ "problems": [] })));
+        .chain(of_absent.into_iter().flatten())
+        .collect())
+}
+
+/// What is wrong with the name of a service that there is not. No record at all says the same as
+/// one with the root as its target, only later: after a vain attempt at the domain's own address.
+async fn absent(resolver: &TokioResolver, name: &str) -> Vec<String> {
+    match services(resolver, name).await {
+        Ok(found) => compare_absent(name, &found),
+        Err(error) => vec![format!("{name}: {error}")],
     }
-    Err(Failure::Refused(format!(
-        "DNS is not as it should be:\n  {}\n`musterctl dns records` prints what it should say",
-        problems.join("\n  ")
-    )))
+}
+
+fn compare_absent(name: &str, found: &BTreeSet<Srv>) -> Vec<String> {
+    let leads = found.iter().filter(|srv| !srv.target.is_empty());
+    let words = |srv: &Srv| {
+        format!(
+            "{name}: a record leads to {}:{}, but no node takes connections of other servers",
+            srv.target, srv.port
+        )
+    };
+    leads.map(words).collect()
 }
 
 /// What is wrong with one name.
@@ -80,7 +95,11 @@ fn compare(name: &str, wanted: &BTreeSet<&Srv>, found: &BTreeSet<Srv>) -> Vec<St
         }
     }
     for have in found {
-        if !wanted.iter().any(|want| same_place(want, have)) {
+        if have.target.is_empty() {
+            problems.push(format!(
+                "{name}: a record says that there is no such service"
+            ));
+        } else if !wanted.iter().any(|want| same_place(want, have)) {
             problems.push(format!(
                 "{name}: a record leads to {}, where no node of this cluster is",
                 show(have)
@@ -90,11 +109,14 @@ fn compare(name: &str, wanted: &BTreeSet<&Srv>, found: &BTreeSet<Srv>) -> Vec<St
     problems
 }
 
+/// The records of a name; none is no failure. The target of a service that is decidedly not
+/// available is empty.
 async fn services(resolver: &TokioResolver, name: &str) -> Result<BTreeSet<Srv>, String> {
-    let answer = resolver
-        .srv_lookup(format!("{name}."))
-        .await
-        .map_err(|error| error.to_string())?;
+    let answer = match resolver.srv_lookup(format!("{name}.")).await {
+        Ok(answer) => answer,
+        Err(error) if error.is_no_records_found() => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error.to_string()),
+    };
     let records = answer
         .answers()
         .iter()
@@ -179,6 +201,80 @@ mod tests {
         }
     }
 
+    /// A DNS server that gives every question this code and these records, as the bytes of an answer.
+    async fn serve(code: u8, answers: &'static [u8]) -> SocketAddr {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut message = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut message).await {
+                // The header, and the question: a name of labels, its type and its class.
+                let mut end = 12;
+                while message[end] != 0 {
+                    end += usize::from(message[end]) + 1;
+                }
+                end += 5;
+                assert!(end <= length);
+                let mut answer = message[..end].to_vec();
+                let count = u8::from(!answers.is_empty());
+                answer[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
+                answer.extend(answers);
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn no_record_and_the_root_both_say_that_there_is_no_service() {
+        const NXDOMAIN: u8 = 3;
+        const REFUSED: u8 = 5;
+        /// SRV 0 0 0 . of the name that was asked for.
+        const ROOT: &[u8] = &[
+            0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, 7, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        let name = "_xmpp-server._tcp.example.com";
+        for (code, answers, good) in [
+            (NXDOMAIN, &[][..], true),
+            (0, ROOT, true),
+            (REFUSED, &[], false),
+        ] {
+            let server = serve(code, answers).await;
+            let problems = absent(&resolver(Some(server)).unwrap(), name).await;
+            assert_eq!(problems.is_empty(), good, "{code}: {problems:?}");
+        }
+        let server = serve(NXDOMAIN, &[]).await;
+        let zone = Zone {
+            services: BTreeSet::from([srv("a", 10, 10)]),
+            absent: BTreeSet::from([name.to_owned()]),
+            ..Zone::default()
+        };
+        let problems = check(&zone, Some(server)).await.unwrap();
+        assert!(
+            problems[0].contains("no record leads to a:5222"),
+            "{problems:?}"
+        );
+        assert!(problems[1].contains("a does not resolve"), "{problems:?}");
+        assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn a_service_that_there_is_not_leads_nowhere() {
+        let name = "_xmpp-server._tcp.example.com";
+        let nowhere = Srv {
+            port: 0,
+            ..srv("", 0, 0)
+        };
+        for good in [vec![], vec![nowhere.clone()]] {
+            let found = good.into_iter().collect();
+            assert!(compare_absent(name, &found).is_empty(), "{found:?}");
+        }
+        let found = BTreeSet::from([nowhere, srv("a", 10, 10)]);
+        let problems = compare_absent(name, &found);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("leads to a:5222"), "{problems:?}");
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         let (a, b) = (srv("a", 10, 10), srv("b", 10, 10));
@@ -197,6 +293,10 @@ mod tests {
             (
                 vec![a.clone(), b.clone(), srv("c", 10, 10)],
                 Some("leads to c:5222"),
+            ),
+            (
+                vec![a.clone(), b.clone(), srv("", 0, 0)],
+                Some("no such service"),
             ),
         ] {
             let found: BTreeSet<_> = found.into_iter().collect();

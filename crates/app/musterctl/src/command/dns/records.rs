@@ -19,6 +19,8 @@ const WEIGHT: u16 = 10;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Zone {
     pub(super) services: BTreeSet<Srv>,
+    /// Names of services that the domains do not offer.
+    pub(super) absent: BTreeSet<String>,
     /// Addresses of hosts that the cluster knows only by address.
     pub(super) hosts: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Hosts whose addresses only the operator knows.
@@ -35,7 +37,8 @@ pub(super) struct Srv {
     pub(super) target: String,
 }
 
-/// The records that lead clients to the nodes. Nodes in no group have no users and are left out.
+/// The records that lead clients to the nodes, and other servers nowhere: no node takes their
+/// connections. Nodes in no group have no users and are left out.
 pub(super) fn zone(status: &StatusResponse) -> Zone {
     let mut zone = Zone::default();
     let standby = status
@@ -43,6 +46,8 @@ pub(super) fn zone(status: &StatusResponse) -> Zone {
         .iter()
         .any(|s| s.name == "assignment" && s.value == "active-standby");
     for domain in &status.domains {
+        zone.absent
+            .insert(format!("_xmpp-server._tcp.{}", domain.name));
         for group in &status.groups {
             for (place, name) in group.nodes.iter().enumerate() {
                 let priority = if standby && place > 0 {
@@ -112,6 +117,9 @@ impl Zone {
             } = srv;
             text += &format!("{name}. {TTL} IN SRV {priority} {weight} {port} {target}.\n");
         }
+        for name in &self.absent {
+            text += &format!("{name}. {TTL} IN SRV 0 0 0 .\n");
+        }
         for (name, address) in self.addresses() {
             text += &format!("{name}. {TTL} IN {} {address}\n", kind(address));
         }
@@ -120,7 +128,6 @@ impl Zone {
                 "; {name}. listens on every address: add its A and AAAA records, or set c2s.advertise\n"
             );
         }
-        text += "; no _xmpp-server records: no node takes connections of other servers\n";
         let services = self.services.iter().map(|srv| {
             json!({
                 "type": "SRV",
@@ -132,10 +139,25 @@ impl Zone {
                 "target": srv.target,
             })
         });
+        // The target of a service that is decidedly not available is the root (RFC 2782).
+        let absent = self.absent.iter().map(|name| {
+            json!({
+                "type": "SRV",
+                "name": name,
+                "ttl": TTL,
+                "priority": 0,
+                "weight": 0,
+                "port": 0,
+                "target": ".",
+            })
+        });
         let hosts = self.addresses().map(|(name, address)| {
             json!({ "type": kind(address), "name": name, "ttl": TTL, "address": address.to_string() })
         });
-        Answer::new(text, Value::Array(services.chain(hosts).collect()))
+        Answer::new(
+            text,
+            Value::Array(services.chain(absent).chain(hosts).collect()),
+        )
     }
 
     fn addresses(&self) -> impl Iterator<Item = (&String, IpAddr)> {
