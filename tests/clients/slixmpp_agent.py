@@ -7,7 +7,7 @@ import aiodns
 import slixmpp
 from slixmpp.exceptions import IqError, IqTimeout
 
-from agent import Agent, Refused, main
+from agent import Agent, Refused, main, split_address
 
 ANSWER_S = 15
 RETRY_S = 0.2
@@ -30,6 +30,7 @@ class SlixmppAgent(Agent):
     def __init__(self, options):
         super().__init__(options)
         self.turn = 0
+        self.other_host = None
         self.ending = False
         self.pinger = None
         client = self.client = Client(self)
@@ -57,7 +58,11 @@ class SlixmppAgent(Agent):
         self.dial()
 
     def dial(self):
-        if self.addresses:
+        if self.other_host:
+            host, port = self.other_host
+            self.other_host = None
+            self.client.connect(host, port)
+        elif self.addresses:
             host, port = self.addresses[self.turn % len(self.addresses)]
             self.turn += 1
             self.client.connect(host, port)
@@ -116,7 +121,10 @@ class SlixmppAgent(Agent):
         self.emit("refused", condition=stanza["condition"])
 
     def on_stream_error(self, stanza):
-        self.emit("stream-error", condition=stanza["condition"])
+        host = stanza["see_other_host"] if stanza["condition"] == "see-other-host" else None
+        self.emit("stream-error", condition=stanza["condition"], host=host)
+        if host:
+            self.other_host = split_address(host)
 
     def on_message(self, stanza):
         delay = stanza.get_plugin("delay", check=True)

@@ -101,20 +101,7 @@ fn come_home(cluster: &mut Quickstart, couple: &Couple, pause: bool) -> Result<(
     } else {
         cluster.restart(&couple.home)?;
     }
-    let ctl = cluster.ctl();
-    until("the node is back", PATIENCE, || {
-        Ok(ctl
-            .state_of(&couple.home)
-            .is_ok_and(|(state, _)| state == "Failed Over")
-            .then_some(()))
-    })?;
-    until("the fallback is accepted", PATIENCE, || {
-        Ok(ctl.run(&["group", "fallback", &couple.home]).ok())
-    })?;
-    until("the users are home", PATIENCE, || {
-        let home = ctl.owner_of(&couple.home)?.as_deref() == Some(couple.home.as_str());
-        Ok((home && ctl.state_of(&couple.home)?.0 == "Normal").then_some(()))
-    })
+    cluster.come_home(&couple.home)
 }
 
 /// Waits until the watched client answers again, wherever it is connected now.

@@ -276,3 +276,107 @@ fn health_and_metrics_are_served_over_http() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn an_import_that_was_cut_off_can_be_run_again() -> Outcome {
+    const ROWS: usize = 5_000;
+    let cluster = Quickstart::start()?;
+    let mut rows = "jid,password,home,name\n".to_owned();
+    for n in 0..ROWS {
+        writeln!(rows, "user{n}@example.com,password number {n},,")?;
+    }
+    let file = cluster.folder().join("users.csv");
+    fs::write(&file, rows)?;
+    let path = file.display().to_string();
+    let ctl = cluster.ctl();
+    let count = || -> anyhow::Result<usize> {
+        let users = ctl.json(&["get", "users"])?;
+        Ok(users.as_array().map_or(0, Vec::len))
+    };
+    let import = ctl.start(&["user", "import", &path])?;
+    until("some rows are in", PATIENCE, || {
+        Ok((count()? > 500).then_some(()))
+    })?;
+    drop(import);
+    let cut_off_at = count()?;
+    assert!(cut_off_at < ROWS, "it was too fast to be cut off");
+    ctl.run(&["user", "import", &path, "--update"])?;
+    assert_eq!(count()?, ROWS + 4);
+    Ok(())
+}
+
+#[test]
+fn tokens_are_refused_when_they_are_used_or_expired() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let ctl = cluster.ctl();
+    let token = |lifetime: &str| -> anyhow::Result<String> {
+        let made = ctl.json(&[
+            "token",
+            "create",
+            "--role",
+            "witness",
+            "--lifetime",
+            lifetime,
+        ])?;
+        Ok(made["token"].as_str().unwrap_or_default().to_owned())
+    };
+    let mut spare = Spare::start(&cluster)?;
+    let short = token("1s")?;
+    std::thread::sleep(Duration::from_millis(1_100));
+    let (_, why) = spare.ctl(&ctl).refused(&["cluster", "join", &short])?;
+    assert!(why.contains("expired"), "{why}");
+    let (_, why) = spare
+        .ctl(&ctl)
+        .refused(&["cluster", "join", "not a token"])?;
+    assert!(why.contains("token"), "{why}");
+    let good = token("1h")?;
+    spare.ctl(&ctl).run(&["cluster", "join", &good])?;
+    let mut second = Spare::start(&cluster)?;
+    let (_, why) = second.ctl(&ctl).refused(&["cluster", "join", &good])?;
+    assert!(why.contains("used"), "{why}");
+    second.end()?;
+    spare.end().map_err(Into::into)
+}
+
+/// A node that is in no cluster yet.
+struct Spare {
+    process: muster_testkit::Process,
+    data: std::path::PathBuf,
+}
+
+impl Spare {
+    fn start(cluster: &Quickstart) -> anyhow::Result<Self> {
+        let port = muster_testkit::free_ports(2)?;
+        let name = format!("spare{port}");
+        let data = cluster.folder().join(&name);
+        let file = cluster.folder().join(format!("{name}.toml"));
+        fs::write(
+            &file,
+            format!(
+                "name = \"{name}\"\nrole = \"witness\"\ndata_dir = \"{name}\"\n\
+                 [link]\nlisten = \"127.0.0.1:{port}\"\n[http]\nlisten = \"127.0.0.1:{}\"\n",
+                port + 1
+            ),
+        )?;
+        let log = fs::File::create(cluster.folder().join(format!("{name}.log")))?;
+        let mut command = std::process::Command::new(&cluster.node("w")?.argv[0]);
+        let process = muster_testkit::Process::start(command.arg("run").arg(&file).stderr(log))?;
+        let socket = data.join("admin.sock");
+        until("the spare node takes commands", PATIENCE, || {
+            Ok(socket.exists().then_some(()))
+        })?;
+        Ok(Self { process, data })
+    }
+
+    fn ctl(&self, ctl: &muster_testkit::Ctl) -> muster_testkit::Ctl {
+        ctl.with_prefix(&[
+            "--address",
+            &format!("unix:{}/admin.sock", self.data.display()),
+        ])
+    }
+
+    fn end(&mut self) -> anyhow::Result<()> {
+        muster_testkit::signal(self.process.pid(), muster_testkit::Signal::Term)?;
+        self.process.wait(PATIENCE).map(drop)
+    }
+}

@@ -53,7 +53,7 @@ fn the_version_names_commit_wire_and_data() -> Outcome {
 #[test]
 fn the_example_configurations_are_good() -> Outcome {
     let folder = tempfile::tempdir()?;
-    write_certificate(folder.path())?;
+    write_certificate(folder.path(), "example.com")?;
     for name in ["a.toml", "b.toml", "w.toml"] {
         let (good, text) = check(folder.path(), &example(folder.path(), name)?)?;
         assert!(good, "deploy/{name}: {text}");
@@ -64,7 +64,7 @@ fn the_example_configurations_are_good() -> Outcome {
 #[test]
 fn a_bad_configuration_is_refused_by_the_name_of_its_key() -> Outcome {
     let folder = tempfile::tempdir()?;
-    write_certificate(folder.path())?;
+    write_certificate(folder.path(), "example.com")?;
     let good = example(folder.path(), "a.toml")?;
     for (what, from, to, named) in [
         ("an unknown key", "[http]", "[http]\nspeed = 1", "speed"),
@@ -104,7 +104,7 @@ fn a_bad_configuration_is_refused_by_the_name_of_its_key() -> Outcome {
 #[test]
 fn a_key_that_others_can_read_is_refused_with_the_remedy() -> Outcome {
     let folder = tempfile::tempdir()?;
-    write_certificate(folder.path())?;
+    write_certificate(folder.path(), "example.com")?;
     fs::set_permissions(
         folder.path().join("example.com.key"),
         Permissions::from_mode(0o644),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use muster_testkit::{Client, Library, Outcome, PATIENCE, Quickstart, until};
+use muster_testkit::{Client, Event, Library, Outcome, PATIENCE, Quickstart, never, until};
 use muster_tests::{Couple, c2s, from_node, log_in};
 use serde_json::json;
 
@@ -162,5 +162,64 @@ fn the_whole_cluster_killed_and_started_again_has_everything() -> Outcome {
         e.is("ready")
     })?;
     assert_eq!(alice.roster()?[0]["name"], "Bob");
+    Ok(())
+}
+
+#[test]
+fn who_does_not_come_back_becomes_unavailable_once_when_the_grace_is_over() -> Outcome {
+    const GRACE: Duration = Duration::from_secs(10);
+    let mut cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    cluster
+        .reconfigure(|text| format!("{text}\n[limits]\ngrace_seconds = {}\n", GRACE.as_secs()))?;
+    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
+    let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &couple.peer)?;
+    alice.befriend(&mut bob)?;
+    let there = bob.mark();
+    drop(alice);
+    cluster.kill(&couple.home)?;
+    let leaves = |e: &Event| e.is_presence("unavailable", &couple.alice.jid);
+    never("too early", GRACE.mul_f64(0.8), || {
+        Ok(bob.since(there).into_iter().find(leaves))
+    })?;
+    bob.expect(there, "alice has gone", leaves)?;
+    never("a second time", Duration::from_secs(3), || {
+        let said = bob.since(there).into_iter().filter(leaves).count();
+        Ok((said > 1).then_some(said))
+    })?;
+    Ok(())
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_when_the_node_dies_under_load() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
+    let here = alice.mark();
+    let contact = |n: usize| format!("contact{n}@elsewhere.example");
+    let mut asked = Vec::new();
+    for n in 0..200 {
+        asked.push(alice.tell(json!({"do": "roster-set", "jid": contact(n)}))?);
+        // Some are acknowledged, some are under way.
+        if n == 50 {
+            alice.expect(here, "the first answers", |e| e.is("reply"))?;
+            cluster.kill(&couple.home)?;
+        }
+    }
+    alice.expect_within(here, "alice is back", TAKEOVER, |e| e.is("connected"))?;
+    let acknowledged: Vec<_> = alice
+        .since(here)
+        .into_iter()
+        .filter(|e| e.is("reply") && e.value("ok") == true)
+        .filter_map(|e| asked.iter().position(|id| e.value("id") == *id))
+        .collect();
+    assert!(!acknowledged.is_empty(), "nothing was acknowledged");
+    let roster = alice.roster()?;
+    for n in acknowledged {
+        assert!(
+            roster.iter().any(|item| item["jid"] == contact(n)),
+            "write {n} was acknowledged and is lost"
+        );
+    }
     Ok(())
 }

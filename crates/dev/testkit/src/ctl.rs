@@ -1,12 +1,16 @@
 //! `musterctl`, as a test uses it.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::facts::UserFacts;
+use crate::process::Process;
+use crate::wait::{PATIENCE, until};
 
 /// The admin client with the words that reach the cluster.
 #[derive(Clone, Debug)]
@@ -128,33 +132,116 @@ impl Ctl {
         ))
     }
 
-    fn attempt(&self, arguments: &[&str], input: &str) -> Result<(Option<i32>, String, String)> {
+    /// The same program with other words in front, such as another address.
+    #[must_use]
+    pub fn with_prefix(&self, words: &[&str]) -> Self {
+        let program = self.prefix.first().cloned();
+        let words = words.iter().map(|&word| word.to_owned());
+        Self::new(program.into_iter().chain(words).collect())
+    }
+
+    /// Starts a command and does not wait for it; dropped, it is killed.
+    ///
+    /// # Errors
+    /// Fails when the program cannot be started.
+    pub fn start(&self, arguments: &[&str]) -> Result<Process> {
+        let mut command = self.command(arguments)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Process::start(&mut command)
+    }
+
+    /// Starts `musterctl watch`.
+    ///
+    /// # Errors
+    /// Fails when the program cannot be started.
+    pub fn watch(&self) -> Result<Watch> {
+        let mut command = self.command(&["watch", "-o", "json"])?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command)?;
+        let lines = process
+            .child()
+            .stdout
+            .take()
+            .context("watch prints nowhere")?;
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&events);
+        thread::spawn(move || {
+            for line in BufReader::new(lines).lines().map_while(Result::ok) {
+                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                seen.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(event);
+            }
+        });
+        Ok(Watch {
+            _process: process,
+            events,
+        })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Result<Command> {
         let (program, prefix) = self
             .prefix
             .split_first()
             .context("the prefix of musterctl is empty")?;
         let mut command = Command::new(program);
         command.args(prefix).args(arguments).current_dir("/");
+        Ok(command)
+    }
+
+    fn attempt(&self, arguments: &[&str], input: &str) -> Result<(Option<i32>, String, String)> {
+        let mut command = self.command(arguments)?;
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("starting {program}"))?;
+        let mut child = command.spawn().context("starting musterctl")?;
         if let Some(mut stdin) = child.stdin.take() {
             // A command that reads nothing may have ended already.
             stdin.write_all(input.as_bytes()).ok();
         }
-        let output = child
-            .wait_with_output()
-            .with_context(|| format!("waiting for {program}"))?;
+        let output = child.wait_with_output().context("waiting for musterctl")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok((
             output.status.code(),
             text(&output.stdout),
             text(&output.stderr),
         ))
+    }
+}
+
+/// A running `musterctl watch`.
+#[derive(Debug)]
+pub struct Watch {
+    _process: Process,
+    events: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Watch {
+    /// Whether an event was printed.
+    pub fn heard(&self, wanted: impl Fn(&Value) -> bool) -> bool {
+        self.events().iter().any(wanted)
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits for an event.
+    ///
+    /// # Errors
+    /// Fails with everything that was printed instead.
+    pub fn expect(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        until(what, PATIENCE, || {
+            Ok(self.events().into_iter().find(&wanted))
+        })
+        .with_context(|| format!("watch printed {:?}", self.events()))
     }
 }
 

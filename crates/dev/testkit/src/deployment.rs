@@ -46,7 +46,7 @@ impl Deployment {
             .tempdir()
             .context("making a folder")?;
         let network = Network::make()?;
-        write_certificate(folder.path())?;
+        write_certificate(folder.path(), DOMAIN)?;
         let mut nodes = Vec::new();
         for (number, name) in (1..).zip(NODES) {
             nodes.push(start_node(folder.path(), name, number)?);
@@ -187,25 +187,24 @@ fn start_node(folder: &Path, name: &str, number: u8) -> Result<Process> {
     Process::start(command.stdout(log.try_clone()?).stderr(log))
 }
 
-/// Writes a certificate for `example.com` as the example configurations name it, its key, and its authority as `ca.pem`.
+/// Writes a certificate for a domain as the example configurations name it (`DOMAIN.pem`), its key (`DOMAIN.key`), and its
+/// authority as `ca.pem`.
 ///
 /// # Errors
 /// Fails when a file is there already or cannot be written.
-pub fn write_certificate(folder: &Path) -> Result<()> {
+pub fn write_certificate(folder: &Path, domain: &str) -> Result<()> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Without a name of its own it would have the same as the certificate, which would then look signed by itself.
-    ca.distinguished_name
-        .push(DnType::CommonName, "authority of a test");
     // A leaf of the same name would look self-signed to OpenSSL.
-    ca.distinguished_name.push(DnType::CommonName, "Test CA");
+    let authority = format!("authority of {domain}");
+    ca.distinguished_name.push(DnType::CommonName, authority);
     fs::write(folder.join("ca.pem"), ca.self_signed(&ca_key)?.pem())?;
     let key = KeyPair::generate()?;
-    let issued = CertificateParams::new(vec![DOMAIN.to_owned()])?
+    let issued = CertificateParams::new(vec![domain.to_owned()])?
         .signed_by(&key, &Issuer::new(ca, ca_key))?;
-    fs::write(folder.join(format!("{DOMAIN}.pem")), issued.pem())?;
-    let key_file = folder.join(format!("{DOMAIN}.key"));
+    fs::write(folder.join(format!("{domain}.pem")), issued.pem())?;
+    let key_file = folder.join(format!("{domain}.key"));
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -22,7 +22,7 @@ mod turn;
 mod wait;
 
 pub use client::{Client, ClientOptions, Event, Library, Mode};
-pub use ctl::Ctl;
+pub use ctl::{Ctl, Watch};
 pub use deployment::{Deployment, write_certificate};
 pub use dns::{Dns, Record};
 pub use facts::{Facts, NodeFacts, Role, UserFacts};

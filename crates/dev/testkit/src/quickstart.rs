@@ -248,6 +248,50 @@ impl Quickstart {
         Ok(())
     }
 
+    /// Changes the configuration of both serving nodes, one after the other: each is killed, started again and gets its
+    /// users back.
+    ///
+    /// # Errors
+    /// Fails when a node does not start with the new configuration.
+    pub fn reconfigure(&mut self, change: impl Fn(&str) -> String) -> Result<()> {
+        for name in ["a", "b"] {
+            let file = self.folder().join(format!("{name}.toml"));
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+            fs::write(&file, change(&text))?;
+            self.kill(name)?;
+            let (ctl, peer) = (self.ctl(), self.peer(name)?.name.clone());
+            until("the peer serves", READY, || {
+                Ok((ctl.owner_of(name)? == Some(peer.clone())).then_some(()))
+            })?;
+            self.restart(name)?;
+            self.come_home(name)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a node that was started again may have its users back, and brings them home.
+    ///
+    /// # Errors
+    /// Fails when that does not happen in time.
+    pub fn come_home(&self, name: &str) -> Result<()> {
+        let ctl = self.ctl();
+        until("the node is back", READY, || {
+            let state = ctl.state_of(name);
+            Ok(state
+                .is_ok_and(|(state, _)| state == "Failed Over")
+                .then_some(()))
+        })?;
+        // Refused until its copy has caught up.
+        until("the fallback is accepted", READY, || {
+            Ok(ctl.run(&["group", "fallback", name]).ok())
+        })?;
+        until("the users are home", READY, || {
+            let home = ctl.owner_of(name)?.as_deref() == Some(name);
+            Ok((home && ctl.state_of(name)?.0 == "Normal").then_some(()))
+        })
+    }
+
     /// A third-party client for an account, not yet waited for.
     ///
     /// # Errors

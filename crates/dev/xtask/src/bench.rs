@@ -26,6 +26,12 @@ enum What {
         #[arg(long)]
         pause: bool,
     },
+    /// Import rate, login rate, and what an idle session with TLS costs.
+    Clients {
+        /// How many accounts and sessions.
+        #[arg(long, default_value_t = 5_000)]
+        sessions: u32,
+    },
 }
 
 /// Builds the programs and measures.
@@ -41,6 +47,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         "musterd",
         "-p",
         "musterctl",
+        "-p",
+        "muster-load",
     ]);
     if !run::passes(&mut build)? {
         return Ok(false);
@@ -58,7 +66,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     ]);
     bench
         .env("MUSTERD", programs.join("musterd"))
-        .env("MUSTERCTL", programs.join("musterctl"));
+        .env("MUSTERCTL", programs.join("musterctl"))
+        .env("MUSTER_LOAD", programs.join("muster-load"));
     bench.env("MUSTER_PYTHON", python);
     match &options.what {
         What::Takeover { kills, pause } => {
@@ -68,6 +77,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
                 &kills.to_string(),
                 if *pause { "pause" } else { "kill" },
             ]);
+        }
+        What::Clients { sessions } => {
+            bench.args(["bench-clients", "--", &sessions.to_string()]);
         }
     }
     run::passes(&mut bench)

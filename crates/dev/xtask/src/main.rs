@@ -9,6 +9,7 @@ mod floors;
 mod functions;
 mod generated;
 mod needs;
+mod newcomer;
 mod promises;
 mod prove;
 mod purity;

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::run::{self, say};
 use crate::workspace::Workspace;
-use crate::{needs, sim, test, venv};
+use crate::{needs, newcomer, sim, test, venv};
 
 /// Which proof, and how much of it.
 #[derive(clap::Args)]
@@ -28,6 +28,8 @@ enum Proof {
     Fuzz,
     /// The end-to-end tests 20 times in a row.
     Rounds,
+    /// The README's two commands in a fresh clone of the last commit.
+    Newcomer,
 }
 
 /// Runs a proof and prints its result.
@@ -50,6 +52,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
             let rounds = options.amount.unwrap_or(20);
             ("rounds", rounds, repeat(workspace, rounds)?)
         }
+        Proof::Newcomer => ("newcomer", 1, newcomer::holds(workspace)?),
     };
     say(format!(
         "{{\"proof\":\"{name}\",\"amount\":{amount},\"holds\":{holds},\"seconds\":{}}}",
