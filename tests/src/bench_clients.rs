@@ -25,8 +25,9 @@ fn main() -> Result<()> {
         pair: true,
     })?;
     let import = import(&cluster, sessions)?;
-    let login = measure(&cluster, &load, sessions, &["login", "--prepare"])?;
+    // Memory first: what a process has had once it keeps, and later sessions would look cheap.
     let idle = measure(&cluster, &load, sessions, &["idle", "--presence"])?;
+    let login = measure(&cluster, &load, sessions, &["login", "--prepare"])?;
     let line = json!({
         "bench": "clients",
         "sessions": sessions,
