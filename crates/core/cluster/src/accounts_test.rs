@@ -2,7 +2,7 @@
 
 use crate::apply_test::{A, B, W, domain, jid, pair, put, row, verifiers};
 use crate::*;
-use muster_types::{BareJid, SlotId};
+use muster_types::{BareJid, LogIndex, SlotId};
 
 #[test]
 fn balanced_assignment_is_equal_within_one() {
@@ -186,23 +186,46 @@ fn a_removed_address_is_free_when_its_data_is_gone() {
     let add = || put(vec![row("alice@example.com", Some(A))]);
     log.ok(add());
     log.ok(ControlCommand::AccountRemove { jid: alice() });
-    assert_eq!(
-        log.state.removals(SlotId(1)).collect::<Vec<_>>(),
-        [&alice()]
-    );
-    assert_eq!(log.state.removals(SlotId(2)).count(), 0);
+    let (at, left) = log.state.next_removal(SlotId(1)).unwrap();
+    assert_eq!(left, &alice());
+    assert_eq!(log.state.next_removal(SlotId(2)), None);
     let again = log.ok(add());
     let refused = vec![(0, RowRefusal::BeingRemoved { jid: alice() })];
     let ControlOutcome::Accounts(report) = again else {
         panic!("{again:?}");
     };
     assert_eq!(report.refused, refused);
+    let purged = |at| ControlCommand::AccountPurged { jid: alice(), at };
+    log.ok(purged(LogIndex(at.0 - 1)));
+    assert!(log.state.is_being_removed(&alice()), "that was another one");
     for _ in 0..2 {
-        log.ok(ControlCommand::AccountPurged { jid: alice() });
+        log.ok(purged(at));
     }
     log.ok(add());
     assert!(log.state.account(&alice()).is_some());
-    assert_eq!(log.state.removals(SlotId(1)).count(), 0);
+    assert_eq!(log.state.removal_count(SlotId(1)), 0);
+}
+
+#[test]
+fn disabled_accounts_are_known_by_slot() {
+    let mut log = pair();
+    let alice = || jid("alice@example.com");
+    log.ok(put(vec![
+        row("alice@example.com", Some(A)),
+        row("bob@example.com", Some(B)),
+    ]));
+    let disable = |disabled| ControlCommand::AccountDisable {
+        jid: alice(),
+        disabled,
+    };
+    log.ok(disable(true));
+    assert_eq!(
+        log.state.disabled(SlotId(1)).collect::<Vec<_>>(),
+        [&alice()]
+    );
+    assert_eq!(log.state.disabled(SlotId(2)).count(), 0);
+    log.ok(disable(false));
+    assert_eq!(log.state.disabled(SlotId(1)).count(), 0);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::{AccountRow, Addresses, HaReason, HaState, Role, Setting, SoftwareVersion, TokenHash};
 use muster_sasl::Verifiers;
-use muster_types::{BareJid, Boot, DomainPart, Epoch, GroupId, NodeId, Origin, SlotId, Timestamp};
+use muster_types::{
+    BareJid, Boot, DomainPart, Epoch, GroupId, LogIndex, NodeId, Origin, SlotId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -197,6 +199,8 @@ pub enum ControlCommand {
     AccountPurged {
         /// The account.
         jid: BareJid,
+        /// The entry that removed it.
+        at: LogIndex,
     },
 }
 

@@ -103,7 +103,7 @@ pub enum ControlEvent {
     /// An account's password, name or flags have changed. When it was disabled, its sessions end.
     AccountChanged(BareJid),
     /// An account was removed: the slot's owner removes its data and ends its sessions
-    /// ([`ClusterState::removals`](crate::ClusterState::removals)).
+    /// ([`ClusterState::next_removal`](crate::ClusterState::next_removal)).
     AccountRemoved {
         /// The address.
         jid: BareJid,

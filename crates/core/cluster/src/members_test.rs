@@ -251,7 +251,8 @@ fn removing_nodes_is_refused_while_they_are_needed() {
         },
         "its data is still there"
     );
-    log.ok(ControlCommand::AccountPurged { jid: alice() });
+    let at = log.state.next_removal(SlotId(2)).unwrap().0;
+    log.ok(ControlCommand::AccountPurged { jid: alice(), at });
     log.ok(remove(B));
     assert_eq!(log.state.slot_of_home(B), None);
     assert_eq!(log.refused(remove(B)), Refusal::NotMember { node: B });

@@ -116,8 +116,8 @@ pub(crate) fn records(state: &ClusterState) -> Vec<(Vec<u8>, Vec<u8>)> {
     for (at, origin, outcome) in state.outcomes.iter() {
         put(Table::Outcome.put(&outcome_key(at), &(origin, outcome)));
     }
-    for (jid, slot) in &state.removals {
-        put(Table::Removal.put(jid.as_str().as_bytes(), slot));
+    for (jid, left) in &state.removals {
+        put(Table::Removal.put(jid.as_str().as_bytes(), left));
     }
     // Addresses are ordered by their parts, keys by their bytes.
     out.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -138,6 +138,11 @@ pub(crate) fn load(
         load_one(&mut state, table, rest, &value)?;
     }
     state.counts = count(&state);
+    let disabled = state
+        .accounts
+        .iter()
+        .filter(|(_, account)| account.disabled);
+    state.disabled = disabled.map(|(jid, _)| jid.clone()).collect();
     Ok(state)
 }
 

@@ -71,7 +71,10 @@ fn any_command(numbers: &mut Numbers) -> ControlCommand {
         },
         10 | 11 => put(vec![row(&user, None), row(&user, Some(node))]),
         12 => C::AccountRemove { jid: jid(&user) },
-        17 => C::AccountPurged { jid: jid(&user) },
+        17 => C::AccountPurged {
+            jid: jid(&user),
+            at: LogIndex(numbers.below(500)),
+        },
         13 => C::SettingsSet(vec![Setting::FallbackAuto(byte > 2)]),
         14 => C::TokenRemove {
             hash: TokenHash([byte; 32]),

@@ -2,8 +2,8 @@
 
 use crate::outcomes::Outcomes;
 use crate::{Account, Domain, Group, JoinToken, Node, Role, Settings, Slot, TokenHash};
-use imbl::OrdMap;
-use muster_types::{BareJid, GroupId, NodeId, SlotId};
+use imbl::{OrdMap, OrdSet};
+use muster_types::{BareJid, GroupId, LogIndex, NodeId, SlotId};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -21,13 +21,24 @@ pub struct ClusterState {
     pub(crate) domains: OrdMap<String, Domain>,
     pub(crate) accounts: OrdMap<BareJid, Arc<Account>>,
     /// Accounts that were removed and whose data the slot still holds.
-    pub(crate) removals: OrdMap<BareJid, SlotId>,
+    pub(crate) removals: OrdMap<BareJid, Removal>,
     pub(crate) tokens: OrdMap<TokenHash, JoinToken>,
     /// Healthy time of failed-over nodes, counted at the present `changes` of their group.
     pub(crate) healthy: OrdMap<NodeId, Duration>,
     pub(crate) outcomes: Outcomes,
     /// Counted along with `accounts`, not stored.
     pub(crate) counts: Counts,
+    /// The accounts whose logins are refused; kept along with `accounts`, not stored.
+    pub(crate) disabled: OrdSet<BareJid>,
+}
+
+/// What is left of an account that was removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Removal {
+    /// The slot that holds its data.
+    pub(crate) slot: SlotId,
+    /// The entry that removed it: tells it from an earlier and a later one of the same address.
+    pub(crate) at: LogIndex,
 }
 
 /// The cluster's id and the ids given out so far; they are never given out again.
@@ -169,13 +180,26 @@ impl ClusterState {
             .unwrap_or_default()
     }
 
-    /// The accounts that were removed and whose data a slot still holds: its owner removes it, also
-    /// one that comes later, and reports it by `AccountPurged`.
-    pub fn removals(&self, slot: SlotId) -> impl Iterator<Item = &BareJid> {
-        self.removals
-            .iter()
-            .filter(move |(_, of)| **of == slot)
-            .map(|(jid, _)| jid)
+    /// The account removed first of those whose data a slot still holds, and the entry that removed it:
+    /// the slot's owner removes the data, one account after the other, and reports each by
+    /// `AccountPurged`.
+    pub fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, &BareJid)> {
+        let of_slot = self.removals.iter().filter(|(_, left)| left.slot == slot);
+        of_slot
+            .map(|(jid, left)| (left.at, jid))
+            .min_by_key(|(at, _)| *at)
+    }
+
+    /// How many removed accounts a slot still holds data of.
+    pub fn removal_count(&self, slot: SlotId) -> usize {
+        let left = self.removals.values();
+        left.filter(|left| left.slot == slot).count()
+    }
+
+    /// The accounts of a slot whose logins are refused.
+    pub fn disabled(&self, slot: SlotId) -> impl Iterator<Item = &BareJid> {
+        let of_slot = move |jid: &&BareJid| self.account_slot(jid) == Some(slot);
+        self.disabled.iter().filter(of_slot)
     }
 
     /// Whether a slot still holds data of a removed account.

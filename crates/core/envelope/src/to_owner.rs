@@ -115,6 +115,8 @@ pub struct Announcement {
     pub sessions: Vec<AnnouncedSession>,
     /// Contacts of the slot that this node's watchers want to see.
     pub watches: Vec<WatchRequest>,
+    /// True in the first part: what the owner knew of the node's sessions is to be announced again.
+    pub first: bool,
     /// True in the last part.
     pub last: bool,
 }

@@ -7,7 +7,7 @@ use crate::sessions::{Session, Standing};
 use crate::sight::unavailable;
 use muster_envelope::{BindOutcome, ToNode};
 use muster_stanza::Stanza;
-use muster_types::{BareJid, FullJid, ResourcePart, SessionId};
+use muster_types::{BareJid, FullJid, Instant, ResourcePart, SessionId};
 
 impl Serving {
     pub(crate) fn on_bind(
@@ -174,10 +174,19 @@ impl Serving {
         cx.event(OwnerEvent::SessionUp { session: id, jid });
     }
 
+    /// Nobody is said to be gone before every node has announced: who came back meanwhile may be on
+    /// any, and so may those who are to be told.
     pub(crate) fn wake_grace(&mut self, cx: &mut Cx<'_>) {
+        if !self.picture.is_settled() {
+            return;
+        }
         while let Some(id) = self.grace.expire(cx.now) {
             self.end(cx, id);
         }
+    }
+
+    pub(crate) fn grace_deadline(&self) -> Option<Instant> {
+        self.grace.deadline().filter(|_| self.picture.is_settled())
     }
 
     /// Ends a session: if watchers still see it, they are told that it is unavailable.

@@ -62,7 +62,7 @@ impl Serving {
     fn keep_for_expected(&mut self, cx: &Cx<'_>, event: &SlotEvent) {
         let user = match event {
             SlotEvent::RosterChanged { user, contact, .. } => {
-                self.recent.outdate(user, contact);
+                self.untold.outdate(user, contact);
                 user
             }
             SlotEvent::SubscriptionArrived { user, .. } => user,
@@ -76,7 +76,7 @@ impl Serving {
         };
         let mut sessions = self.sessions.of_user(user);
         if sessions.any(|session| session.standing.is_expected()) {
-            self.recent.keep(cx.now, event);
+            self.untold.keep(cx.now, event);
         }
     }
 
@@ -112,7 +112,7 @@ impl Serving {
                 self.committed(cx, session, serial);
             }
             Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
-            Some(Purpose::Removal { user }) => self.removed(cx, user),
+            Some(Purpose::Removal { user, at }) => self.removed(cx, user, at),
             None => (),
         }
     }
@@ -139,8 +139,30 @@ impl Serving {
                 self.committed(cx, session, serial);
             }
             Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
-            Some(Purpose::Removal { user }) => self.removed(cx, user),
+            Some(Purpose::Removal { .. }) => self.removal_refused(cx),
             None => (),
+        }
+    }
+
+    /// The user is being removed: what is under way for it comes to nothing.
+    pub(crate) fn drop_proposals(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
+        for purpose in self.proposals.give_up(user) {
+            match purpose {
+                Purpose::Answer {
+                    session, serial, ..
+                } => self.committed(cx, session, serial),
+                Purpose::Store {
+                    session,
+                    serial,
+                    message,
+                    ..
+                } => {
+                    bounce(cx, session, &message, StanzaCondition::ServiceUnavailable);
+                    self.committed(cx, session, serial);
+                }
+                Purpose::Taken { user, up_to } => self.mailbox.on_taken(&user, up_to),
+                Purpose::Removal { .. } => (),
+            }
         }
     }
 

@@ -10,6 +10,10 @@ use std::time::Duration;
 /// A proposal that did not come back by then may be made again.
 const REPEAT: Duration = Duration::from_secs(2);
 
+/// How long an account may be on its way to this node's copy of the control log; the sender repeats
+/// meanwhile. What is owed to one that does not come is passed over (RFC 6121 §8.5.1).
+const ACCOUNT_WAIT: Duration = Duration::from_secs(5);
+
 /// Items of one slot that may be under way to the log; the sender repeats what is above.
 const UNDERWAY_MAX: usize = 1024;
 
@@ -18,6 +22,8 @@ struct Sender {
     /// The node that last sent for this slot, if its owner is not known otherwise.
     node: NodeId,
     underway: BTreeMap<u64, Instant>,
+    /// The item whose recipient is not known here, and since when.
+    stranger: Option<(u64, Instant)>,
 }
 
 /// The receiving side of the outbox.
@@ -43,6 +49,20 @@ impl Inbound {
             self.confirm(cx, from, applied);
             return;
         }
+        let recipient = item.recipient();
+        let slot = recipient.and_then(|user| cx.world.slot_of(&user));
+        let known = slot == Some(cx.config.slot);
+        let item = if known {
+            Some(item)
+        } else {
+            let (of, since) = sender.stranger.unwrap_or((number, cx.now));
+            let since = if of == number { since } else { cx.now };
+            sender.stranger = Some((number, since));
+            if cx.now.since(since) < ACCOUNT_WAIT {
+                return;
+            }
+            None
+        };
         let full = sender.underway.len() >= UNDERWAY_MAX;
         if full
             || sender

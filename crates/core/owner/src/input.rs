@@ -14,8 +14,11 @@ pub trait Accounts {
     /// Whether logins of a user are refused.
     fn is_disabled(&self, user: &BareJid) -> bool;
 
-    /// The users of a slot whose accounts were removed and whose data is to go.
-    fn removals(&self, slot: SlotId) -> Vec<BareJid>;
+    /// The users of a slot whose logins are refused.
+    fn disabled(&self, slot: SlotId) -> Vec<BareJid>;
+
+    /// The removed account whose data is to go next from a slot, and the entry that removed it.
+    fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)>;
 
     /// Which clients get a message to the bare JID.
     fn fork(&self) -> Fork;
@@ -79,9 +82,6 @@ pub enum Input {
         /// What is said.
         body: Body,
     },
-    /// The operator disabled the account: the user's sessions end. The accounts that say so were
-    /// given before; whoever serves later looks there.
-    EndUser(BareJid),
 }
 
 /// The content of an envelope that concerns a replica.

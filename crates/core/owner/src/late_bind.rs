@@ -59,7 +59,7 @@ impl Serving {
 
     /// A newer snapshot of the accounts is there.
     pub(crate) fn on_accounts(&mut self, cx: &mut Cx<'_>) {
-        self.remove_users(cx);
+        self.obey_accounts(cx);
         for bind in std::mem::take(&mut self.late_binds.0) {
             if cx.world.slot_of(&bind.user) == Some(cx.config.slot) {
                 self.on_bind(cx, bind.session, bind.user, bind.resource);

@@ -87,5 +87,7 @@ pub enum OwnerEvent {
     UserPurged {
         /// The user.
         user: BareJid,
+        /// The entry of the control log that removed the account.
+        at: LogIndex,
     },
 }

@@ -139,7 +139,7 @@ impl Serving {
             expected,
             missing,
         });
-        self.recent.clear();
+        self.forget_told();
         self.show_so_far(cx);
         self.go_on_all(cx);
     }

@@ -3,7 +3,7 @@
 use crate::testing::{A, B, Net, ONE};
 use crate::{Input, OwnerEvent};
 use muster_envelope::{BindOutcome, ToOwner};
-use muster_types::{Boot, FullJid, Limits, ResourcePart, SessionId};
+use muster_types::{Boot, FullJid, Limits, LogIndex, ResourcePart, SessionId};
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -310,6 +310,7 @@ fn a_removal_goes_on_under_the_next_owner_and_ends_once() {
     net.open(ONE, A);
     let purged = OwnerEvent::UserPurged {
         user: "alice@example.com".parse().unwrap(),
+        at: LogIndex(1),
     };
     let times = net.events.iter().filter(|event| **event == purged).count();
     assert_eq!(times, 1);
@@ -320,6 +321,23 @@ fn a_removal_goes_on_under_the_next_owner_and_ends_once() {
             .roster(&"alice@example.com".parse().unwrap())
             .is_none()
     );
+}
+
+#[test]
+fn a_copy_of_the_accounts_that_is_behind_removes_nobody_who_was_added_anew() {
+    let mut net = Net::pair();
+    let bob = net.login(B, "bob@example.com/b");
+    let alice = net.login(A, "alice@example.com/a");
+    net.befriend(alice, bob);
+    net.remove_account("alice@example.com");
+    net.add_account_again("alice@example.com");
+    let alice = net.login(A, "alice@example.com/new");
+    net.befriend(alice, bob);
+    net.open(ONE, B);
+    let user = "alice@example.com".parse().unwrap();
+    let state = net.replica(ONE, B).state();
+    assert_eq!(state.contacts(&user).count(), 1, "her new contact is there");
+    assert_eq!(state.removed_up_to(), LogIndex(1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::cx::Cx;
 use muster_slot::{ORIGIN_WINDOW, SlotCommand, UserChange};
 use muster_stanza::Stanza;
-use muster_types::{BareJid, Instant, SessionId};
+use muster_types::{BareJid, Instant, LogIndex, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -39,8 +39,12 @@ pub(crate) enum Purpose {
     },
     /// Offline messages of the user that were handed to a client are dropped.
     Taken { user: BareJid, up_to: u64 },
-    /// The user was removed: end the sessions.
-    Removal { user: BareJid },
+    /// The data of a user whose account was removed goes.
+    Removal {
+        user: BareJid,
+        /// The entry of the control log that removed it.
+        at: LogIndex,
+    },
 }
 
 struct Underway {
@@ -113,6 +117,18 @@ impl Proposals {
         let underway = self.underway.remove(&serial)?;
         self.advance(cx);
         Some(underway.purpose)
+    }
+
+    /// Gives up what is under way for a user; whoever waits for it has to be told.
+    pub(crate) fn give_up(&mut self, user: &BareJid) -> Vec<Purpose> {
+        let of_user = |_: &u64, underway: &mut Underway| match &underway.command {
+            SlotCommand::Change { user: of, .. } => of == user,
+            SlotCommand::Open { .. }
+            | SlotCommand::Inbound { .. }
+            | SlotCommand::Confirm { .. } => false,
+        };
+        let given_up = self.underway.extract_if(.., of_user);
+        given_up.map(|(_, underway)| underway.purpose).collect()
     }
 
     /// Proposes what has come into the window.

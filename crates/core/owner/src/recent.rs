@@ -9,68 +9,112 @@ use muster_roster::SubscriptionStanza;
 use muster_slot::SlotEvent;
 use muster_stanza::Stanza;
 use muster_types::{BareJid, Instant, SessionId};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// An owner tells of a commit at once; what is so much older than the last one was told.
 const SPAN: Duration = Duration::from_secs(2);
 
-/// More than an owner commits in that time is not remembered.
-const RECENT_MAX: usize = 4_096;
+/// Of one user; more than that is not remembered, and the client finds out at its next login.
+const OF_USER_MAX: usize = 64;
+/// Of all; beyond it nothing more is remembered until something was told or is too old.
+const UNTOLD_MAX: usize = 4_096;
 
 /// One thing to tell a user's clients.
 #[derive(Clone, Debug)]
 enum News {
     Roster(RosterChange),
-    Subscription(BareJid, SubscriptionStanza, Stanza),
+    Subscription(SubscriptionStanza, Stanza),
 }
 
-impl News {
-    const fn user(&self) -> &BareJid {
-        match self {
-            Self::Roster(change) => &change.user,
-            Self::Subscription(user, ..) => user,
-        }
-    }
-}
-
-/// News that somebody may not have heard.
+/// The last news that a replica applied, whoever tells of them: of the last span and the one before.
 #[derive(Default, Debug)]
-pub(crate) struct Recent(VecDeque<(Instant, News)>);
+pub(crate) struct Recent {
+    current: Untold,
+    before: Untold,
+    since: Instant,
+}
 
 impl Recent {
-    /// Notes what was applied here and is told by another node.
     pub(crate) fn note(&mut self, now: Instant, event: &SlotEvent) {
-        self.keep(now, event);
-        while self.0.front().is_some_and(|(at, _)| now.since(*at) > SPAN) {
-            self.0.pop_front();
+        if now.since(self.since) > SPAN {
+            self.before = std::mem::take(&mut self.current);
+            if now.since(self.since) > 2 * SPAN {
+                self.before = Untold::default();
+            }
+            self.since = now;
         }
+        self.current.keep(now, event);
     }
 
-    /// Keeps what a client that is expected back does not hear.
-    pub(crate) fn keep(&mut self, now: Instant, event: &SlotEvent) {
-        let Some(news) = news(event) else { return };
-        self.0.push_back((now, news));
-        if self.0.len() > RECENT_MAX {
-            self.0.pop_front();
+    /// For an owner that begins.
+    pub(crate) fn untold(&self) -> Untold {
+        let mut untold = self.before.clone();
+        for (user, news) in &self.current.by_user {
+            untold.count += news.len();
+            let of_user = untold.by_user.entry(user.clone()).or_default();
+            of_user.extend(news.iter().cloned());
         }
+        untold
+    }
+}
+
+/// News that somebody may not have heard, by user, oldest first.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Untold {
+    by_user: BTreeMap<BareJid, VecDeque<(Instant, News)>>,
+    count: usize,
+}
+
+impl Untold {
+    pub(crate) fn keep(&mut self, now: Instant, event: &SlotEvent) {
+        let Some((user, news)) = news(event) else {
+            return;
+        };
+        if self.count >= UNTOLD_MAX {
+            return;
+        }
+        let of_user = self.by_user.entry(user).or_default();
+        if of_user.len() >= OF_USER_MAX {
+            of_user.pop_front();
+            self.count -= 1;
+        }
+        of_user.push_back((now, news));
+        self.count += 1;
     }
 
     /// There is something newer to tell of this user and contact.
     pub(crate) fn outdate(&mut self, user: &BareJid, contact: &BareJid) {
-        self.0.retain(|(_, news)| match news {
-            News::Roster(older) => (&older.user, &older.contact) != (user, contact),
+        self.retain_of(user, |_, news| match news {
+            News::Roster(older) => older.contact != *contact,
             News::Subscription(..) => true,
         });
     }
 
-    /// Everybody was told.
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
+    /// What is older than this was told, or those who wait for it have gone.
+    fn forget_older(&mut self, user: &BareJid, than: Instant) {
+        self.retain_of(user, |at, _| at >= than);
+    }
+
+    fn retain_of(&mut self, user: &BareJid, keep: impl Fn(Instant, &News) -> bool) {
+        if let Some(of_user) = self.by_user.get_mut(user) {
+            self.count -= of_user.len();
+            of_user.retain(|(at, news)| keep(*at, news));
+            self.count += of_user.len();
+            if of_user.is_empty() {
+                self.by_user.remove(user);
+            }
+        }
+    }
+
+    /// Keeps what is for these users only.
+    fn retain(&mut self, wanted: impl Fn(&BareJid) -> bool) {
+        self.by_user.retain(|user, _| wanted(user));
+        self.count = self.by_user.values().map(VecDeque::len).sum();
     }
 }
 
-fn news(event: &SlotEvent) -> Option<News> {
+fn news(event: &SlotEvent) -> Option<(BareJid, News)> {
     match event.clone() {
         SlotEvent::RosterChanged {
             user,
@@ -78,14 +122,17 @@ fn news(event: &SlotEvent) -> Option<News> {
             item,
             version,
             ..
-        } => Some(News::Roster(RosterChange {
-            user,
-            contact,
-            item,
-            version,
-        })),
+        } => Some((
+            user.clone(),
+            News::Roster(RosterChange {
+                user,
+                contact,
+                item,
+                version,
+            }),
+        )),
         SlotEvent::SubscriptionArrived { user, kind, stanza } => {
-            Some(News::Subscription(user, kind, stanza))
+            Some((user, News::Subscription(kind, stanza)))
         }
         SlotEvent::Opened { .. }
         | SlotEvent::StaleEpoch { .. }
@@ -99,19 +146,40 @@ fn news(event: &SlotEvent) -> Option<News> {
 
 impl Serving {
     /// Tells a session that its node has announced what it may have missed.
-    pub(crate) fn tell_recent(&self, cx: &mut Cx<'_>, id: SessionId, user: &BareJid) {
+    pub(crate) fn tell_recent(&mut self, cx: &mut Cx<'_>, id: SessionId, user: &BareJid) {
+        let oldest = cx.now - cx.config.limits.grace;
+        self.untold.forget_older(user, oldest);
+        let Some(of_user) = self.untold.by_user.get(user) else {
+            return;
+        };
         let interested = self.sessions.session(id).is_some_and(|s| s.interested);
-        for (_, news) in self.recent.0.iter().filter(|(_, news)| news.user() == user) {
+        let available = || self.sight.living(user).any(|(_, own)| own.session == id);
+        for (_, news) in of_user {
             match news {
                 News::Roster(change) if interested => self.push_roster(cx, change, &[id]),
-                News::Subscription(_, SubscriptionStanza::Subscribe, stanza) => {
-                    if self.sight.living(user).any(|(_, own)| own.session == id) {
+                // One that was answered meanwhile is asked no more.
+                News::Subscription(SubscriptionStanza::Subscribe, stanza) => {
+                    let asks = cx
+                        .state
+                        .pending_in(user)
+                        .any(|still| still.from == stanza.from);
+                    if asks && available() {
                         cx.deliver([id], stanza);
                     }
                 }
-                News::Subscription(_, _, stanza) if interested => cx.deliver([id], stanza),
+                News::Subscription(_, stanza) if interested => cx.deliver([id], stanza),
                 News::Roster(_) | News::Subscription(..) => (),
             }
         }
+    }
+
+    /// Everybody who is here was told; who is expected back is not.
+    pub(crate) fn forget_told(&mut self) {
+        let sessions = &self.sessions;
+        let is_awaited = |user: &BareJid| {
+            let mut of_user = sessions.of_user(user);
+            of_user.any(|session| session.standing.is_expected())
+        };
+        self.untold.retain(is_awaited);
     }
 }

@@ -1,7 +1,9 @@
 //! Users whose accounts the operator removed or disabled.
 //!
 //! What is to be removed stands in the control log until the owner reports that it is done. So it
-//! does not matter who serves at that instant, or dies over it: each owner begins again.
+//! does not matter who serves at that instant, or dies over it: each owner begins where the slot's log
+//! ends. One account goes after the other, in the order of the control log, and the slot's log knows
+//! the last one: a copy of the control log that is behind removes no account that was added anew.
 
 use crate::OwnerEvent;
 use crate::cx::Cx;
@@ -9,45 +11,66 @@ use crate::proposal::Purpose;
 use crate::serving::Serving;
 use muster_envelope::ToNode;
 use muster_slot::UserChange;
-use muster_types::{BareJid, SessionId};
-use std::collections::BTreeSet;
-
-/// The removals that this owner has begun; one is forgotten when the control log knows of its end.
-pub(crate) type Removals = BTreeSet<BareJid>;
+use muster_types::{BareJid, LogIndex, SessionId};
 
 impl Serving {
-    /// Begins what the accounts ask for and is not begun yet.
-    pub(crate) fn remove_users(&mut self, cx: &mut Cx<'_>) {
-        let wanted = cx.world.removals(cx.config.slot);
-        self.removals.retain(|user| wanted.contains(user));
-        for user in wanted {
-            if self.removals.insert(user.clone()) {
-                self.remove_user(cx, &user);
-            }
+    /// Does what the accounts say now and did not say before.
+    pub(crate) fn obey_accounts(&mut self, cx: &mut Cx<'_>) {
+        for user in cx.world.disabled(cx.config.slot) {
+            self.end_user(cx, &user);
+        }
+        self.remove_next(cx);
+    }
+
+    /// Begins the next removal, unless it is begun.
+    fn remove_next(&mut self, cx: &mut Cx<'_>) {
+        let next = cx.world.next_removal(cx.config.slot);
+        let Some((at, user)) = next else {
+            return self.removing = None;
+        };
+        if self.removing == Some(at) {
+            return;
+        }
+        self.removing = Some(at);
+        if at > cx.state.removed_up_to() {
+            self.remove_user(cx, user, at);
+        } else {
+            // An earlier owner did it and could not say so.
+            cx.event(OwnerEvent::UserPurged { user, at });
         }
     }
 
-    /// The data goes first, then the sessions.
-    fn remove_user(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
+    /// The sessions go first, and what they have under way, so that nothing comes after the removal.
+    fn remove_user(&mut self, cx: &mut Cx<'_>, user: BareJid, at: LogIndex) {
+        self.end_user(cx, &user);
+        self.drop_proposals(cx, &user);
         let state = cx.state;
-        let contacts = state.contacts(user).map(|(contact, _)| contact);
+        let contacts = state.contacts(&user).map(|(contact, _)| contact);
         let contact_slots = contacts
             .filter_map(|contact| Some((contact.clone(), cx.world.slot_of(contact)?)))
             .collect();
-        let change = UserChange::RemoveUser { contact_slots };
-        let purpose = Purpose::Removal { user: user.clone() };
+        let change = UserChange::RemoveUser { at, contact_slots };
+        let purpose = Purpose::Removal {
+            user: user.clone(),
+            at,
+        };
         self.proposals
-            .propose_in_any_case(cx, user, change, purpose);
+            .propose_in_any_case(cx, &user, change, purpose);
     }
 
-    pub(crate) fn removed(&mut self, cx: &mut Cx<'_>, user: BareJid) {
-        self.end_user(cx, &user);
-        cx.event(OwnerEvent::UserPurged { user });
+    pub(crate) fn removed(&mut self, cx: &mut Cx<'_>, user: BareJid, at: LogIndex) {
+        cx.event(OwnerEvent::UserPurged { user, at });
+    }
+
+    /// The log does not know the removal's name any more: once more.
+    pub(crate) fn removal_refused(&mut self, cx: &mut Cx<'_>) {
+        self.removing = None;
+        self.remove_next(cx);
     }
 
     /// Ends the sessions of a user who may not be here any more: with a conflict, so that most
     /// clients do not come back by themselves.
-    pub(crate) fn end_user(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
+    fn end_user(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
         let sessions: Vec<SessionId> = self
             .sessions
             .of_user(user)

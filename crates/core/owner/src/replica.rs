@@ -176,9 +176,8 @@ impl Replica {
         for event in events {
             if let SlotEvent::Opened { epoch, node, boot } = event {
                 self.on_opened(now, epoch, node, boot);
-            } else if self.serving().is_none() {
-                self.recent.note(now, &event);
             } else {
+                self.recent.note(now, &event);
                 self.serve(now, |serving, cx| serving.on_event(cx, event));
             }
         }
@@ -242,8 +241,8 @@ impl Replica {
                 self.world.alive.clone(),
             ),
             late_binds: Default::default(),
-            removals: Default::default(),
-            recent: std::mem::take(&mut self.recent),
+            removing: None,
+            untold: self.recent.untold(),
         });
         let Self {
             config,
@@ -303,15 +302,15 @@ impl Replica {
         // The stored form does not carry them.
         state.set_limits(self.config.limits.clone());
         self.state = state;
+        self.recent = Recent::default();
         let epoch = self.state.epoch();
         let duty = std::mem::replace(&mut self.duty, Duty::Following(WarmCopy::default()));
-        self.duty = Duty::Following(match duty {
-            Duty::Following(mut copy) | Duty::Opening(mut copy) => {
-                copy.outdate(epoch);
-                copy
-            }
+        let mut copy = match duty {
+            Duty::Following(copy) | Duty::Opening(copy) => copy,
             Duty::Serving(serving) => left_by(&serving),
-        });
+        };
+        copy.outdate(epoch);
+        self.duty = Duty::Following(copy);
     }
 
     fn on_envelope(&mut self, now: Instant, from: NodeId, epoch: Epoch, body: Body) {
@@ -405,7 +404,6 @@ impl Machine for Replica {
             Input::Open => self.on_open(),
             Input::Close => self.on_close(now),
             Input::Envelope { from, epoch, body } => self.on_envelope(now, from, epoch, body),
-            Input::EndUser(user) => self.serve(now, |serving, cx| serving.end_user(cx, &user)),
         }
     }
 

@@ -15,13 +15,12 @@ use crate::offline::Mailbox;
 use crate::outbox::Outbox;
 use crate::picture::Picture;
 use crate::proposal::Proposals;
-use crate::recent::Recent;
-use crate::removal::Removals;
+use crate::recent::Untold;
 use crate::sessions::Sessions;
 use crate::sight::Sight;
 use muster_envelope::{ToNode, ToOwner};
 use muster_stanza::{Kind, StanzaCondition};
-use muster_types::{Epoch, Instant, NodeId, SessionId};
+use muster_types::{Epoch, Instant, LogIndex, NodeId, SessionId};
 
 /// What the owner of a slot keeps in memory only.
 pub(crate) struct Serving {
@@ -39,8 +38,9 @@ pub(crate) struct Serving {
     pub(crate) feeds: Feeds,
     pub(crate) picture: Picture,
     pub(crate) late_binds: LateBinds,
-    pub(crate) removals: Removals,
-    pub(crate) recent: Recent,
+    /// The removal that is begun: the entry of the control log.
+    pub(crate) removing: Option<LogIndex>,
+    pub(crate) untold: Untold,
 }
 
 /// How far a piece of work got.
@@ -202,8 +202,8 @@ impl Serving {
     }
 
     pub(crate) fn wake(&mut self, cx: &mut Cx<'_>) {
-        self.wake_grace(cx);
         self.wake_picture(cx);
+        self.wake_grace(cx);
         self.wake_late_binds(cx);
         self.mailbox.wake(cx, &mut self.proposals);
         self.proposals.wake(cx);
@@ -214,7 +214,7 @@ impl Serving {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [
-            self.grace.deadline(),
+            self.grace_deadline(),
             self.picture.deadline(),
             self.late_binds.deadline(),
             self.mailbox.deadline(),

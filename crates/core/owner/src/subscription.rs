@@ -30,7 +30,7 @@ impl Serving {
             return Progress::Done;
         };
         let contact = to.to_bare();
-        if contact == user {
+        if contact == user || cx.world.slot_of(&user) != Some(cx.config.slot) {
             return Progress::Done;
         }
         let (from, to) = (

@@ -44,7 +44,7 @@ impl Serving {
         });
         self.feeds.set_peers(cx, &self.sessions, &self.sight);
         self.outbox.open(cx);
-        self.remove_users(cx);
+        self.obey_accounts(cx);
         self.settle_if_announced(cx);
     }
 
@@ -85,8 +85,12 @@ impl Serving {
         let Announcement {
             sessions,
             watches,
+            first,
             last,
         } = announcement;
+        if first {
+            self.presume(from);
+        }
         for session in sessions
             .into_iter()
             .filter(|session| session.session.node == from)
@@ -112,7 +116,7 @@ impl Serving {
         let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
         if cx.world.is_disabled(&user) {
             cx.tell_node(id.node, ToNode::Replaced { session: id });
-            return;
+            return self.end(cx, id);
         }
         let holder = self
             .sessions
@@ -164,6 +168,20 @@ impl Serving {
             (None, None) => self.feeds.update(cx, &self.sessions, &self.sight, id),
         }
         self.tell_recent(cx, id, &user);
+    }
+
+    /// What the node does not announce now, it does not have: a farewell may have been lost with the
+    /// link.
+    fn presume(&mut self, node: NodeId) {
+        let live = self
+            .sessions
+            .of_node(node)
+            .filter(|session| session.standing == Standing::Live);
+        for id in live.map(|session| session.id).collect::<Vec<_>>() {
+            if let Some(session) = self.sessions.session_mut(id) {
+                session.standing = Standing::Presumed;
+            }
+        }
     }
 
     /// Sessions of the copy that their node (or, after the wait, any node) did not announce: their

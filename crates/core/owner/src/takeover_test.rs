@@ -446,7 +446,10 @@ fn what_the_old_owner_committed_and_did_not_tell_is_told_by_the_new_one() {
         told.contains("type='set'") && told.contains("name='Dan'"),
         "{told}"
     );
-    // Once: the next announcement finds nothing to tell.
+    // What is older than the last commits is not told again.
+    net.pass(Duration::from_secs(5));
+    net.send(carol, "<iq type='set' id='t'><query xmlns='jabber:iq:roster'><item jid='eve@example.com'/></query></iq>");
+    net.take(carol);
     net.input(ONE, B, Input::Close);
     net.open(ONE, B);
     assert!(!net.take(carol).join("").contains("Dan"));
@@ -457,4 +460,28 @@ fn what_the_old_owner_committed_and_did_not_tell_is_told_by_the_new_one() {
             .count(),
         0
     );
+}
+
+#[test]
+fn a_farewell_that_was_lost_with_the_link_is_noticed_at_the_next_announcement() {
+    let mut net = Net::pair();
+    let alice = net.login(B, "alice@example.com/a");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(alice, bob);
+    net.lose = |envelope| matches!(envelope, Envelope::ToOwner { .. });
+    net.leave(alice, true);
+    net.lose = |_| false;
+    assert!(
+        !net.take(bob)
+            .contains(&"alice@example.com/a unavailable".to_owned())
+    );
+    // The link is back: node B announces what it has.
+    let boot = net
+        .replica(ONE, A)
+        .serving()
+        .map(|_| muster_types::Boot(1))
+        .unwrap();
+    net.input(ONE, A, Input::NodeUp { node: B, boot });
+    net.pass(GRACE + MOMENT);
+    assert_eq!(net.take(bob), ["alice@example.com/a unavailable"]);
 }

@@ -29,7 +29,7 @@ struct Alphabet {
     removed: BTreeSet<BareJid>,
     disabled: BTreeSet<BareJid>,
     /// Removed, and the data is to go.
-    removals: BTreeSet<BareJid>,
+    removals: BTreeMap<LogIndex, BareJid>,
 }
 
 impl Accounts for Alphabet {
@@ -43,15 +43,16 @@ impl Accounts for Alphabet {
         self.disabled.contains(user)
     }
 
-    fn removals(&self, slot: SlotId) -> Vec<BareJid> {
-        let all = Self {
-            removed: BTreeSet::new(),
-            ..Self::default()
-        };
-        let of = self.removals.iter();
-        of.filter(|user| all.slot_of(user) == Some(slot))
-            .cloned()
-            .collect()
+    fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
+        let of_slot = |user: &&BareJid| self.slot_of(user) == Some(slot);
+        self.disabled.iter().filter(of_slot).cloned().collect()
+    }
+
+    fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
+        let all = Self::default();
+        let of_slot = |(_, user): &(&LogIndex, &BareJid)| all.slot_of(user) == Some(slot);
+        let (at, user) = self.removals.iter().find(of_slot)?;
+        Some((*at, user.clone()))
     }
 
     fn fork(&self) -> Fork {

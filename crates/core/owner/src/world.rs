@@ -1,7 +1,7 @@
 //! What a replica knows of the rest of the cluster.
 
 use crate::AccountsView;
-use muster_types::{BareJid, Boot, Epoch, Fork, NodeId, SlotId, Timestamp};
+use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Accounts, nodes and owners as last heard of, and the wall clock.
@@ -25,9 +25,13 @@ impl World {
         accounts.is_some_and(|accounts| accounts.is_disabled(user))
     }
 
-    pub(crate) fn removals(&self, slot: SlotId) -> Vec<BareJid> {
+    pub(crate) fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
         let accounts = self.accounts.as_ref();
-        accounts.map_or_else(Vec::new, |accounts| accounts.removals(slot))
+        accounts.map_or_else(Vec::new, |accounts| accounts.disabled(slot))
+    }
+
+    pub(crate) fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
+        self.accounts.as_ref()?.next_removal(slot)
     }
 
     /// Which clients get a message to the bare JID.

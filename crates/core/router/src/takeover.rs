@@ -165,6 +165,7 @@ impl Parts {
         self.done.push(Announcement {
             sessions,
             watches,
+            first: self.done.is_empty(),
             last,
         });
         self.bytes = 0;

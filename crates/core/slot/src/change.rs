@@ -19,6 +19,13 @@ impl SlotState {
             at,
             change,
         } = entry;
+        if let UserChange::RemoveUser { at, .. } = &change {
+            if *at <= self.removed {
+                return Ok(());
+            }
+            self.removed = *at;
+            fx.put(vec![key::REMOVED], at);
+        }
         let mut scope = Scope {
             index,
             limits: &self.limits,
@@ -47,7 +54,7 @@ impl SlotState {
             } => scope.private_set(name, namespace, element),
             UserChange::OfflineStore(stanza) => scope.offline_store(at, stanza),
             UserChange::OfflineTaken { up_to } => scope.offline_taken(up_to),
-            UserChange::RemoveUser { contact_slots } => scope.remove_user(&contact_slots),
+            UserChange::RemoveUser { contact_slots, .. } => scope.remove_user(&contact_slots),
         };
         if self.users.get(&user).is_some_and(UserData::is_empty) {
             self.users.remove(&user);

@@ -3,7 +3,7 @@
 use crate::testing::{ROMEOS, Replica, jid, message, sends};
 use crate::{ORIGIN_WINDOW, OUTBOX_ITEMS, Refusal, SlotCommand, SlotEvent, UserChange};
 use muster_roster::{RosterEdit, SubscriptionStanza};
-use muster_types::{Boot, Limits, NodeId, Replicated, Timestamp};
+use muster_types::{Boot, Limits, LogIndex, NodeId, Replicated, Timestamp};
 
 fn edit(contact: &str) -> UserChange {
     UserChange::RosterSet(RosterEdit {
@@ -72,6 +72,7 @@ fn roster_versions_of_a_name_are_never_used_twice() {
     replica.change(
         "juliet",
         UserChange::RemoveUser {
+            at: LogIndex(1),
             contact_slots: [].into(),
         },
     );
@@ -239,6 +240,7 @@ fn removing_a_user_leaves_nothing_of_it() {
     replica.change(
         "juliet",
         UserChange::RemoveUser {
+            at: LogIndex(1),
             contact_slots: [].into(),
         },
     );

@@ -4,7 +4,8 @@
 use muster_roster::{RosterEdit, SubscriptionStanza};
 use muster_stanza::Stanza;
 use muster_types::{
-    BareJid, Boot, Epoch, LoadError, NodeId, Origin, SlotId, Timestamp, decode_value, encode_value,
+    BareJid, Boot, Epoch, LoadError, LogIndex, NodeId, Origin, SlotId, Timestamp, decode_value,
+    encode_value,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,8 +44,8 @@ pub enum SlotCommand {
         number: u64,
         /// When it was proposed.
         at: Timestamp,
-        /// What is owed.
-        item: OutboxItem,
+        /// What is owed; nothing when its recipient has no account any more.
+        item: Option<OutboxItem>,
     },
     /// The receiving slot has committed everything up to `number`.
     Confirm {
@@ -134,6 +135,9 @@ pub enum UserChange {
     /// Removes everything of the user: the account was removed. Its contacts are told as for a
     /// roster remove of each.
     RemoveUser {
+        /// The entry of the control log that removed the account. Of one slot they come in order: an
+        /// older one was done by an earlier owner, and the user may be another one by now.
+        at: LogIndex,
         /// The slots of the contacts ([`SlotState::contacts`](crate::SlotState::contacts)); one
         /// that is missing here is not told.
         contact_slots: BTreeMap<BareJid, SlotId>,
@@ -151,6 +155,14 @@ pub enum OutboxItem {
         /// The stanza as it is delivered: `from` and `to` are bare JIDs.
         stanza: Stanza,
     },
+}
+
+impl OutboxItem {
+    /// Who is to get it; `None` for one that was never addressed.
+    pub fn recipient(&self) -> Option<BareJid> {
+        let Self::Subscription { stanza, .. } = self;
+        stanza.to.as_ref().map(muster_types::Jid::to_bare)
+    }
 }
 
 #[cfg(test)]

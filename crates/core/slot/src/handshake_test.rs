@@ -4,7 +4,7 @@ use crate::testing::{JULIETS, Pair, ROMEOS, Replica, arrived, jid, presence, sen
 use crate::{SlotCommand, SlotEvent, UserChange};
 use muster_roster::Subscription;
 use muster_roster::SubscriptionStanza::{Subscribe, Subscribed, Unsubscribe, Unsubscribed};
-use muster_types::{Epoch, SlotId};
+use muster_types::{Epoch, LogIndex, SlotId};
 
 const NOTHING: [(&str, bool); 2] = [("none", false), ("none", false)];
 const BOTH: [(&str, bool); 2] = [("both", false), ("both", false)];
@@ -158,9 +158,13 @@ fn removing_a_friend_ends_both_directions() {
 fn removing_an_account_tells_its_contacts() {
     let mut pair = friends();
     let contact_slots = [(jid("romeo"), ROMEOS)].into();
-    let events = pair
-        .juliet
-        .change("juliet", UserChange::RemoveUser { contact_slots });
+    let events = pair.juliet.change(
+        "juliet",
+        UserChange::RemoveUser {
+            at: LogIndex(1),
+            contact_slots,
+        },
+    );
     let changed = |event: &SlotEvent| {
         matches!(
             event,
@@ -273,7 +277,7 @@ fn an_owner_that_was_replaced_neither_applies_nor_confirms() {
             from: SlotId(9),
             number: 1,
             at,
-            item,
+            item: Some(item),
         },
     ] {
         let origin = if let SlotCommand::Change { origin, .. } = &command {

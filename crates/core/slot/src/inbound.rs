@@ -15,7 +15,7 @@ impl SlotState {
         index: LogIndex,
         from: SlotId,
         number: u64,
-        item: OutboxItem,
+        item: Option<OutboxItem>,
         fx: &mut Effects<'_>,
     ) {
         let expected = self.received(from) + 1;
@@ -27,9 +27,11 @@ impl SlotState {
             self.received.insert(from, number);
             fx.put(key::of_slot(key::RECEIVED, from), &number);
             match item {
-                OutboxItem::Subscription { kind, stanza } => {
+                Some(OutboxItem::Subscription { kind, stanza }) => {
                     self.subscription_arrived(index, from, kind, stanza, fx);
                 }
+                // RFC 6121 §8.5.1: ignored.
+                None => (),
             }
         }
         fx.emit(SlotEvent::InboundApplied {

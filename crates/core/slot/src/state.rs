@@ -24,6 +24,8 @@ pub struct SlotState {
     /// The last number applied of each sending slot.
     pub(crate) received: BTreeMap<SlotId, u64>,
     pub(crate) origins: Origins,
+    /// The last removal of an account that is done.
+    pub(crate) removed: LogIndex,
 }
 
 impl SlotState {
@@ -115,6 +117,11 @@ impl SlotState {
     pub fn outbox_slots(&self) -> impl Iterator<Item = SlotId> {
         let owing = |(_, outbox): &(&SlotId, &Outbox)| !outbox.items.is_empty();
         self.outboxes.0.iter().filter(owing).map(|(slot, _)| *slot)
+    }
+
+    /// The entry of the control log that removed the last account whose data was removed here.
+    pub const fn removed_up_to(&self) -> LogIndex {
+        self.removed
     }
 
     /// The last number applied of what `from` owes this slot; 0 if nothing was.

@@ -5,7 +5,8 @@ use crate::key::{self, Reader};
 use crate::user::UserData;
 use crate::{SlotState, origins::Outcome};
 use muster_types::{
-    BareJid, Boot, Epoch, Limits, LoadError, NodeId, Origin, SlotId, decode_value, encode_value,
+    BareJid, Boot, Epoch, Limits, LoadError, LogIndex, NodeId, Origin, SlotId, decode_value,
+    encode_value,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -28,6 +29,9 @@ pub(crate) fn records(state: &SlotState) -> Vec<Record> {
     }
     for (from, number) in &state.received {
         put(&mut out, key::of_slot(key::RECEIVED, *from), number);
+    }
+    if state.removed != LogIndex::default() {
+        put(&mut out, vec![key::REMOVED], &state.removed);
     }
     for (origin, outcome) in state.origins.iter() {
         put(&mut out, key::origin(origin), outcome);
@@ -108,6 +112,10 @@ fn restore(state: &mut SlotState, key: &[u8], value: &[u8]) -> Result<(), LoadEr
                 .map(SlotId)
                 .ok_or(damaged)?;
             restore_of_slot(state, table, slot, rest, value)
+        }
+        key::REMOVED => {
+            state.removed = decode(table, value)?;
+            rest.end().ok_or(damaged)
         }
         key::ORIGIN => {
             let origin = read_origin(rest).ok_or(damaged)?;

@@ -3,7 +3,7 @@
 use crate::testing::{Replica, Store, jid, message, presence, sends};
 use crate::{OutboxItem, SlotCommand, SlotState, UserChange};
 use muster_roster::{RosterEdit, SubscriptionStanza};
-use muster_types::{Limits, LoadError, Replicated, SlotId, encode_value};
+use muster_types::{Limits, LoadError, LogIndex, Replicated, SlotId, encode_value};
 
 /// Enough of a generator to mix commands (xorshift; the seed is the test's).
 struct Dice(u64);
@@ -86,6 +86,7 @@ fn random_change(dice: &mut Dice, user: &str) -> UserChange {
             up_to: dice.roll(400),
         },
         _ if dice.roll(3) == 0 => UserChange::RemoveUser {
+            at: LogIndex(dice.roll(50)),
             contact_slots: [(jid("romeo"), SlotId(2))].into(),
         },
         _ => UserChange::OfflineTaken { up_to: 0 },
@@ -116,7 +117,7 @@ fn random_command(dice: &mut Dice, replica: &mut Replica) -> SlotCommand {
                 from: slot,
                 number,
                 at,
-                item,
+                item: Some(item),
             }
         }
         5 => SlotCommand::Confirm {

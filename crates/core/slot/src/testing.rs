@@ -107,7 +107,7 @@ impl Replica {
             from,
             number,
             at: Timestamp(self.index),
-            item,
+            item: Some(item),
         })
     }
 

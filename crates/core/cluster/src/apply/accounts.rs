@@ -2,12 +2,13 @@
 
 use super::{Applied, Draft};
 use crate::records::Table;
+use crate::state::Removal;
 use crate::{
     ACCOUNT_ROWS_MAX, ACCOUNTS_MAX, Account, AccountRow, AccountsReport, AssignmentMode,
     ClusterState, ControlEvent, ControlOutcome, Refusal, RowRefusal,
 };
 use muster_sasl::Verifiers;
-use muster_types::{BareJid, NodeId, SlotId};
+use muster_types::{BareJid, LogIndex, NodeId, SlotId};
 use std::sync::Arc;
 
 impl Draft {
@@ -94,20 +95,31 @@ impl Draft {
 
     pub(super) fn account_remove(&mut self, jid: BareJid) -> Applied {
         let slot = self.account(&jid)?.slot;
+        let left = Removal {
+            slot,
+            at: self.index,
+        };
         self.state.counts.subtract(&jid, slot);
         self.state.accounts.remove(&jid);
         self.writes
             .push(Table::Account.remove(jid.as_str().as_bytes()));
         self.writes
-            .push(Table::Removal.put(jid.as_str().as_bytes(), &slot));
-        self.state.removals.insert(jid.clone(), slot);
+            .push(Table::Removal.put(jid.as_str().as_bytes(), &left));
+        self.state.removals.insert(jid.clone(), left);
+        self.state.disabled.remove(&jid);
         self.events.push(ControlEvent::AccountRemoved { jid, slot });
         Ok(ControlOutcome::Done)
     }
 
     /// The owner of the slot says that nothing is left. Said twice it is still true.
-    pub(super) fn account_purged(&mut self, jid: &BareJid) -> Applied {
-        if self.state.removals.remove(jid).is_some() {
+    pub(super) fn account_purged(&mut self, jid: &BareJid, at: LogIndex) -> Applied {
+        if self
+            .state
+            .removals
+            .get(jid)
+            .is_some_and(|left| left.at == at)
+        {
+            self.state.removals.remove(jid);
             self.writes
                 .push(Table::Removal.remove(jid.as_str().as_bytes()));
         }
@@ -146,6 +158,11 @@ impl Draft {
     fn put_account(&mut self, jid: BareJid, account: Account) {
         self.writes
             .push(Table::Account.put(jid.as_str().as_bytes(), &account));
+        if account.disabled {
+            self.state.disabled.insert(jid.clone());
+        } else {
+            self.state.disabled.remove(&jid);
+        }
         self.state.accounts.insert(jid, Arc::new(account));
     }
 }

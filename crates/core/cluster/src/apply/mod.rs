@@ -17,6 +17,7 @@ type Applied = Result<ControlOutcome, Refusal>;
 /// A command at work.
 struct Draft {
     state: ClusterState,
+    index: LogIndex,
     at: Timestamp,
     writes: Writes,
     events: Vec<ControlEvent>,
@@ -42,6 +43,7 @@ impl Replicated for ClusterState {
         }
         let mut draft = Draft {
             state: self.clone(),
+            index,
             at,
             writes: Writes::new(),
             events: Vec::new(),
@@ -126,7 +128,7 @@ impl Draft {
             } => self.healthy(node, accrued, changes),
             C::AccountsPut { rows, update } => self.accounts_put(rows, update),
             C::AccountRemove { jid } => self.account_remove(jid),
-            C::AccountPurged { jid } => self.account_purged(&jid),
+            C::AccountPurged { jid, at } => self.account_purged(&jid, at),
             C::AccountPassword { jid, verifiers } => self.account_password(jid, verifiers),
             C::AccountDisable { jid, disabled } => self.account_disable(jid, disabled),
             C::DomainAdd { domain } => self.domain_add(domain),

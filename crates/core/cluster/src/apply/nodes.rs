@@ -214,7 +214,7 @@ impl Draft {
             return Err(Refusal::HaOn { group: group.name });
         }
         if let Some(slot) = self.state.slot_of_home(id).map(|slot| slot.id) {
-            let held = self.state.removals(slot).count();
+            let held = self.state.removal_count(slot);
             let accounts = self.state.slot_accounts(slot) + held as u64;
             if accounts > 0 {
                 return Err(Refusal::HasAccounts { node: id, accounts });

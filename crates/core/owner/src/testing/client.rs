@@ -1,10 +1,10 @@
 //! What tests do: clients that come, speak and go.
 
-use super::{A, B, Client, Net, ONE};
-use crate::{Accounts, Input};
+use super::{Client, Net, ONE};
+use crate::Accounts;
 use muster_envelope::ToOwner;
 use muster_stanza::{Element, PresenceType, Stanza};
-use muster_types::{BareJid, FullJid, Machine, NodeId, ResourcePart, SessionId};
+use muster_types::{BareJid, FullJid, LogIndex, Machine, NodeId, ResourcePart, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -212,18 +212,22 @@ impl Net {
     pub(crate) fn remove_account(&mut self, user: &str) {
         let user = BareJid::new(user).unwrap();
         self.accounts.removed.insert(user.clone());
-        self.accounts.removals.insert(user);
+        let at = LogIndex(self.accounts.removals.len() as u64 + 1);
+        self.accounts.removals.insert(at, user);
+        self.give_view();
+    }
+
+    /// Adds an account anew whose removal the owners still believe to be wanted.
+    pub(crate) fn add_account_again(&mut self, user: &str) {
+        let user = BareJid::new(user).unwrap();
+        self.accounts.removed.remove(&user);
         self.give_view();
     }
 
     pub(crate) fn disable_account(&mut self, user: &str) {
         let user = BareJid::new(user).unwrap();
-        let slot = self.accounts.slot_of(&user).unwrap();
-        self.accounts.disabled.insert(user.clone());
+        self.accounts.disabled.insert(user);
         self.give_view();
-        for node in [A, B] {
-            self.input(slot, node, Input::EndUser(user.clone()));
-        }
     }
 
     /// Hides an account from the owners, as if their copy of the control log were behind.

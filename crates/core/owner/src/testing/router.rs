@@ -65,6 +65,7 @@ impl Net {
                     known: shown.version,
                 })
                 .collect(),
+            first: true,
             last: true,
         }
     }

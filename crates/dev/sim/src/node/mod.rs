@@ -97,8 +97,13 @@ impl Accounts for View {
         self.0.account(user).is_some_and(|account| account.disabled)
     }
 
-    fn removals(&self, slot: SlotId) -> Vec<BareJid> {
-        self.0.removals(slot).cloned().collect()
+    fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
+        self.0.disabled(slot).cloned().collect()
+    }
+
+    fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
+        let (at, user) = self.0.next_removal(slot)?;
+        Some((at, user.clone()))
     }
 
     fn fork(&self) -> Fork {
