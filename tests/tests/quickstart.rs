@@ -231,3 +231,22 @@ fn a_port_in_use_is_told_with_address_and_option() -> Outcome {
     );
     Ok(())
 }
+
+#[test]
+fn a_shell_that_reads_env_finds_musterctl_and_the_nodes() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let script = format!(
+        ". '{}' && musterctl status",
+        cluster.folder().join("env").display()
+    );
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir("/")
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && said.contains("protected"),
+        "{said}"
+    );
+    Ok(())
+}

@@ -210,13 +210,17 @@ impl Clients {
         if owner == self.shared.node || !self.shared.in_contact().contains(&owner) {
             return None;
         }
-        let addresses = &state.node(owner)?.addresses;
-        let advertised = match security {
-            Security::StartTls => addresses.c2s.first(),
-            Security::Direct => addresses.c2s_tls.first(),
-            Security::Plaintext => None,
+        let of = |node| {
+            let addresses = &state.node(node)?.addresses;
+            match security {
+                Security::StartTls => addresses.c2s.first(),
+                Security::Direct => addresses.c2s_tls.first(),
+                Security::Plaintext => None,
+            }
         };
-        advertised.filter(|address| is_reachable(address)).cloned()
+        let there = of(owner).filter(|address| is_reachable(address))?;
+        // One address for all nodes would send the client round and round.
+        (of(self.shared.node) != Some(there)).then(|| there.clone())
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<SessionId, LiveSession>> {

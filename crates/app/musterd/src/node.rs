@@ -18,14 +18,14 @@ use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
 use muster_link::{LinkConfig, LinkLimits, LinkTiming, Links};
-use muster_owner::{Input as SlotInput, OwnerEvent};
+use muster_owner::OwnerEvent;
 use muster_raft::{Group, Host, RaftGroupId};
 use muster_router::Config as RouterConfig;
 use muster_sasl::{Decoy, ITERATIONS_MIN};
 use muster_stanza::ns;
 use muster_store::{DataFolder, Store};
 use muster_telemetry::{counter, histogram, metrics};
-use muster_types::{BareJid, Boot, NodeId, SlotId};
+use muster_types::{BareJid, Boot, LogIndex, NodeId, SlotId};
 use muster_xep::HostInfo;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -379,7 +379,6 @@ async fn publish(
             else => return,
         };
         match &event {
-            NodeEvent::Decided(ControlEvent::AccountChanged(jid)) => end_if_disabled(&shared, jid),
             NodeEvent::Decided(ControlEvent::HaChanged { node, after, .. }) => {
                 tracing::info!(%node, state = %after.state, reason = %after.reason, "HA state");
             }
@@ -403,8 +402,8 @@ async fn publish(
             NodeEvent::Owner(OwnerEvent::Closed { slot, epoch }) => {
                 tracing::info!(%slot, %epoch, "no longer serving");
             }
-            NodeEvent::Owner(OwnerEvent::UserPurged { user }) => {
-                tokio::spawn(report_purged(Arc::clone(&shared), user.clone()));
+            NodeEvent::Owner(OwnerEvent::UserPurged { user, at }) => {
+                tokio::spawn(report_purged(Arc::clone(&shared), user.clone(), *at));
             }
             NodeEvent::Owner(
                 OwnerEvent::SessionUp { .. }
@@ -426,23 +425,12 @@ async fn publish(
     }
 }
 
-/// The sessions of a user whose logins are refused end, on whichever node the slot is served.
-fn end_if_disabled(shared: &Shared, jid: &BareJid) {
-    let state = shared.cluster_state();
-    let disabled = state.account(jid).filter(|account| account.disabled);
-    if let Some(handle) = disabled.and_then(|account| shared.slot(account.slot)) {
-        // Whoever binds from now on is measured by the same accounts.
-        handle.tell(SlotInput::View(Arc::new(replicas::View(state))));
-        handle.tell(SlotInput::EndUser(jid.clone()));
-    }
-}
-
 /// Tells the control log that a removed user's data is gone. Goes on until it is heard: the address
 /// stays taken until then.
-async fn report_purged(shared: Arc<Shared>, user: BareJid) {
+async fn report_purged(shared: Arc<Shared>, user: BareJid, at: LogIndex) {
     while shared.cluster_state().is_being_removed(&user) {
         let jid = user.clone();
-        let command = ControlCommand::AccountPurged { jid };
+        let command = ControlCommand::AccountPurged { jid, at };
         if crate::control::propose(&shared, command).await.is_ok() {
             return;
         }

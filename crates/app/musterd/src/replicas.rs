@@ -1,4 +1,4 @@
-//! The replicas of this node: started as they are wanted, and told of accounts, nodes and owners.
+//! The replicas of this node: started as they are wanted, and told of nodes and owners.
 
 use crate::ha;
 use crate::shared::Shared;
@@ -8,7 +8,7 @@ use muster_envelope::{Envelope, ToPeer};
 use muster_ha::Input as HaInput;
 use muster_owner::{Accounts, Input as SlotInput, OwnerEvent};
 use muster_raft::Group;
-use muster_types::{BareJid, Fork, NodeId, SlotId};
+use muster_types::{BareJid, Fork, LogIndex, NodeId, SlotId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -46,7 +46,6 @@ pub(crate) async fn run(
 /// What a new replica has to know at once.
 async fn introduce(shared: &Arc<Shared>, handle: &SlotHandle) {
     let state = shared.cluster_state();
-    handle.tell(SlotInput::View(Arc::new(View(Arc::clone(&state)))));
     handle.tell(nodes(shared, &state, handle.slot));
     for known in state.slots() {
         if let Some((node, epoch)) = known.owner {
@@ -118,8 +117,13 @@ impl Accounts for View {
         self.0.account(user).is_some_and(|account| account.disabled)
     }
 
-    fn removals(&self, slot: SlotId) -> Vec<BareJid> {
-        self.0.removals(slot).cloned().collect()
+    fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
+        self.0.disabled(slot).cloned().collect()
+    }
+
+    fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
+        let (at, user) = self.0.next_removal(slot)?;
+        Some((at, user.clone()))
     }
 
     fn fork(&self) -> Fork {
@@ -140,7 +144,7 @@ pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> Slot
     SlotInput::Nodes { alive, replicas }
 }
 
-/// Tells every replica of accounts and nodes whenever they have changed.
+/// Tells every replica which nodes are there, whenever that has changed. (Accounts each looks up itself.)
 pub(crate) async fn keep_told(shared: Arc<Shared>) {
     let mut state = shared.state.subscribe();
     let mut tick = tokio::time::interval(Duration::from_millis(100));
@@ -160,9 +164,6 @@ pub(crate) async fn keep_told(shared: Arc<Shared>) {
         }
         told = alive;
         for handle in shared.all_slots() {
-            if changed {
-                handle.tell(SlotInput::View(Arc::new(View(Arc::clone(&newest)))));
-            }
             handle.tell(nodes(&shared, &newest, handle.slot));
         }
     }

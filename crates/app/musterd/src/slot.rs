@@ -9,6 +9,7 @@
 //! The driver waits for the router but never for raft: raft waits for the driver to apply.
 
 use crate::control::unreadable;
+use crate::replicas::View;
 use crate::shared::{Shared, wall};
 use crate::supervise::supervise;
 use futures_util::future::BoxFuture;
@@ -215,6 +216,9 @@ struct Driver {
 impl Driver {
     async fn run(mut self, mut inboxes: Inboxes) {
         let mut leased = false;
+        // The newest one is enough, however many there were.
+        let mut cluster = self.shared.state.subscribe();
+        cluster.mark_changed();
         loop {
             self.wake().await;
             let wake = self.replica.deadline();
@@ -231,6 +235,10 @@ impl Driver {
                     None => return,
                 },
                 () = tokio::time::sleep_until(lease_ends), if serving => self.check_lease().await,
+                Ok(()) = cluster.changed() => {
+                    let newest = Arc::clone(&cluster.borrow_and_update());
+                    self.handle(Input::View(Arc::new(View(newest)))).await;
+                }
                 Some(input) = inboxes.told.recv() => self.handle(input).await,
                 // Other nodes and the clients here take turns.
                 Some(input) = either(&mut inboxes.links, &mut inboxes.router) => {

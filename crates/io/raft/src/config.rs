@@ -46,7 +46,7 @@ impl Timing {
             cluster_name: "muster".to_owned(),
             // As long openraft waits for the answer to a beat or an append; the beats themselves are
             // sent each `beat` by `group::observe`. A follower that is slow for a moment must not
-            // count as lost: three such answers fit into a lease.
+            // count as lost: two such answers fit into a lease.
             heartbeat_interval: millis(self.answer()),
             election_timeout_min: millis(self.election_min),
             election_timeout_max: millis(self.election_max),

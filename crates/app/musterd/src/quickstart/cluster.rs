@@ -336,7 +336,6 @@ fn said(status: tonic::Status) -> anyhow::Error {
 
 /// How to use what is running now.
 pub(crate) fn introduce(layout: &Layout, advice: &[String]) {
-    let musterctl = layout.musterctl().join(" ");
     let lines: Vec<_> = layout
         .nodes
         .iter()
@@ -359,16 +358,32 @@ pub(crate) fn introduce(layout: &Layout, advice: &[String]) {
         .map(|user| format!("  {:<24} {}", user.jid, user.password))
         .collect();
     eprintln!(
-        "\nMuster is ready.\n\nConnect any XMPP client to\n{}\ntrusting the CA in {}, as\n{}\n\n\
-         See who serves whom:\n  {musterctl} status\nMove node a's users to its peer, and back:\n  \
-         {musterctl} group failover a\n  {musterctl} group fallback a\n\n\
+        "\nMuster is ready.\n\nConnect any XMPP client to\n{}\ntrusting the CA in {}, as\n{}\n\n{}\n\
          All of this for programs: {}\n{}Ctrl-C ends everything.",
         lines.join("\n"),
         layout.ca_file.display(),
         users.join("\n"),
+        commands(layout),
         layout.description().display(),
         paragraph(advice),
     );
+}
+
+/// What to type in another terminal.
+fn commands(layout: &Layout) -> String {
+    let mut text = format!(
+        "In another terminal:\n  . {}\n  musterctl status              who serves whom, and would a \
+         failure be survived\n",
+        layout.environment().display()
+    );
+    if layout.nodes.len() > 1 {
+        let musterctl = layout.musterctl().join(" ");
+        text += &format!(
+            "  musterctl group failover a    moves node a's users to its peer\n  musterctl group \
+             fallback a    and back\nWithout that file:\n  {musterctl} group failover a\n"
+        );
+    }
+    text
 }
 
 fn paragraph(lines: &[String]) -> String {

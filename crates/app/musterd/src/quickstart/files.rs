@@ -8,6 +8,7 @@
 //! client.pem, client.key, a.toml, b.toml, w.toml
 //! a/ b/ w/          the data folders
 //! bin/musterctl     this program under its other name
+//! env               lets a shell find musterctl, and musterctl the nodes
 //! ```
 
 use super::processes::Processes;
@@ -47,6 +48,11 @@ impl NodeLayout {
     /// The unix socket of its admin service.
     pub(crate) fn socket(&self) -> PathBuf {
         self.data.join("admin.sock")
+    }
+
+    /// The same, as `musterctl` takes it.
+    fn address_of_socket(&self) -> String {
+        format!("unix:{}", self.socket().display())
     }
 
     /// The command that runs it, from any folder.
@@ -140,6 +146,7 @@ impl Layout {
             write_private(&node.config, layout.config_of(node).as_bytes())?;
         }
         layout.link_musterctl()?;
+        layout.write_environment()?;
         Ok(layout)
     }
 
@@ -227,6 +234,28 @@ impl Layout {
         symlink(program, &path).with_context(|| path.display().to_string())
     }
 
+    /// A shell that reads it finds `musterctl`, and that finds the nodes.
+    fn write_environment(&self) -> anyhow::Result<()> {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let sockets: Vec<_> = self
+            .nodes
+            .iter()
+            .map(NodeLayout::address_of_socket)
+            .collect();
+        let text = format!(
+            "# For a shell: . {}\nexport PATH={}:\"$PATH\"\nexport MUSTERCTL_ADDRESS={}\n",
+            self.environment().display(),
+            quoted(&self.dir.join("bin").display().to_string()),
+            quoted(&sockets.join(",")),
+        );
+        write_private(&self.environment(), text.as_bytes())
+    }
+
+    /// Where that is.
+    pub(crate) fn environment(&self) -> PathBuf {
+        self.dir.join("env")
+    }
+
     /// Fails before anything is started when a port is taken.
     pub(crate) fn check_ports(&self) -> anyhow::Result<()> {
         for node in &self.nodes {
@@ -247,7 +276,7 @@ impl Layout {
         let mut argv = vec![self.dir.join("bin/musterctl").display().to_string()];
         for node in &self.nodes {
             argv.push("--address".to_owned());
-            argv.push(format!("unix:{}", node.socket().display()));
+            argv.push(node.address_of_socket());
         }
         argv
     }
