@@ -3,12 +3,13 @@
 //! `<dir>/node.toml` says the format, the cluster and the node; `<dir>/lock` is held while a process
 //! uses the folder; `<dir>/store/` is the engine's.
 
-use crate::REPLACE;
+use crate::{PAUSE, RELEASE, REPLACE};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The layout this program reads and writes.
 pub const FORMAT: u32 = 1;
@@ -115,7 +116,7 @@ impl DataFolder {
             .truncate(false)
             .open(path.join("lock"))
             .map_err(unusable)?;
-        match lock.try_lock() {
+        match take(&lock) {
             Ok(()) => {
                 let pid = format!("{}\n", std::process::id());
                 lock.set_len(0)
@@ -193,6 +194,19 @@ impl DataFolder {
     /// The path of `name` within the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+}
+
+/// Takes the lock, also when its holder is just ending.
+fn take(lock: &File) -> Result<(), fs::TryLockError> {
+    let until = Instant::now() + RELEASE;
+    loop {
+        match lock.try_lock() {
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(PAUSE);
+            }
+            taken => return taken,
+        }
     }
 }
 

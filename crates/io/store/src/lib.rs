@@ -30,6 +30,7 @@ use flusher::Flusher;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What to do when a node's data is lost: the others have it all.
 pub const REPLACE: &str = "stop this node and move its data folder away; then bring it back as a new \
@@ -90,6 +91,26 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// How long a process that was killed may take to give its files back.
+const RELEASE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Whoever waits here holds the data folder: a holder of the engine's own lock is just ending.
+fn open_when_free(config: &sled::Config) -> sled::Result<sled::Db> {
+    let until = Instant::now() + RELEASE;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(held))
+                if held.to_string().contains("could not acquire lock")
+                    && Instant::now() < until =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+}
+
 impl Store {
     /// Opens (or makes) the store in `path`, a folder of its own.
     ///
@@ -107,7 +128,7 @@ impl Store {
         };
         let file = path.join("db");
         let held = std::fs::metadata(&file).map_or(0, |file| file.len());
-        let db = engine::guarded(|| config.open(), corrupt)?;
+        let db = engine::guarded(|| open_when_free(&config), corrupt)?;
         // To the engine a file of which it understands nothing is a new one.
         if held > 0 && !db.was_recovered() {
             return Err(corrupt());

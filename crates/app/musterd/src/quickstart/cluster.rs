@@ -372,8 +372,8 @@ pub(crate) fn introduce(layout: &Layout, advice: &[String]) {
 /// What to type in another terminal.
 fn commands(layout: &Layout) -> String {
     let mut text = format!(
-        "In another terminal:\n  . {}\n  musterctl status              who serves whom, and would a \
-         failure be survived\n",
+        "In another terminal:\n  . {}\n  musterctl status              who serves whom, and whether a \
+         failure would be survived\n",
         layout.environment().display()
     );
     if layout.nodes.len() > 1 {
