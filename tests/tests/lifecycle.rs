@@ -195,6 +195,38 @@ fn a_node_started_twice_on_a_copied_folder_is_refused() -> Outcome {
 }
 
 #[test]
+fn a_node_with_a_damaged_store_ends_and_says_what_to_do() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let name = couple.home.clone();
+    cluster.kill(&name)?;
+    served_by(&cluster.ctl(), &name, &couple.peer)?;
+    let db = cluster.folder().join(&name).join("store/db");
+    let length = fs::metadata(&db)?.len();
+    let half = usize::try_from(length / 2)?;
+    let whole = fs::read(&db)?;
+    for (what, bytes) in [
+        ("nothing but zeros", vec![0; whole.len()]),
+        ("its end is missing", whole[..half].to_vec()),
+    ] {
+        fs::write(&db, bytes)?;
+        let (program, arguments) = cluster.node(&name)?.argv.split_first().context("argv")?;
+        let log = cluster.folder().join("damaged.log");
+        let mut command = Command::new(program);
+        command.args(arguments).stderr(fs::File::create(&log)?);
+        let code = Process::start(&mut command)?.wait(PATIENCE)?;
+        let said = fs::read_to_string(&log)?;
+        assert_eq!(code, Some(74), "{what}: {said}");
+        assert!(said.contains("node replace"), "{what}: {said}");
+        assert!(!said.contains("panicked"), "{what}: {said}");
+    }
+    // The others do not care.
+    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.peer)?;
+    alice.ask(json!({"do": "ping"}))?;
+    Ok(())
+}
+
+#[test]
 fn the_service_manager_is_told_and_the_log_is_json_when_asked_for() -> Outcome {
     let cluster = Quickstart::start()?;
     let name = "w";

@@ -1,5 +1,6 @@
 //! `musterd`: one node of a Muster cluster.
 
+mod accounts;
 mod backend;
 mod clients;
 mod config;

@@ -6,9 +6,9 @@ use crate::slot::{self, SlotHandle};
 use muster_cluster::ClusterState;
 use muster_envelope::{Envelope, ToPeer};
 use muster_ha::Input as HaInput;
-use muster_owner::{Accounts, Input as SlotInput, OwnerEvent};
+use muster_owner::{Input as SlotInput, OwnerEvent};
 use muster_raft::Group;
-use muster_types::{BareJid, Fork, LogIndex, NodeId, SlotId};
+use muster_types::{NodeId, SlotId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -104,32 +104,6 @@ fn end(why: &str) -> ! {
 
 /// The exit status of a node whose storage failed (sysexits).
 pub(crate) const EX_IOERR: u8 = 74;
-
-/// The accounts of one state of the cluster.
-pub(crate) struct View(pub(crate) Arc<ClusterState>);
-
-impl Accounts for View {
-    fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
-        self.0.account_slot(user)
-    }
-
-    fn is_disabled(&self, user: &BareJid) -> bool {
-        self.0.account(user).is_some_and(|account| account.disabled)
-    }
-
-    fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
-        self.0.disabled(slot).cloned().collect()
-    }
-
-    fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
-        let (at, user) = self.0.next_removal(slot)?;
-        Some((at, user.clone()))
-    }
-
-    fn fork(&self) -> Fork {
-        self.0.settings().fork
-    }
-}
 
 /// Who is in contact, and who else keeps a copy of the slot.
 pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {

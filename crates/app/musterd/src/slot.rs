@@ -8,8 +8,8 @@
 //!
 //! The driver waits for the router but never for raft: raft waits for the driver to apply.
 
+use crate::accounts::View;
 use crate::control::unreadable;
-use crate::replicas::View;
 use crate::shared::{Shared, wall};
 use crate::supervise::supervise;
 use futures_util::future::BoxFuture;

@@ -1,0 +1,32 @@
+//! What a replica asks of the control log's state.
+
+use muster_cluster::ClusterState;
+use muster_owner::Accounts;
+use muster_types::{BareJid, Fork, LogIndex, SlotId};
+use std::sync::Arc;
+
+/// The accounts of one state of the cluster.
+pub(crate) struct View(pub(crate) Arc<ClusterState>);
+
+impl Accounts for View {
+    fn slot_of(&self, user: &BareJid) -> Option<SlotId> {
+        self.0.account_slot(user)
+    }
+
+    fn is_disabled(&self, user: &BareJid) -> bool {
+        self.0.account(user).is_some_and(|account| account.disabled)
+    }
+
+    fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
+        self.0.disabled(slot).cloned().collect()
+    }
+
+    fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
+        let (at, user) = self.0.next_removal(slot)?;
+        Some((at, user.clone()))
+    }
+
+    fn fork(&self) -> Fork {
+        self.0.settings().fork
+    }
+}
