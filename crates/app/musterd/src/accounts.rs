@@ -13,12 +13,12 @@ impl Accounts for View {
         self.0.account_slot(user)
     }
 
-    fn is_disabled(&self, user: &BareJid) -> bool {
-        self.0.account(user).is_some_and(|account| account.disabled)
+    fn is_barred(&self, user: &BareJid) -> bool {
+        self.0.is_barred(user)
     }
 
-    fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
-        self.0.disabled(slot).cloned().collect()
+    fn barred(&self, slot: SlotId) -> Vec<BareJid> {
+        self.0.barred(slot).cloned().collect()
     }
 
     fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {

@@ -131,7 +131,7 @@ const EX_CONFIG: i32 = 78;
 
 /// Two processes with one id would both believe to have promised what the other did.
 fn end_as_twin(peer: &PeerStatus) {
-    if peer.twin_since.is_some_and(|since| since.elapsed() > TWIN) {
+    if peer.twin_for > TWIN {
         let problem = peer.problem.as_deref().unwrap_or_default();
         tracing::error!(
             "{problem}: this node ends. Only one process may run from a data folder or a copy of it; \

@@ -235,11 +235,11 @@ impl Driver {
                     None => return,
                 },
                 () = tokio::time::sleep_until(lease_ends), if serving => self.check_lease().await,
+                Some(input) = inboxes.told.recv() => self.handle(input).await,
                 Ok(()) = cluster.changed() => {
                     let newest = Arc::clone(&cluster.borrow_and_update());
                     self.handle(Input::View(Arc::new(View(newest)))).await;
                 }
-                Some(input) = inboxes.told.recv() => self.handle(input).await,
                 // Other nodes and the clients here take turns.
                 Some(input) = either(&mut inboxes.links, &mut inboxes.router) => {
                     self.handle(input).await;

@@ -207,7 +207,7 @@ fn a_removed_address_is_free_when_its_data_is_gone() {
 }
 
 #[test]
-fn disabled_accounts_are_known_by_slot() {
+fn who_may_have_no_sessions_is_known_by_slot() {
     let mut log = pair();
     let alice = || jid("alice@example.com");
     log.ok(put(vec![
@@ -219,13 +219,10 @@ fn disabled_accounts_are_known_by_slot() {
         disabled,
     };
     log.ok(disable(true));
-    assert_eq!(
-        log.state.disabled(SlotId(1)).collect::<Vec<_>>(),
-        [&alice()]
-    );
-    assert_eq!(log.state.disabled(SlotId(2)).count(), 0);
+    assert_eq!(log.state.barred(SlotId(1)).collect::<Vec<_>>(), [&alice()]);
+    assert_eq!(log.state.barred(SlotId(2)).count(), 0);
     log.ok(disable(false));
-    assert_eq!(log.state.disabled(SlotId(1)).count(), 0);
+    assert_eq!(log.state.barred(SlotId(1)).count(), 0);
 }
 
 #[test]

@@ -196,10 +196,19 @@ impl ClusterState {
         left.filter(|left| left.slot == slot).count()
     }
 
-    /// The accounts of a slot whose logins are refused.
-    pub fn disabled(&self, slot: SlotId) -> impl Iterator<Item = &BareJid> {
-        let of_slot = move |jid: &&BareJid| self.account_slot(jid) == Some(slot);
-        self.disabled.iter().filter(of_slot)
+    /// Whether a user may have no sessions: the account is disabled, or was removed and its data is not
+    /// gone yet.
+    pub fn is_barred(&self, jid: &BareJid) -> bool {
+        self.disabled.contains(jid) || self.is_being_removed(jid)
+    }
+
+    /// All such users of a slot.
+    pub fn barred(&self, slot: SlotId) -> impl Iterator<Item = &BareJid> {
+        let disabled = self.disabled.iter();
+        let disabled = disabled.filter(move |jid| self.account_slot(jid) == Some(slot));
+        let removed = self.removals.iter();
+        let removed = removed.filter(move |(_, left)| left.slot == slot);
+        disabled.chain(removed.map(|(jid, _)| jid))
     }
 
     /// Whether a slot still holds data of a removed account.

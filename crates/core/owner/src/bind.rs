@@ -17,7 +17,7 @@ impl Serving {
         user: BareJid,
         resource: ResourcePart,
     ) {
-        if cx.world.is_disabled(&user) {
+        if cx.world.is_barred(&user) {
             let outcome = BindOutcome::NoAccount;
             cx.tell_node(session.node, ToNode::Bound { session, outcome });
         } else if cx.world.slot_of(&user) == Some(cx.config.slot) {

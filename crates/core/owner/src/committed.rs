@@ -76,7 +76,7 @@ impl Serving {
         };
         let mut sessions = self.sessions.of_user(user);
         if sessions.any(|session| session.standing.is_expected()) {
-            self.untold.keep(cx.now, event);
+            self.untold.keep(cx.now, cx.config.limits.grace, event);
         }
     }
 

@@ -22,8 +22,31 @@ struct Sender {
     /// The node that last sent for this slot, if its owner is not known otherwise.
     node: NodeId,
     underway: BTreeMap<u64, Instant>,
-    /// The item whose recipient is not known here, and since when.
-    stranger: Option<(u64, Instant)>,
+    /// The items whose recipients are not known here, and since when.
+    strangers: BTreeMap<u64, Instant>,
+}
+
+impl Sender {
+    /// Whether an item has to wait: for its own recipient, or for an earlier one's, since items are
+    /// committed in order.
+    fn waits(&mut self, now: Instant, number: u64, recipient: Recipient) -> bool {
+        if recipient == Recipient::Unknown {
+            self.strangers.entry(number).or_insert(now);
+        }
+        let mut up_to = self.strangers.range(..=number);
+        up_to.any(|(_, since)| now.since(*since) < ACCOUNT_WAIT)
+    }
+}
+
+/// What is known of who is to get an item.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Recipient {
+    /// A user of this slot.
+    Here,
+    /// A user whose account was removed.
+    Removed,
+    /// Nobody this node has heard of, so far.
+    Unknown,
 }
 
 /// The receiving side of the outbox.
@@ -49,20 +72,11 @@ impl Inbound {
             self.confirm(cx, from, applied);
             return;
         }
-        let recipient = item.recipient();
-        let slot = recipient.and_then(|user| cx.world.slot_of(&user));
-        let known = slot == Some(cx.config.slot);
-        let item = if known {
-            Some(item)
-        } else {
-            let (of, since) = sender.stranger.unwrap_or((number, cx.now));
-            let since = if of == number { since } else { cx.now };
-            sender.stranger = Some((number, since));
-            if cx.now.since(since) < ACCOUNT_WAIT {
-                return;
-            }
-            None
-        };
+        let recipient = recipient(cx, &item);
+        if sender.waits(cx.now, number, recipient) {
+            return;
+        }
+        let item = (recipient == Recipient::Here).then_some(item);
         let full = sender.underway.len() >= UNDERWAY_MAX;
         if full
             || sender
@@ -87,6 +101,7 @@ impl Inbound {
     pub(crate) fn on_applied(&mut self, cx: &mut Cx<'_>, from: SlotId, number: u64) {
         let sender = self.senders.entry(from).or_default();
         sender.underway = sender.underway.split_off(&(number + 1));
+        sender.strangers = sender.strangers.split_off(&(number + 1));
         self.confirm(cx, from, number);
     }
 
@@ -107,5 +122,13 @@ impl Inbound {
         };
         let by = cx.config.slot;
         cx.tell_owner(node, from, epoch, ToOwner::OwedConfirm { by, number });
+    }
+}
+
+fn recipient(cx: &Cx<'_>, item: &OutboxItem) -> Recipient {
+    match item.recipient() {
+        Some(user) if cx.world.slot_of(&user) == Some(cx.config.slot) => Recipient::Here,
+        Some(user) if !cx.world.is_barred(&user) => Recipient::Unknown,
+        Some(_) | None => Recipient::Removed,
     }
 }

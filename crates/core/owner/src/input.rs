@@ -11,11 +11,12 @@ pub trait Accounts {
     /// The slot of a user; `None` when there is no such account here.
     fn slot_of(&self, user: &BareJid) -> Option<SlotId>;
 
-    /// Whether logins of a user are refused.
-    fn is_disabled(&self, user: &BareJid) -> bool;
+    /// Whether a user may have no sessions: its account is disabled, or was removed and its data is not
+    /// gone yet.
+    fn is_barred(&self, user: &BareJid) -> bool;
 
-    /// The users of a slot whose logins are refused.
-    fn disabled(&self, slot: SlotId) -> Vec<BareJid>;
+    /// All such users of a slot.
+    fn barred(&self, slot: SlotId) -> Vec<BareJid>;
 
     /// The removed account whose data is to go next from a slot, and the entry that removed it.
     fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)>;

@@ -17,7 +17,7 @@ const SPAN: Duration = Duration::from_secs(2);
 
 /// Of one user; more than that is not remembered, and the client finds out at its next login.
 const OF_USER_MAX: usize = 64;
-/// Of all; beyond it nothing more is remembered until something was told or is too old.
+/// Of all; beyond it nothing more is remembered until something is too old.
 const UNTOLD_MAX: usize = 4_096;
 
 /// One thing to tell a user's clients.
@@ -44,7 +44,7 @@ impl Recent {
             }
             self.since = now;
         }
-        self.current.keep(now, event);
+        self.current.keep(now, 2 * SPAN, event);
     }
 
     /// For an owner that begins.
@@ -67,10 +67,14 @@ pub(crate) struct Untold {
 }
 
 impl Untold {
-    pub(crate) fn keep(&mut self, now: Instant, event: &SlotEvent) {
+    /// Keeps it for so long; more than `UNTOLD_MAX` at a time are not kept.
+    pub(crate) fn keep(&mut self, now: Instant, time: Duration, event: &SlotEvent) {
         let Some((user, news)) = news(event) else {
             return;
         };
+        if self.count >= UNTOLD_MAX {
+            self.forget_all_older(now - time);
+        }
         if self.count >= UNTOLD_MAX {
             return;
         }
@@ -94,6 +98,14 @@ impl Untold {
     /// What is older than this was told, or those who wait for it have gone.
     fn forget_older(&mut self, user: &BareJid, than: Instant) {
         self.retain_of(user, |at, _| at >= than);
+    }
+
+    fn forget_all_older(&mut self, than: Instant) {
+        for of_user in self.by_user.values_mut() {
+            of_user.retain(|(at, _)| *at >= than);
+        }
+        self.by_user.retain(|_, of_user| !of_user.is_empty());
+        self.count = self.by_user.values().map(VecDeque::len).sum();
     }
 
     fn retain_of(&mut self, user: &BareJid, keep: impl Fn(Instant, &News) -> bool) {

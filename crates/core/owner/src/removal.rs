@@ -16,7 +16,7 @@ use muster_types::{BareJid, LogIndex, SessionId};
 impl Serving {
     /// Does what the accounts say now and did not say before.
     pub(crate) fn obey_accounts(&mut self, cx: &mut Cx<'_>) {
-        for user in cx.world.disabled(cx.config.slot) {
+        for user in cx.world.barred(cx.config.slot) {
             self.end_user(cx, &user);
         }
         self.remove_next(cx);
@@ -40,9 +40,9 @@ impl Serving {
         }
     }
 
-    /// The sessions go first, and what they have under way, so that nothing comes after the removal.
+    /// What the user has under way goes first (its sessions have ended), so that nothing comes after
+    /// the removal.
     fn remove_user(&mut self, cx: &mut Cx<'_>, user: BareJid, at: LogIndex) {
-        self.end_user(cx, &user);
         self.drop_proposals(cx, &user);
         let state = cx.state;
         let contacts = state.contacts(&user).map(|(contact, _)| contact);

@@ -241,6 +241,7 @@ impl Replica {
                 self.world.alive.clone(),
             ),
             late_binds: Default::default(),
+            questioned: Default::default(),
             removing: None,
             untold: self.recent.untold(),
         });

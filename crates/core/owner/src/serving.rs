@@ -21,6 +21,7 @@ use crate::sight::Sight;
 use muster_envelope::{ToNode, ToOwner};
 use muster_stanza::{Kind, StanzaCondition};
 use muster_types::{Epoch, Instant, LogIndex, NodeId, SessionId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the owner of a slot keeps in memory only.
 pub(crate) struct Serving {
@@ -38,6 +39,8 @@ pub(crate) struct Serving {
     pub(crate) feeds: Feeds,
     pub(crate) picture: Picture,
     pub(crate) late_binds: LateBinds,
+    /// Sessions that their node has to announce again, while it announces.
+    pub(crate) questioned: BTreeMap<NodeId, BTreeSet<SessionId>>,
     /// The removal that is begun: the entry of the control log.
     pub(crate) removing: Option<LogIndex>,
     pub(crate) untold: Untold,

@@ -89,7 +89,7 @@ impl Serving {
             last,
         } = announcement;
         if first {
-            self.presume(from);
+            self.question(from);
         }
         for session in sessions
             .into_iter()
@@ -99,6 +99,7 @@ impl Serving {
         }
         self.on_watch(cx, from, watches);
         if last {
+            self.lose_questioned(cx, from);
             self.expect_presumed(cx, Some(from));
             self.picture.awaited.remove(&from);
             self.go_on_all(cx);
@@ -113,8 +114,11 @@ impl Serving {
             presence,
             interested,
         } = announced;
+        if let Some(questioned) = self.questioned.get_mut(&id.node) {
+            questioned.remove(&id);
+        }
         let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
-        if cx.world.is_disabled(&user) {
+        if cx.world.is_barred(&user) {
             cx.tell_node(id.node, ToNode::Replaced { session: id });
             return self.end(cx, id);
         }
@@ -172,14 +176,20 @@ impl Serving {
 
     /// What the node does not announce now, it does not have: a farewell may have been lost with the
     /// link.
-    fn presume(&mut self, node: NodeId) {
+    fn question(&mut self, node: NodeId) {
         let live = self
             .sessions
             .of_node(node)
             .filter(|session| session.standing == Standing::Live);
-        for id in live.map(|session| session.id).collect::<Vec<_>>() {
-            if let Some(session) = self.sessions.session_mut(id) {
-                session.standing = Standing::Presumed;
+        let live = live.map(|session| session.id).collect();
+        self.questioned.insert(node, live);
+    }
+
+    fn lose_questioned(&mut self, cx: &mut Cx<'_>, node: NodeId) {
+        for id in self.questioned.remove(&node).unwrap_or_default() {
+            let standing = self.sessions.session(id).map(|session| session.standing);
+            if standing == Some(Standing::Live) {
+                self.lose(cx, id);
             }
         }
     }

@@ -39,13 +39,17 @@ impl Accounts for Alphabet {
             .then_some(if first <= b'm' { ONE } else { TWO })
     }
 
-    fn is_disabled(&self, user: &BareJid) -> bool {
-        self.disabled.contains(user)
+    fn is_barred(&self, user: &BareJid) -> bool {
+        self.disabled.contains(user) || self.removals.values().any(|removed| removed == user)
     }
 
-    fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
-        let of_slot = |user: &&BareJid| self.slot_of(user) == Some(slot);
-        self.disabled.iter().filter(of_slot).cloned().collect()
+    fn barred(&self, slot: SlotId) -> Vec<BareJid> {
+        let all = Self::default();
+        let users = self.disabled.iter().chain(self.removals.values());
+        users
+            .filter(|user| all.slot_of(user) == Some(slot))
+            .cloned()
+            .collect()
     }
 
     fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {

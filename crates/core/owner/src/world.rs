@@ -20,14 +20,14 @@ impl World {
         self.accounts.as_ref()?.slot_of(user)
     }
 
-    pub(crate) fn is_disabled(&self, user: &BareJid) -> bool {
+    pub(crate) fn is_barred(&self, user: &BareJid) -> bool {
         let accounts = self.accounts.as_ref();
-        accounts.is_some_and(|accounts| accounts.is_disabled(user))
+        accounts.is_some_and(|accounts| accounts.is_barred(user))
     }
 
-    pub(crate) fn disabled(&self, slot: SlotId) -> Vec<BareJid> {
+    pub(crate) fn barred(&self, slot: SlotId) -> Vec<BareJid> {
         let accounts = self.accounts.as_ref();
-        accounts.map_or_else(Vec::new, |accounts| accounts.disabled(slot))
+        accounts.map_or_else(Vec::new, |accounts| accounts.barred(slot))
     }
 
     pub(crate) fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {

@@ -16,7 +16,7 @@ impl Router {
                 node,
                 boot,
             } => {
-                self.opened(slot, Owner { epoch, node, boot });
+                self.opened(now, slot, Owner { epoch, node, boot });
             }
             Envelope::Closed { slot, epoch } => {
                 if self.slots.closed(slot, epoch, now) {
@@ -107,7 +107,7 @@ impl Router {
     }
 
     /// Another client took the resource (RFC 6120 §7.7.2.2): its owner knows, so no farewell.
-    fn replaced(&mut self, now: Instant, id: SessionId) {
+    pub(crate) fn replaced(&mut self, now: Instant, id: SessionId) {
         let Some(jid) = self
             .sessions
             .get(&id)

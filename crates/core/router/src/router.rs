@@ -95,7 +95,7 @@ impl Machine for Router {
             Input::Envelope(envelope) => self.envelope(now, envelope),
             Input::Cluster(directory) => self.directory_changed(directory),
             Input::NodeLost(node) => self.node_lost(now, node),
-            Input::NodeUp { node, boot } => self.node_up(node, boot),
+            Input::NodeUp { node, boot } => self.node_up(now, node, boot),
         }
     }
 

@@ -12,15 +12,15 @@ use muster_types::{Boot, Instant, NodeId, SessionId, SlotId};
 const PART_BYTES: usize = 65_536;
 
 impl Router {
-    pub(crate) fn opened(&mut self, slot: SlotId, owner: Owner) {
+    pub(crate) fn opened(&mut self, now: Instant, slot: SlotId, owner: Owner) {
         if self.slots.opened(slot, owner) {
-            self.resync(slot);
+            self.resync(now, slot);
         }
     }
 
-    pub(crate) fn node_up(&mut self, node: NodeId, boot: Boot) {
+    pub(crate) fn node_up(&mut self, now: Instant, node: NodeId, boot: Boot) {
         for slot in self.slots.regained(node, boot) {
-            self.resync(slot);
+            self.resync(now, slot);
         }
     }
 
@@ -32,7 +32,8 @@ impl Router {
 
     /// Tells a new owner everything that concerns its slot: first who is here and who is watched,
     /// then what was sent and not confirmed, in order.
-    pub(crate) fn resync(&mut self, slot: SlotId) {
+    pub(crate) fn resync(&mut self, now: Instant, slot: SlotId) {
+        self.end_strangers(now, slot);
         // Part of the announcement.
         for session in self.sessions.values_mut().filter(|s| s.slot == slot) {
             session.publishing.finish();
@@ -54,6 +55,21 @@ impl Router {
             self.tell_owner(slot, body);
         }
         self.sessions.retain(|_, session| !session.is_over());
+    }
+
+    /// Sessions of users who have no account here any more: whoever removed them may not have reached
+    /// this node.
+    fn end_strangers(&mut self, now: Instant, slot: SlotId) {
+        let is_stranger = |session: &Session| {
+            session.slot == slot && self.directory.account_slot(&session.user) != Some(slot)
+        };
+        let strangers = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| is_stranger(session));
+        for id in strangers.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.replaced(now, id);
+        }
     }
 
     fn announcement(&self, slot: SlotId) -> Vec<Announcement> {

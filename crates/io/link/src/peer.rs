@@ -32,9 +32,9 @@ pub struct PeerStatus {
     pub last_heard: Option<Instant>,
     /// Why the last attempt to connect failed, until a later one succeeds.
     pub problem: Option<String>,
-    /// Since when the peer says that another process has this node's id. After a restart it may say
-    /// so for a moment.
-    pub twin_since: Option<Instant>,
+    /// For how long the peer has said again and again that another process has this node's id. After a
+    /// restart it may say so for a moment.
+    pub twin_for: Duration,
 }
 
 /// A connection that stands.
@@ -53,7 +53,8 @@ pub(crate) struct Outbound {
     /// Ends a wait between two attempts.
     pub(crate) dial_now: Notify,
     problem: Mutex<Option<String>>,
-    twin_since: Mutex<Option<Instant>>,
+    /// The first and the last refusal in a row because of another process with this node's id.
+    twin: Mutex<Option<(Instant, Instant)>>,
 }
 
 impl Outbound {
@@ -158,18 +159,13 @@ impl Peer {
     pub(crate) fn connected(&self, lane: Lane, hello: Hello) {
         *lock(&self.hello) = Some(hello);
         *lock(&self.lane(lane).problem) = None;
-        *lock(&self.lane(lane).twin_since) = None;
+        *lock(&self.lane(lane).twin) = None;
     }
 
     /// An attempt to connect failed. Logged when it is something new, not at every attempt.
     pub(crate) fn failed(&self, lane: Lane, error: &dial::DialError) {
         let problem = error.to_string();
-        {
-            let mut since = lock(&self.lane(lane).twin_since);
-            *since = error
-                .is_of_twin()
-                .then(|| since.unwrap_or_else(Instant::now));
-        }
+        self.note_twin(lane, error.is_of_twin());
         let mut last = lock(&self.lane(lane).problem);
         if last.as_ref() == Some(&problem) {
             return;
@@ -177,6 +173,12 @@ impl Peer {
         let address = self.address();
         tracing::warn!(peer = %self.node, %address, ?lane, problem, "no link");
         *last = Some(problem);
+    }
+
+    fn note_twin(&self, lane: Lane, refused: bool) {
+        let now = Instant::now();
+        let mut twin = lock(&self.lane(lane).twin);
+        *twin = refused.then(|| (twin.map_or(now, |(first, _)| first), now));
     }
 
     pub(crate) fn status(&self, started: Instant) -> PeerStatus {
@@ -189,7 +191,7 @@ impl Peer {
             hello: *lock(&self.hello),
             last_heard: self.last_heard(started),
             problem: problem.or_else(|| lock(&self.data.problem).clone()),
-            twin_since: *lock(&self.raft.twin_since),
+            twin_for: lock(&self.raft.twin).map_or(Duration::ZERO, |(first, last)| last - first),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{Client, Net, ONE};
 use crate::Accounts;
 use muster_envelope::ToOwner;
 use muster_stanza::{Element, PresenceType, Stanza};
-use muster_types::{BareJid, FullJid, LogIndex, Machine, NodeId, ResourcePart, SessionId};
+use muster_types::{BareJid, FullJid, LogIndex, Machine, NodeId, ResourcePart, SessionId, SlotId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -207,6 +207,25 @@ impl Net {
             self.settle();
         }
         self.now = end;
+    }
+
+    /// A client asks to subscribe to a contact of which its node believes to know the slot.
+    pub(crate) fn owe(&mut self, contact_slot: SlotId, session: SessionId, contact: &str) {
+        let jid = self.jid(session);
+        let slot = self.accounts.slot_of(&jid.to_bare()).unwrap();
+        let client = self.nodes.get_mut(&session.node).unwrap();
+        let client = client.clients.get_mut(&session).unwrap();
+        let serial = client.serials.entry(slot).or_default();
+        *serial += 1;
+        let submit = ToOwner::Submit {
+            session,
+            serial: *serial,
+            stanza: Stanza::presence(PresenceType::Subscribe)
+                .with_from(jid.clone())
+                .with_to(BareJid::new(contact).unwrap()),
+            contact_slot: Some(contact_slot),
+        };
+        self.tell_owner(session.node, &jid.to_bare(), submit);
     }
 
     pub(crate) fn remove_account(&mut self, user: &str) {
