@@ -278,6 +278,27 @@ fn health_and_metrics_are_served_over_http() -> Outcome {
 }
 
 #[test]
+fn a_node_without_a_quorum_is_alive_but_not_ready() -> Outcome {
+    let cluster = Quickstart::start()?;
+    cluster.kill("b")?;
+    cluster.kill("w")?;
+    let http = &cluster.node("a")?.http;
+    let ask = |path: &str| -> anyhow::Result<String> {
+        let mut raw = Raw::connect(http)?;
+        raw.send(format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        ))?;
+        raw.read_to_end(PATIENCE)
+    };
+    until("it says why it is not ready", PATIENCE, || {
+        let answer = ask("/readyz")?;
+        Ok((answer.contains(" 503 ") && answer.contains("quorum")).then_some(()))
+    })?;
+    assert!(ask("/livez")?.contains(" 200 "));
+    Ok(())
+}
+
+#[test]
 fn an_import_that_was_cut_off_can_be_run_again() -> Outcome {
     const ROWS: usize = 5_000;
     let cluster = Quickstart::start()?;

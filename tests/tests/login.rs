@@ -157,3 +157,13 @@ fn an_unknown_domain_is_told_host_unknown() -> Outcome {
     raw.read_until("<host-unknown")?;
     Ok(())
 }
+
+#[test]
+fn clients_get_in_over_ipv6_too() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let address = c2s(cluster.node("a")?)?.replace("127.0.0.1", "[::1]");
+    let mut raw = Raw::login(&address, &cluster.trust()?, cluster.user(0), "six")?;
+    raw.send("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")?;
+    raw.read_until("type='result'")?;
+    Ok(())
+}

@@ -59,6 +59,8 @@ pub use output::{Output, OwnerEvent};
 pub use replica::{Replica, SessionInfo};
 
 #[cfg(test)]
+mod inbound_test;
+#[cfg(test)]
 mod lane_test;
 #[cfg(test)]
 mod message_test;
@@ -66,6 +68,8 @@ mod message_test;
 mod presence_test;
 #[cfg(test)]
 mod query_test;
+#[cfg(test)]
+mod recent_test;
 #[cfg(test)]
 mod takeover_test;
 #[cfg(test)]

@@ -426,43 +426,6 @@ fn a_new_owner_is_no_reason_to_wait_longer() {
 }
 
 #[test]
-fn what_the_old_owner_committed_and_did_not_tell_is_told_by_the_new_one() {
-    let (mut net, _, bob, _) = three();
-    // Carol is on the node that lives, her owner on the one that dies.
-    let carol = net.login(B, "carol@example.com/there");
-    net.send(
-        carol,
-        "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>",
-    );
-    net.take(carol);
-    net.lose = |envelope| matches!(envelope, Envelope::ToNode { .. });
-    net.send(carol, "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='dan@example.com' name='Dan'/></query></iq>");
-    assert_eq!(net.take(carol), Vec::<String>::new());
-    net.kill(A);
-    net.lose = |_| false;
-    net.open(ONE, B);
-    let told = net.take(carol).join("");
-    assert!(
-        told.contains("type='set'") && told.contains("name='Dan'"),
-        "{told}"
-    );
-    // What is older than the last commits is not told again.
-    net.pass(Duration::from_secs(5));
-    net.send(carol, "<iq type='set' id='t'><query xmlns='jabber:iq:roster'><item jid='eve@example.com'/></query></iq>");
-    net.take(carol);
-    net.input(ONE, B, Input::Close);
-    net.open(ONE, B);
-    assert!(!net.take(carol).join("").contains("Dan"));
-    assert_eq!(
-        net.take(bob)
-            .iter()
-            .filter(|seen| seen.contains("carol@example.com/there unavailable"))
-            .count(),
-        0
-    );
-}
-
-#[test]
 fn a_farewell_that_was_lost_with_the_link_is_noticed_at_the_next_announcement() {
     let mut net = Net::pair();
     let alice = net.login(B, "alice@example.com/a");
@@ -484,24 +447,4 @@ fn a_farewell_that_was_lost_with_the_link_is_noticed_at_the_next_announcement() 
     net.input(ONE, A, Input::NodeUp { node: B, boot });
     net.pass(GRACE + MOMENT);
     assert_eq!(net.take(bob), ["alice@example.com/a unavailable"]);
-}
-
-#[test]
-fn what_is_owed_to_nobody_holds_up_nothing_else() {
-    let mut net = Net::pair();
-    let alice = net.login(A, "alice@example.com/a");
-    let zoe = net.login(B, "zoe@example.com/z");
-    // Two in a row that slot one will not find: slot two does not know yet that they are gone.
-    net.set_account_known("carol@example.com", false);
-    net.set_account_known("dan@example.com", false);
-    net.owe(ONE, zoe, "carol@example.com");
-    net.owe(ONE, zoe, "dan@example.com");
-    net.owe(ONE, zoe, "alice@example.com");
-    assert!(!net.take(alice).join("").contains("subscribe"));
-    net.pass(Duration::from_secs(8));
-    assert!(net.take(alice).join("").contains("type='subscribe'"));
-    let strangers = ["carol@example.com", "dan@example.com"].map(|user| user.parse().unwrap());
-    for user in strangers {
-        assert_eq!(net.replica(ONE, A).state().pending_in(&user).count(), 0);
-    }
 }
