@@ -254,7 +254,7 @@ fn start_ha(
     supervise(&shared.main, "replicas", started);
     supervise(
         &shared.main,
-        "views",
+        "contacts",
         replicas::keep_told(Arc::clone(shared)),
     );
     let events = events.clone();

@@ -118,7 +118,8 @@ pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> Slot
     SlotInput::Nodes { alive, replicas }
 }
 
-/// Tells every replica which nodes are there, whenever that has changed. (Accounts each looks up itself.)
+/// Tells every replica which nodes are there, whenever that has changed. The accounts each looks up
+/// itself.
 pub(crate) async fn keep_told(shared: Arc<Shared>) {
     let mut state = shared.state.subscribe();
     let mut tick = tokio::time::interval(Duration::from_millis(100));

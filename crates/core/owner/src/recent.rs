@@ -126,25 +126,27 @@ impl Untold {
     }
 }
 
+/// What an event means to a user's clients. Most mean nothing, and nothing of them is copied.
 fn news(event: &SlotEvent) -> Option<(BareJid, News)> {
-    match event.clone() {
+    match event {
         SlotEvent::RosterChanged {
             user,
             contact,
             item,
             version,
             ..
-        } => Some((
-            user.clone(),
-            News::Roster(RosterChange {
-                user,
-                contact,
-                item,
-                version,
-            }),
-        )),
+        } => {
+            let change = RosterChange {
+                user: user.clone(),
+                contact: contact.clone(),
+                item: item.clone(),
+                version: *version,
+            };
+            Some((user.clone(), News::Roster(change)))
+        }
         SlotEvent::SubscriptionArrived { user, kind, stanza } => {
-            Some((user, News::Subscription(kind, stanza)))
+            let news = News::Subscription(*kind, stanza.clone());
+            Some((user.clone(), news))
         }
         SlotEvent::Opened { .. }
         | SlotEvent::StaleEpoch { .. }
