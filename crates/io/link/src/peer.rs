@@ -58,9 +58,10 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// Ends the connection, if one stands; it is dialled again.
+    /// Ends the connection, if one stands; it is dialled again. From here on nobody takes it for one that
+    /// stands, however late its task gets to run.
     pub(crate) fn reset(&self) {
-        if let Some(connection) = self.connection.load_full() {
+        if let Some(connection) = self.connection.swap(None) {
             connection.end.notify_one();
         }
     }
