@@ -4,7 +4,7 @@
 use crate::Rng;
 use muster_stanza::{IqType, Kind, MessageType, PresenceType, Stanza, ns};
 use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// After so long without an answer a client gives its connection up.
@@ -58,6 +58,10 @@ pub(crate) struct Client {
     pub(crate) others: Vec<BareJid>,
     /// Users without a client, who get messages.
     pub(crate) sleepers: Vec<BareJid>,
+    /// Whether it has been logged in before.
+    pub(crate) was_bound: bool,
+    /// The messages it got.
+    pub(crate) got: BTreeSet<String>,
     asked: BTreeMap<String, (Asked, Instant)>,
     unacknowledged: Vec<(BareJid, String)>,
     next_act: Instant,
@@ -79,6 +83,8 @@ impl Client {
             sees: BTreeMap::new(),
             others,
             sleepers,
+            was_bound: false,
+            got: BTreeSet::new(),
             asked: BTreeMap::new(),
             unacknowledged: Vec::new(),
             next_act: until,
@@ -116,6 +122,7 @@ impl Client {
     /// It is logged in.
     pub(crate) fn bound(&mut self, now: Instant, session: SessionId) -> Vec<Act> {
         self.stage = Stage::On { session };
+        self.was_bound = true;
         self.next_act = now;
         let query = format!("<query xmlns='{}'/>", ns::ROSTER);
         let roster = self.ask(now, IqType::Get, query, Asked::Roster);
@@ -159,7 +166,7 @@ impl Client {
             }
             Stage::On { .. } if now < self.next_act => Vec::new(),
             Stage::On { .. } => {
-                self.next_act = now + rng.millis(100..1500);
+                self.next_act = now + rng.millis(500..6000);
                 if calm {
                     self.ping(now)
                 } else {
@@ -187,13 +194,18 @@ impl Client {
                 self.available = false;
                 vec![Act::Send(Stanza::presence(PresenceType::Unavailable))]
             }
-            92..96 => vec![Act::Leave {
+            92..95 => vec![Act::Leave {
                 graceful: false,
                 pause: rng.millis(50..3000),
             }],
+            // It does not come back before others are told that it has gone.
+            95..96 => vec![Act::Leave {
+                graceful: false,
+                pause: rng.millis(20_000..70_000),
+            }],
             96..98 => vec![Act::Leave {
                 graceful: true,
-                pause: rng.millis(100..4000),
+                pause: rng.millis(100..20_000),
             }],
             _ => self.ping(now),
         }

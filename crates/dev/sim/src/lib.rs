@@ -1,31 +1,36 @@
 //! Whole clusters in virtual time, from one seed: the real machines (router, owner, HA) over a
-//! modelled log and network, with simple clients, crashes, pauses and partitions.
+//! modelled log, disk and network, with simple clients, operators and everything that can go wrong.
 //!
 //! ```text
-//! faults -> World: event queue, virtual clock, one generator of chance
-//!             |-- Net    links that break, hold and lose
-//!             |-- Node   NodeMachine + Replica per slot + Router, over Raft (a model)
-//!             |-- Client log in, publish, chat, keep rosters, come back
-//!             `-- Truth  what is committed; invariants/ compare it with what clients see
+//! plan/ -> World: event queue, virtual clock, one generator of chance
+//!             |-- Net     links that break, hold, lose, double and delay
+//!             |-- Node    NodeMachine + Replica per slot + Router, over Raft (a model) and Device
+//!             |-- Client  log in, publish, chat, keep rosters, come back
+//!             |-- errands and commands of operators
+//!             `-- Truth   what is committed; invariants/ compare it with what clients see
 //! ```
 //!
 //! One seed twice gives the same run, byte by byte.
 
 mod client;
-mod faults;
+mod coverage;
+mod device;
 mod invariants;
 mod net;
 mod node;
 mod plan;
 mod raft;
 mod rng;
+mod runner;
 mod truth;
 mod world;
 
-pub use faults::Fault;
+pub use coverage::Coverage;
+pub use device::Health;
 pub use invariants::Violation;
 use net::LinkNews;
-use plan::beginning;
-pub use plan::{Plan, Sabotage};
+pub use plan::{Fault, FaultKind, Operation, Place, Plan, Sabotage, Topology, Window};
+pub use raft::RaftTiming;
 pub use rng::Rng;
-pub use world::{Run, World, run};
+pub use runner::{Outcome, Progress, run_many};
+pub use world::{Run, Stats, World, run, run_quietly};

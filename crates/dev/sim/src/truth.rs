@@ -1,16 +1,39 @@
 //! What is true, as the committed logs and the clients' own lives have it: what the invariants
 //! compare with.
 
+use crate::plan::beginning::Beginning;
+use muster_cluster::{ClusterState, Proposal};
 use muster_slot::{SlotCommand, SlotEvent, SlotState};
 use muster_types::{BareJid, FullJid, Instant, Limits, LogIndex, Replicated, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A log as the replicas have applied it.
+struct Log<C> {
+    entries: BTreeMap<LogIndex, Arc<C>>,
+}
+
+impl<C: PartialEq> Log<C> {
+    /// A replica took an entry: `Some(true)` when it is the first to, `Some(false)` when it agrees
+    /// with those before, `None` when not.
+    fn take(&mut self, index: LogIndex, command: &Arc<C>) -> Option<bool> {
+        if let Some(known) = self.entries.get(&index) {
+            return (Arc::ptr_eq(known, command) || known == command).then_some(false);
+        }
+        let after = self.entries.last_key_value();
+        let in_order = after.is_none_or(|(last, _)| *last < index);
+        in_order.then(|| {
+            self.entries.insert(index, Arc::clone(command));
+            true
+        })
+    }
+}
+
 /// One slot as its log has it.
 struct Committed {
     state: SlotState,
-    log: Vec<Arc<SlotCommand>>,
+    log: Log<SlotCommand>,
 }
 
 /// Why watchers may be told that a client is unavailable.
@@ -28,6 +51,9 @@ pub(crate) struct Presence {
 pub(crate) struct Truth {
     limits: Limits,
     slots: BTreeMap<SlotId, Committed>,
+    control: Log<Proposal>,
+    /// The cluster as the control log has it.
+    pub(crate) cluster: ClusterState,
     /// When a watcher (second) lost sight of a user (first) the last time, by either's roster.
     pub(crate) withdrawn: BTreeMap<(BareJid, BareJid), Instant>,
     /// The clients.
@@ -42,16 +68,31 @@ pub(crate) struct Truth {
 
 impl Truth {
     /// Nothing has happened.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, beginning: &Beginning) -> Self {
         Self {
             limits,
             slots: BTreeMap::new(),
+            control: Log {
+                entries: BTreeMap::new(),
+            },
+            cluster: beginning.cluster.clone(),
             withdrawn: BTreeMap::new(),
             presence: BTreeMap::new(),
             names: BTreeMap::new(),
             messages: BTreeMap::new(),
             settled: BTreeSet::new(),
         }
+    }
+
+    /// A node's copy of the control log took an entry. `Some(true)` when the entry is new; `None`
+    /// when another copy had another entry there.
+    pub(crate) fn controlled(&mut self, index: LogIndex, proposal: &Arc<Proposal>) -> Option<bool> {
+        let new = self.control.take(index, proposal)?;
+        if new {
+            self.cluster
+                .apply(index, (**proposal).clone(), &mut Vec::new());
+        }
+        Some(new)
     }
 
     /// A replica took an entry. False when another replica had another entry there.
@@ -65,20 +106,17 @@ impl Truth {
         let limits = &self.limits;
         let committed = self.slots.entry(slot).or_insert_with(|| Committed {
             state: SlotState::new(limits.clone()),
-            log: Vec::new(),
+            log: Log {
+                entries: BTreeMap::new(),
+            },
         });
-        let at = usize::try_from(index.0 - 1).unwrap_or(usize::MAX);
-        if let Some(known) = committed.log.get(at) {
-            return known == command;
+        match committed.log.take(index, command) {
+            Some(false) => return true,
+            None => return false,
+            Some(true) => {}
         }
-        if at != committed.log.len() {
-            return false;
-        }
-        committed.log.push(Arc::clone(command));
-        for event in committed
-            .state
-            .apply(index, (**command).clone(), &mut Vec::new())
-        {
+        let command = (**command).clone();
+        for event in committed.state.apply(index, command, &mut Vec::new()) {
             if let SlotEvent::RosterChanged {
                 user,
                 contact,
@@ -130,6 +168,13 @@ impl Truth {
             .get_or_insert(now);
     }
 
+    /// Since when nobody should see a client any more.
+    pub(crate) fn gone_since(&self, jid: &FullJid) -> Option<Instant> {
+        let presence = self.presence.get(jid)?;
+        let missed = presence.missing_since.map(|at| at + self.limits.grace);
+        presence.gone_at.filter(|_| presence.gone).or(missed)
+    }
+
     /// Whether `user` lets `contact` see it.
     pub(crate) fn permits(&self, user: &BareJid, contact: &BareJid) -> bool {
         self.item(user, contact)
@@ -148,7 +193,7 @@ impl Truth {
         user: &BareJid,
         contact: &BareJid,
     ) -> Option<&muster_roster::RosterItem> {
-        let mut states = self.slots.values().map(|committed| &committed.state);
-        states.find_map(|state| state.roster(user)?.item(contact))
+        let slot = self.cluster.account_slot(user)?;
+        self.slots.get(&slot)?.state.roster(user)?.item(contact)
     }
 }

@@ -1,10 +1,17 @@
 //! What must hold at every instant, or at the end of a run. One file each.
 
 pub(crate) mod acknowledged;
+pub(crate) mod agreement;
+pub(crate) mod epochs;
+pub(crate) mod fallback;
+pub(crate) mod ghosts;
+pub(crate) mod messages;
 pub(crate) mod one_owner;
 pub(crate) mod permission;
-pub(crate) mod quiet;
+pub(crate) mod settled;
+pub(crate) mod states;
 pub(crate) mod unavailable;
+pub(crate) mod views;
 
 use std::fmt;
 

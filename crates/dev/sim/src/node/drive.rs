@@ -1,168 +1,211 @@
 //! The driver: carries out what the machines want, until nobody wants anything.
 
-use super::{CONTROL_WAIT, Effect, Node, Packet, View};
-use crate::Sabotage;
+use super::part::View;
+use super::{Effect, Node, Packet};
+use crate::Rng;
+use crate::plan::Sabotage;
+use crate::raft::Cx;
 use muster_cluster::{ControlCommand, Proposal};
-use muster_ha::SlotRole;
-use muster_slot::SlotCommand;
-use muster_types::{Instant, Machine, NodeId, Origin, Replicated, SlotId, Timestamp};
+use muster_envelope::Envelope;
+use muster_types::{Instant, Machine, NodeId, Origin, Replicated, SlotId};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// So often at most the machines of one node answer each other at one instant.
 const ROUNDS: u32 = 1000;
+/// How long the first look at the cluster waits for the control log to be up to date.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 
 impl Node {
     /// Lets the machines tell each other what they have to say until nobody has anything left.
-    pub(crate) fn settle(&mut self, now: Instant) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    pub(crate) fn settle(&mut self, world: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) {
+        let now = self.clock.local(world);
         for round in 0.. {
             if round == ROUNDS {
                 effects.push(Effect::Restless);
-                break;
+                return;
             }
-            self.check_leases(now);
-            let mut busy = self.apply_control(now);
-            for slot in self.parts.keys().copied().collect::<Vec<_>>() {
-                busy |= self.drive_slot(now, slot, &mut effects);
+            self.check_leases(world);
+            let mut busy = self.drive_control(world, rng, effects);
+            for slot in self.slots_here() {
+                busy |= self.drive_slot(world, rng, slot, effects);
+            }
+            for (to, envelope) in std::mem::take(&mut self.outgoing) {
+                effects.push(Effect::Data { to, envelope });
             }
             while let Some(envelope) = self.local.pop_front() {
                 busy = true;
-                self.envelope(now, self.id, envelope);
+                self.envelope(world, self.id(), envelope);
             }
             while let Some(output) = self.router.poll() {
                 busy = true;
-                self.carry_out_router(output, &mut effects);
+                self.carry_out_router(output, effects);
             }
             while let Some(command) = self.wishes.pop_front() {
-                let output = muster_ha::Output::Propose(command);
-                self.carry_out_machine(now, output, &mut effects);
+                busy = true;
+                self.propose(world, rng, command, effects);
             }
             while let Some(output) = self.machine.poll() {
                 busy = true;
-                self.carry_out_machine(now, output, &mut effects);
+                self.carry_out_machine(world, rng, output, effects);
             }
             if !busy {
                 break;
             }
         }
-        let control = self.control.take_out().into_iter();
-        effects.extend(control.map(|(to, one)| Effect::Packet {
-            to,
-            packet: Packet::Control(one),
-        }));
-        for (slot, part) in &mut self.parts {
-            let out = part.raft.take_out().into_iter();
-            effects.extend(out.map(|(to, one)| Effect::Packet {
-                to,
-                packet: Packet::Slot(*slot, one),
-            }));
+        debug_assert!(self.clock.local(world) == now, "no time passes here");
+    }
+
+    fn drive_control(
+        &mut self,
+        world: Instant,
+        rng: &mut Rng,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if !std::mem::take(&mut self.control_dirty) {
+            return false;
         }
-        effects
+        let now = self.clock.local(world);
+        let device = &mut self.device;
+        let mut cx = Cx { now, rng, device };
+        if self.control.deadline() <= now {
+            self.control.wake(&mut cx);
+        }
+        for (to, message) in self.control.take_out() {
+            if to == self.setup.id {
+                self.control.receive(&mut cx, to, message);
+                self.control_dirty = true;
+            } else {
+                let packet = Packet::Control(message);
+                effects.push(Effect::Packet { to, packet });
+            }
+        }
+        self.control_dirty |= self.control.deadline() <= now;
+        self.apply_control(world, effects)
     }
 
     /// Takes what the control log has committed.
-    fn apply_control(&mut self, now: Instant) -> bool {
+    fn apply_control(&mut self, world: Instant, effects: &mut Vec<Effect>) -> bool {
+        let now = self.clock.local(world);
         let mut changed = false;
         while let Some((index, proposal)) = self.control.take_committed() {
             self.cluster
                 .apply(index, (*proposal).clone(), &mut Vec::new());
+            effects.push(Effect::Controlled { index, proposal });
             changed = true;
         }
         let leading = self.control.is_leading();
         if leading {
-            self.control_leader = Some(self.id);
+            self.control_leader = Some(self.id());
         }
         if self.leads_control != leading {
             self.leads_control = leading;
             self.machine
                 .handle(now, muster_ha::Input::ControlRole { leading });
         }
-        let may_feed = self.control_leader.is_some() || now.since(self.started) >= CONTROL_WAIT;
+        let may_feed = self.control.has_caught_up() || now.since(self.started) >= FIRST_LOOK;
         let first = may_feed && !self.fed;
-        if !first && !changed {
-            return false;
+        if first || changed {
+            self.fed |= first;
+            self.tell_cluster(world);
         }
+        first || changed || self.control_dirty
+    }
+
+    fn tell_cluster(&mut self, world: Instant) {
+        let now = self.clock.local(world);
         let snapshot = Arc::new(self.cluster.clone());
-        if self.fed || first {
-            self.fed = true;
+        if self.fed {
             self.machine
                 .handle(now, muster_ha::Input::Cluster(Arc::clone(&snapshot)));
         }
         self.router
             .handle(now, muster_router::Input::Cluster(snapshot.clone()));
         let view: muster_owner::AccountsView = Arc::new(View(snapshot));
-        for part in self.parts.values_mut() {
-            part.replica
-                .handle(now, muster_owner::Input::View(Arc::clone(&view)));
+        for slot in self.slots_here() {
+            self.tell_part(world, slot, muster_owner::Input::View(Arc::clone(&view)));
         }
-        self.tell_nodes(now);
-        true
+        self.tell_nodes(world);
     }
 
-    fn drive_slot(&mut self, now: Instant, slot: SlotId, effects: &mut Vec<Effect>) -> bool {
-        let mut busy = false;
-        let Some(part) = self.parts.get_mut(&slot) else {
+    fn drive_slot(
+        &mut self,
+        world: Instant,
+        rng: &mut Rng,
+        slot: SlotId,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let (now, clock) = (self.clock.local(world), self.clock);
+        let Some(part) = self.parts.get_mut(&slot).filter(|part| part.dirty) else {
             return false;
         };
+        part.dirty = false;
+        let device = &mut self.device;
+        let mut cx = Cx { now, rng, device };
+        part.pump(&mut cx);
+        for (to, message) in part.raft.take_out() {
+            if to == self.setup.id {
+                part.raft.receive(&mut cx, to, message);
+                part.dirty = true;
+            } else {
+                let packet = Packet::Slot(slot, message);
+                effects.push(Effect::Packet { to, packet });
+            }
+        }
         while let Some((index, command)) = part.raft.take_committed() {
-            busy = true;
             effects.push(Effect::Applied {
                 slot,
                 index,
                 command: Arc::clone(&command),
             });
             let command = (*command).clone();
-            part.replica
-                .handle(now, muster_owner::Input::Committed { index, command });
+            let committed = muster_owner::Input::Committed { index, command };
+            part.tell((now, world, clock), committed);
         }
         if let Some(ok) = part.raft.transferred() {
             self.machine
                 .handle(now, muster_ha::Input::Transferred { slot, ok });
         }
-        let role = SlotRole {
-            slot,
-            leading: part.raft.is_leading(),
-            caught_up: part.raft.caught_up(),
-            opened: part.replica.serving(),
-            last_open: part
-                .replica
-                .state()
-                .owner()
-                .map(|(node, _)| (node, part.replica.state().epoch())),
-        };
-        if part.role.as_ref() != Some(&role) {
-            busy = true;
-            part.role = Some(role.clone());
+        if let Some(role) = part.news(now, slot) {
             self.machine.handle(now, muster_ha::Input::SlotRole(role));
         }
+        let mut busy = part.dirty;
         while let Some(output) = self
             .parts
             .get_mut(&slot)
             .and_then(|part| part.replica.poll())
         {
             busy = true;
-            self.carry_out_replica(now, slot, output, effects);
+            self.carry_out_replica(world, rng, slot, output, effects);
         }
-        busy
+        let part = self.parts.get_mut(&slot);
+        part.is_some_and(|part| {
+            part.dirty |= part.raft.deadline() <= now || busy;
+            part.dirty
+        })
     }
 
     fn carry_out_replica(
         &mut self,
-        now: Instant,
+        world: Instant,
+        rng: &mut Rng,
         slot: SlotId,
         output: muster_owner::Output,
         effects: &mut Vec<Effect>,
     ) {
         match output {
             muster_owner::Output::Propose(command) => {
-                self.propose_to_slot(now, slot, command);
+                let (now, device) = (self.clock.local(world), &mut self.device);
+                let mut cx = Cx { now, rng, device };
+                if let Some(part) = self.parts.get_mut(&slot) {
+                    part.raft.propose(&mut cx, command);
+                }
             }
             muster_owner::Output::Persist { .. } => {}
-            muster_owner::Output::Send { to, envelope } if to == self.id => {
-                self.local.push_back(envelope);
-            }
             muster_owner::Output::Send { to, envelope } => {
-                effects.push(Effect::Data { to, envelope });
+                if !self.is_forgotten(slot, &envelope) {
+                    self.send(to, envelope, effects);
+                }
             }
             muster_owner::Output::Broadcast(envelope) => {
                 for to in self.connected.keys().copied() {
@@ -173,92 +216,95 @@ impl Node {
                 }
                 self.local.push_back(envelope);
             }
-            muster_owner::Output::Event(event) => {
-                effects.push(Effect::Note(format!("{} {event:?}", self.id)));
-            }
+            muster_owner::Output::Event(event) => self.note(effects, &event),
         }
     }
 
-    fn propose_to_slot(&mut self, now: Instant, slot: SlotId, command: SlotCommand) {
-        let Some(part) = self.parts.get_mut(&slot) else {
-            return;
-        };
-        part.raft.propose(command);
-        if self.sabotage == Some(Sabotage::CommitAlone) {
-            part.raft.commit_alone(now);
+    fn is_forgotten(&mut self, slot: SlotId, envelope: &Envelope) -> bool {
+        let part = self.parts.get_mut(&slot);
+        let forgets = self.setup.sabotage == Some(Sabotage::ForgetOutbox);
+        forgets && part.is_some_and(|part| part.forgotten.has(&part.replica, envelope))
+    }
+
+    fn send(&mut self, to: NodeId, envelope: Envelope, effects: &mut Vec<Effect>) {
+        if to == self.id() {
+            self.local.push_back(envelope);
+        } else {
+            effects.push(Effect::Data { to, envelope });
+        }
+    }
+
+    fn note(&self, effects: &mut Vec<Effect>, what: &dyn std::fmt::Debug) {
+        if self.setup.noisy {
+            effects.push(Effect::Note(format!("{} {what:?}", self.id())));
         }
     }
 
     fn carry_out_router(&mut self, output: muster_router::Output, effects: &mut Vec<Effect>) {
         match output {
-            muster_router::Output::Send { to, envelope } if to == self.id => {
-                self.local.push_back(envelope);
-            }
-            muster_router::Output::Send { to, envelope } => {
-                effects.push(Effect::Data { to, envelope });
-            }
+            muster_router::Output::Send { to, envelope } => self.send(to, envelope, effects),
             other => effects.push(Effect::Client(other)),
         }
     }
 
     fn carry_out_machine(
         &mut self,
-        now: Instant,
+        world: Instant,
+        rng: &mut Rng,
         output: muster_ha::Output,
         effects: &mut Vec<Effect>,
     ) {
         match output {
             muster_ha::Output::OpenSlot(slot) => {
-                if let Some(part) = self.parts.get_mut(&slot) {
-                    part.replica.handle(now, muster_owner::Input::Open);
-                }
+                self.tell_part(world, slot, muster_owner::Input::Open);
             }
             muster_ha::Output::CloseSlot(slot) => {
-                if let Some(part) = self.parts.get_mut(&slot) {
-                    part.replica.handle(now, muster_owner::Input::Close);
-                }
+                self.tell_part(world, slot, muster_owner::Input::Close);
             }
             muster_ha::Output::Transfer { slot, to } => {
+                let now = self.clock.local(world);
                 if let Some(part) = self.parts.get_mut(&slot) {
                     part.raft.transfer(now, to);
+                    part.dirty = true;
                 }
             }
             muster_ha::Output::Propose(command) => {
-                effects.push(Effect::Note(format!("{} proposes {command:?}", self.id)));
-                if let Some((to, proposal)) = self.forward(now, command) {
-                    effects.push(Effect::Packet {
-                        to,
-                        packet: Packet::Forward(proposal),
-                    });
+                if let Some(command) = super::sabotage::proposal(self.setup.sabotage, command) {
+                    self.propose(world, rng, command, effects);
                 }
             }
-            muster_ha::Output::Event(event) => {
-                effects.push(Effect::Note(format!("{} {event:?}", self.id)));
-            }
-            muster_ha::Output::Stopped => {}
+            muster_ha::Output::Event(event) => self.note(effects, &event),
+            muster_ha::Output::Stopped => self.stopped = true,
         }
     }
 
-    /// Proposes to the control log: here, or to whom the proposal has to be sent.
-    fn forward(&mut self, now: Instant, command: ControlCommand) -> Option<(NodeId, Proposal)> {
+    /// Proposes to the control log: here, or through its leader.
+    fn propose(
+        &mut self,
+        world: Instant,
+        rng: &mut Rng,
+        command: ControlCommand,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.note(effects, &command);
         self.proposals += 1;
-        let origin = Origin {
-            node: self.id,
-            boot: self.boot,
-            serial: self.proposals,
-        };
-        let at = Timestamp(1_700_000_000_000 + now.as_nanos() / 1_000_000);
         let proposal = Proposal {
-            origin,
-            at,
+            origin: Origin {
+                node: self.id(),
+                boot: self.boot,
+                serial: self.proposals,
+            },
+            at: self.clock.wall(world),
             command,
         };
         if self.control.is_leading() {
-            self.control.propose(proposal);
-            return None;
+            let (now, device) = (self.clock.local(world), &mut self.device);
+            let mut cx = Cx { now, rng, device };
+            self.control.propose(&mut cx, proposal);
+            self.control_dirty = true;
+        } else if let Some(to) = self.control_leader.filter(|leader| *leader != self.id()) {
+            let packet = Packet::Forward(proposal);
+            effects.push(Effect::Packet { to, packet });
         }
-        self.control_leader
-            .filter(|leader| *leader != self.id)
-            .map(|leader| (leader, proposal))
     }
 }

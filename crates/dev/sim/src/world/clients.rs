@@ -1,14 +1,14 @@
 //! Clients as the world sees them: connections, what is sent and delivered, what that promises.
 
 use super::{CLIENT_LATENCY, Event, LATE, MARGIN, World};
+use muster_cluster::Role;
 use crate::Violation;
 use crate::client::{Act, Asked, Stage};
 use crate::invariants::{permission, unavailable};
-use crate::plan::NODES;
-use muster_cluster::Role;
+use crate::plan::Operation;
 use muster_router::{BindAnswer, Input, Output};
-use muster_stanza::{Element, Kind, PresenceType, Stanza};
-use muster_types::{SessionId, Timestamp};
+use muster_stanza::{Element, IqType, Kind, PresenceType, Stanza};
+use muster_types::SessionId;
 use std::time::Duration;
 
 impl World {
@@ -33,7 +33,8 @@ impl World {
 
     pub(super) fn cut_off(&mut self, client: usize) {
         self.missing(client);
-        self.note(&format!("{} is cut off", self.clients[client].jid));
+        let jid = self.clients[client].jid.clone();
+        self.note(|| format!("{jid} is cut off"));
         let until = self.now + self.rng.millis(50..1000);
         self.clients[client].cut_off(until);
     }
@@ -49,14 +50,8 @@ impl World {
     }
 
     pub(super) fn connect(&mut self, at: usize) {
-        let serving: Vec<_> = NODES
-            .iter()
-            .filter(|(_, role)| *role == Role::Serving)
-            .collect();
-        let node = self
-            .rng
-            .pick(&serving)
-            .and_then(|(id, _)| self.nodes.get_mut(id));
+        let serving: Vec<_> = self.machines.iter().filter(|m| m.role == Role::Serving).map(|m| m.node).collect();
+        let node = self.rng.pick(&serving).and_then(|id| self.nodes.get_mut(id));
         let now = self.now;
         let client = &mut self.clients[at];
         let Some(node) = node.filter(|node| node.takes_clients()) else {
@@ -76,7 +71,9 @@ impl World {
             wanted: Some(client.resource()),
             generated,
         };
+        let again = client.was_bound;
         self.schedule(now + CLIENT_LATENCY, Event::Up { session, input });
+        self.count(if again { Operation::Reconnect } else { Operation::Login });
     }
 
     pub(super) fn send(&mut self, at: usize, stanza: Stanza) {
@@ -93,10 +90,14 @@ impl World {
             Kind::Presence(PresenceType::Unavailable) => self.truth.left(self.now, &jid),
             _ => {}
         }
-        let xml = stanza.encode().to_vec();
-        self.note(&format!("{jid} -> {}", String::from_utf8_lossy(&xml)));
+        self.count_stanza(&stanza);
+        if self.noisy {
+            let xml = stanza.encode().to_vec();
+            self.note(|| format!("{jid} -> {}", String::from_utf8_lossy(&xml)));
+        }
         let stanza = stanza.with_from(jid);
-        let wall = Timestamp(1_700_000_000_000 + self.now.as_nanos() / 1_000_000);
+        let clock = self.nodes.get(&session.node).map(|node| node.clock);
+        let wall = clock.unwrap_or_default().wall(self.now);
         let input = Input::Stanza {
             session,
             stanza,
@@ -114,7 +115,8 @@ impl World {
         } else {
             self.missing(at);
         }
-        self.note(&format!("{} leaves {graceful}", self.clients[at].jid));
+        let jid = self.clients[at].jid.clone();
+        self.note(|| format!("{jid} leaves {graceful}"));
         self.clients[at].cut_off(self.now + pause);
         if let Some(node) = self.nodes.get_mut(&session.node) {
             node.sessions.remove(&session);
@@ -127,7 +129,7 @@ impl World {
         match output {
             Output::Send { .. } | Output::Pause { .. } | Output::Resume { .. } => {}
             Output::End { session, error } => {
-                self.note(&format!("{session} ends: {error}"));
+                self.note(|| format!("{session} ends: {error}"));
                 self.lose_session(session);
             }
             Output::Bound { session, answer } => self.bound(session, &answer),
@@ -149,7 +151,7 @@ impl World {
             return;
         };
         let client = &mut self.clients[at];
-        let line = format!("{} on {session}: {answer:?}", client.jid);
+        let jid = client.jid.clone();
         if *answer == BindAnswer::Bound(client.jid.clone()) {
             let mut acts = client.bound(self.now, session);
             if self.now < crate::plan::at(8) {
@@ -159,16 +161,16 @@ impl World {
         } else {
             self.cut_off(at);
         }
-        self.note(&line);
+        self.note(|| format!("{jid} on {session}: {answer:?}"));
     }
 
     pub(super) fn deliver(&mut self, session: SessionId, bytes: &[u8]) {
         let stanza = Element::parse(bytes)
             .ok()
             .and_then(|e| Stanza::from_element(&e).ok());
-        let text = String::from_utf8_lossy(bytes).into_owned();
+        let text = || String::from_utf8_lossy(bytes).into_owned();
         let Some(stanza) = stanza else {
-            return self.expect(Err(Violation::new("what is sent is a stanza", text)));
+            return self.expect(Err(Violation::new("what is sent is a stanza", text())));
         };
         // A message handed over to a connection that has just ended counts as arrived: without
         // stream management nobody can know better.
@@ -178,7 +180,9 @@ impl World {
         let Some(at) = self.client_of(session) else {
             return;
         };
-        self.note(&format!("{} <- {text}", self.clients[at].jid));
+        let jid = self.clients[at].jid.clone();
+        self.note(|| format!("{jid} <- {}", text()));
+        self.count_delivery(at, &stanza);
         self.check_presence(at, &stanza);
         let (acknowledged, acts) = self.clients[at].receive(&mut self.rng, &stanza);
         if let Some(acknowledged) = acknowledged {
@@ -225,6 +229,25 @@ impl World {
                     self.truth.messages.entry(recipient).or_default().insert(id);
                 }
             }
+        }
+    }
+
+    fn count_stanza(&mut self, stanza: &Stanza) {
+        match stanza.kind {
+            Kind::Presence(PresenceType::Available | PresenceType::Unavailable) => {
+                self.count(Operation::Presence);
+            }
+            Kind::Presence(_) => self.count(Operation::Subscription),
+            Kind::Message(_) => self.count(Operation::Message),
+            Kind::Iq(IqType::Set) => self.count(Operation::Roster),
+            Kind::Iq(_) => {}
+        }
+    }
+
+    fn count_delivery(&mut self, at: usize, stanza: &Stanza) {
+        if let (Kind::Message(_), Some(id)) = (stanza.kind, &stanza.id) {
+            self.stats.delivered += 1;
+            self.stats.doubles += u64::from(!self.clients[at].got.insert(id.clone()));
         }
     }
 }

@@ -1,62 +1,127 @@
-//! Faults as they happen: processes die, stop and start, links break, operators interfere.
+//! Faults as they happen: processes die, stop and start, links break, disks and clocks fail.
 
 use super::{Event, World};
-use crate::node::{Arrival, Condition, Node};
-use crate::plan::NODES;
-use crate::{Fault, LinkNews};
-use muster_ha::Readiness;
-use muster_types::{NodeId, SlotId};
-use std::collections::{BTreeSet, VecDeque};
+use crate::net::Weather;
+use crate::node::{Arrival, Condition};
+use crate::plan::{Fault, Place};
+use crate::LinkNews;
+use muster_types::NodeId;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Counts as disturbances as long as they last.
+const PAUSES: &str = "pause";
+const CUTS: &str = "cut";
+const WEATHER: &str = "weather";
+const DISKS: &str = "disk";
 
 impl World {
-    pub(super) fn start(&mut self, id: NodeId) {
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return;
-        };
-        node.start(self.now, &mut self.rng, self.beginning);
-        self.settle(id);
-    }
-
-    pub(super) fn fault(&mut self, fault: Fault) {
-        self.note(&format!("{fault:?}"));
-        match fault {
-            Fault::Crash(node) => self.crash(node),
-            Fault::Restart(node) => {
-                if self.condition(node) == Some(Condition::Down) {
-                    self.start(node);
-                }
-            }
-            Fault::Pause(node) => {
-                if let Some(node) = self.nodes.get_mut(&node)
-                    && node.condition == Condition::Running
-                {
-                    node.condition = Condition::Paused;
-                }
-            }
-            Fault::Resume(node) => self.resume(node),
-            Fault::Isolate(node) => {
-                for (other, _) in NODES.iter().filter(|(other, _)| *other != node) {
-                    self.net.cut(node, *other);
-                }
-            }
-            Fault::Cut(one, other) => self.net.cut(one, other),
-            Fault::Heal => self.net.heal(),
-            Fault::Failover(node) => self.failover(node),
-        }
+    pub(super) fn node_in(&self, place: Place) -> NodeId {
+        self.machines[place.0].node
     }
 
     pub(super) fn condition(&self, node: NodeId) -> Option<Condition> {
         self.nodes.get(&node).map(|node| node.condition)
     }
 
+    pub(super) fn fault(&mut self, fault: Fault) {
+        self.note(|| format!("{fault:?}"));
+        self.disturbed_at = self.now;
+        match fault {
+            Fault::Crash(place) => self.crash(self.node_in(place)),
+            Fault::Restart(place) => self.restart(place),
+            Fault::Pause(place) => self.pause(self.node_in(place)),
+            Fault::Resume(place) => self.resume(self.node_in(place)),
+            Fault::Isolate(place) => self.isolate(self.node_in(place)),
+            Fault::Cut { from, to } => {
+                self.net.cut(self.node_in(from), self.node_in(to));
+                self.disturbances.insert(CUTS, 1);
+            }
+            Fault::Heal => {
+                self.net.heal();
+                self.disturbances.remove(CUTS);
+            }
+            Fault::Rough { loss, twice, delay } => {
+                let delay_us = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+                self.net.set_weather(Some(Weather {
+                    loss,
+                    twice,
+                    delay_us,
+                }));
+                self.disturbances.insert(WEATHER, 1);
+            }
+            Fault::Smooth => {
+                self.net.set_weather(None);
+                self.disturbances.remove(WEATHER);
+            }
+            Fault::Disk(place, health) => {
+                let id = self.node_in(place);
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    node.device.health = health;
+                }
+                self.note_disks();
+            }
+            Fault::ClockJump(place, by) => {
+                let id = self.node_in(place);
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    node.clock.ahead_ms += by;
+                }
+            }
+            Fault::Wipe(place) => self.wipe(place),
+            Fault::Failover(_)
+            | Fault::Fallback(_)
+            | Fault::Recover(_)
+            | Fault::SwitchHa(_)
+            | Fault::Visitor
+            | Fault::Upgrade => self.operate(fault),
+        }
+    }
+
+    fn note_disks(&mut self) {
+        let ill = self
+            .nodes
+            .values()
+            .filter(|node| node.device.health != crate::device::Health::Good);
+        let count = u32::try_from(ill.count()).unwrap_or(u32::MAX);
+        self.disturbances.insert(DISKS, count);
+    }
+
+    pub(super) fn start(&mut self, id: NodeId) {
+        let version = self
+            .machines
+            .iter()
+            .find(|machine| machine.node == id)
+            .map_or(1, |machine| machine.version);
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if node.condition == Condition::Down {
+            node.version = version;
+            node.start(self.now, &mut self.rng);
+            self.disturbed_at = self.now;
+            self.settle(id, Vec::new());
+        }
+    }
+
+    fn restart(&mut self, place: Place) {
+        if !self.machines[place.0].vacant {
+            self.start(self.node_in(place));
+        }
+    }
+
+    /// A process dies. Its clients notice sooner or later.
     pub(super) fn crash(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        let sessions: Vec<_> = node.sessions.iter().copied().collect();
-        node.die();
-        for other in self.net.break_all(id) {
-            self.tell_link(other, id, LinkNews::Lost);
+        if node.condition == Condition::Down {
+            return;
+        }
+        let sessions = node.die(&mut self.rng);
+        self.disturbed_at = self.now;
+        self.count_pauses();
+        for (end, other) in self.net.break_all(id) {
+            self.tell_link(end, other, LinkNews::Lost);
         }
         for session in sessions {
             let Some(client) = self.client_of(session) else {
@@ -68,6 +133,24 @@ impl World {
         }
     }
 
+    fn count_pauses(&mut self) {
+        let paused = self
+            .nodes
+            .values()
+            .filter(|node| node.condition == Condition::Paused);
+        let count = u32::try_from(paused.count()).unwrap_or(u32::MAX);
+        self.disturbances.insert(PAUSES, count);
+    }
+
+    fn pause(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id)
+            && node.condition == Condition::Running
+        {
+            node.condition = Condition::Paused;
+            self.count_pauses();
+        }
+    }
+
     pub(super) fn resume(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
@@ -76,51 +159,54 @@ impl World {
             return;
         }
         node.condition = Condition::Running;
-        let backlog: VecDeque<_> = std::mem::take(&mut node.backlog);
-        self.settle(id);
+        let backlog: VecDeque<Arrival> = std::mem::take(&mut node.backlog);
+        self.count_pauses();
+        self.settle(id, Vec::new());
+        self.schedule(self.now, Event::Wake(id));
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.wakes_at = self.now;
+        }
         for arrival in backlog {
             self.arrive(id, arrival);
         }
     }
 
-    pub(super) fn failover(&mut self, id: NodeId) {
-        let Some(node) = self
-            .nodes
-            .get(&id)
-            .filter(|node| node.condition == Condition::Running)
-        else {
-            return;
-        };
-        let running = |node: &&Node| node.condition == Condition::Running;
-        let live: BTreeSet<_> = self
-            .nodes
-            .values()
-            .filter(running)
-            .map(|node| node.id)
-            .collect();
-        let caught_up: BTreeSet<_> = self
-            .nodes
-            .values()
-            .filter(running)
-            .flat_map(|node| {
-                [SlotId(1), SlotId(2)]
-                    .into_iter()
-                    .filter_map(|slot| node.caught_up(slot))
-                    .flatten()
-            })
-            .collect();
-        let outcome = muster_ha::check_failover(node.cluster(), id, &Readiness { live, caught_up });
-        match outcome {
-            Ok(command) => self.arrive(id, Arrival::Operator(command)),
-            Err(why) => self.note(&format!("refused: {why}")),
+    fn isolate(&mut self, id: NodeId) {
+        for other in self.nodes.keys().copied().filter(|other| *other != id) {
+            self.net.cut(id, other);
+            self.net.cut(other, id);
+        }
+        self.disturbances.insert(CUTS, 1);
+    }
+
+    /// A disk is lost, where another copy exists and nobody else is being replaced; otherwise the
+    /// process only dies and comes back.
+    fn wipe(&mut self, place: Place) {
+        let id = self.node_in(place);
+        self.crash(id);
+        if self.may_lose(id) {
+            self.machines[place.0].vacant = true;
+            self.nodes.remove(&id);
+            self.replace(place, id);
+        } else {
+            self.schedule(
+                self.now + Duration::from_secs(2),
+                Event::Fault(Fault::Restart(place)),
+            );
         }
     }
 
     /// Everything that is broken is repaired.
     pub(super) fn repair(&mut self) {
-        self.note("repair");
+        self.note(|| "repair".to_owned());
         self.net.heal();
+        self.net.set_weather(None);
+        self.disturbances.clear();
+        self.disturbed_at = self.now;
         for id in self.nodes.keys().copied().collect::<Vec<_>>() {
+            if let Some(node) = self.nodes.get_mut(&id) {
+                node.device.health = crate::device::Health::Good;
+            }
             match self.condition(id) {
                 Some(Condition::Down) => self.start(id),
                 Some(Condition::Paused) => self.resume(id),

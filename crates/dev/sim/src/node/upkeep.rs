@@ -1,0 +1,206 @@
+//! What a node does now and then: timers, members of groups, replicas it should have, and whether
+//! it is cut off.
+
+use super::part::{Part, replay};
+use super::{Effect, Node};
+use crate::Rng;
+use crate::plan::Sabotage;
+use crate::plan::beginning::{control_members, slot_members};
+use crate::raft::{Cx, Raft};
+use muster_cluster::ControlCommand;
+use muster_envelope::{Envelope, ToPeer};
+use muster_types::{Instant, Machine, NodeId, SessionId, SlotId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How often groups are compared with what they should be.
+const UPKEEP: Duration = Duration::from_millis(200);
+/// How long a node may be cut off before its clients are sent away.
+const CUT_OFF: Duration = Duration::from_secs(5);
+
+impl Node {
+    /// Time passes: what is due happens. Answers the sessions that are sent away.
+    pub(crate) fn wake(
+        &mut self,
+        world: Instant,
+        rng: &mut Rng,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<SessionId> {
+        let now = self.clock.local(world);
+        match self.device.wake(now, rng) {
+            Ok(Some(ticket)) => self.synced(ticket),
+            Ok(None) => {}
+            Err(crate::device::SyncFailed) => {
+                effects.push(Effect::Died);
+                return Vec::new();
+            }
+        }
+        self.check_leases(world);
+        self.control_dirty |= self.control.deadline() <= now;
+        let timers = self.setup.sabotage != Some(Sabotage::LostTimer);
+        for part in self.parts.values_mut() {
+            part.dirty |= part.raft.deadline() <= now;
+            if timers && part.replica.deadline().is_some_and(|due| due <= now) {
+                part.replica.wake(now);
+                part.dirty = true;
+            }
+        }
+        self.machine.wake(now);
+        if self.router.deadline().is_some_and(|due| due <= now) {
+            self.router.wake(now);
+        }
+        if now < self.upkeep_at {
+            return Vec::new();
+        }
+        self.upkeep_at = now + UPKEEP;
+        self.keep_members(world, rng);
+        self.look_for_contact(now)
+    }
+
+    fn synced(&mut self, ticket: u64) {
+        self.control.synced(ticket);
+        self.control_dirty = true;
+        for part in self.parts.values_mut() {
+            part.raft.synced(ticket);
+            part.dirty = true;
+        }
+    }
+
+    /// The slots of which this node should have a replica.
+    pub(super) fn wanted_slots(&self) -> Vec<SlotId> {
+        let has = |slot: &SlotId| {
+            let members = slot_members(&self.cluster, *slot);
+            members.voters.contains(&self.id()) || members.learners.contains(&self.id())
+        };
+        let slots = self.cluster.slots().map(|slot| slot.id);
+        slots.filter(has).collect()
+    }
+
+    fn keep_members(&mut self, world: Instant, rng: &mut Rng) {
+        let now = self.clock.local(world);
+        for slot in self.wanted_slots() {
+            if !self.parts.contains_key(&slot) {
+                self.add_part(world, rng, slot);
+            }
+        }
+        let wanted = control_members(&self.cluster);
+        let device = &mut self.device;
+        let mut cx = Cx { now, rng, device };
+        self.control.align(&mut cx, &wanted);
+        self.control_dirty = true;
+        for (slot, part) in &mut self.parts {
+            part.dirty = true;
+            let Some(known) = self.cluster.slot(*slot) else {
+                continue;
+            };
+            if known.home == self.setup.id && known.owner.is_none() {
+                part.raft.initialize(&mut cx);
+            }
+            let aligned = part
+                .raft
+                .align(&mut cx, &slot_members(&self.cluster, *slot));
+            let voters: Vec<_> = part.raft.members().voters.iter().copied().collect();
+            let recorded: BTreeSet<_> = known.voters.iter().copied().collect();
+            if aligned && recorded != part.raft.members().voters {
+                let slot = *slot;
+                self.wishes
+                    .push_back(ControlCommand::SlotVotersChanged { slot, voters });
+            }
+        }
+    }
+
+    /// A replica that this node has not had.
+    fn add_part(&mut self, world: Instant, rng: &mut Rng, slot: SlotId) {
+        let timing = self.setup.raft.clone();
+        let mut raft = Raft::new(self.id(), timing, self.setup.sabotage, Vec::new());
+        raft.start(self.clock.local(world), rng, 0);
+        let state = replay(&self.setup, &raft, 0);
+        let part = Part::new(&self.setup, self.boot, slot, raft, state);
+        self.parts.insert(slot, part);
+        self.introduce(world, slot);
+        if let Some((owner, epoch)) = self.owners.get(&slot).copied()
+            && owner != self.id()
+        {
+            let body = ToPeer::Resync;
+            self.outgoing
+                .push((owner, Envelope::ToPeer { slot, epoch, body }));
+        }
+    }
+
+    /// What a new replica has to know at once.
+    pub(super) fn introduce(&mut self, world: Instant, slot: SlotId) {
+        let cluster = std::sync::Arc::new(self.cluster.clone());
+        let view = muster_owner::Input::View(std::sync::Arc::new(super::part::View(cluster)));
+        self.tell_part(world, slot, view);
+        let nodes = self.nodes_of(slot);
+        self.tell_part(world, slot, nodes);
+        let recorded: Vec<_> = self
+            .cluster
+            .slots()
+            .filter_map(|slot| Some((slot.id, slot.owner?)))
+            .collect();
+        let announced = self.owners.iter().map(|(slot, owner)| (*slot, *owner));
+        for (known, (node, epoch)) in recorded.into_iter().chain(announced).collect::<Vec<_>>() {
+            let input = muster_owner::Input::OwnerKnown {
+                slot: known,
+                node,
+                epoch,
+            };
+            self.tell_part(world, slot, input);
+        }
+        for (node, boot) in self.connected.clone() {
+            self.tell_part(world, slot, muster_owner::Input::NodeUp { node, boot });
+        }
+    }
+
+    /// Tells the replicas who is there.
+    pub(super) fn tell_nodes(&mut self, world: Instant) {
+        for slot in self.slots_here() {
+            let nodes = self.nodes_of(slot);
+            self.tell_part(world, slot, nodes);
+        }
+    }
+
+    fn nodes_of(&self, slot: SlotId) -> muster_owner::Input {
+        let serves = |node: &NodeId| self.cluster.node(*node).is_some_and(|node| node.serves());
+        let all = self.connected.keys().copied().chain([self.id()]);
+        let voters = muster_ha::desired_voters(&self.cluster, slot).into_iter();
+        muster_owner::Input::Nodes {
+            alive: all.filter(serves).collect(),
+            replicas: voters
+                .filter(|node| *node != self.id() && serves(node))
+                .collect(),
+        }
+    }
+
+    /// A node without a lease and without a quorum sends its clients away after a while, and takes
+    /// clients again when it is back and has caught up.
+    fn look_for_contact(&mut self, now: Instant) -> Vec<SessionId> {
+        if !self.is_cut_off(now) {
+            self.cut_off_since = None;
+            self.away &= !self.control.has_caught_up();
+            return Vec::new();
+        }
+        let since = *self.cut_off_since.get_or_insert(now);
+        if self.away || now.since(since) < CUT_OFF {
+            return Vec::new();
+        }
+        self.away = true;
+        let sessions: Vec<_> = std::mem::take(&mut self.sessions).into_iter().collect();
+        for session in &sessions {
+            let ended = muster_router::Input::Ended {
+                session: *session,
+                graceful: false,
+            };
+            self.router.handle(now, ended);
+        }
+        sessions
+    }
+
+    fn is_cut_off(&self, now: Instant) -> bool {
+        let leased = self.parts.values().any(|part| now < part.raft.lease());
+        let voters = &self.control.members().voters;
+        let reached = |node: &&NodeId| **node == self.id() || self.connected.contains_key(node);
+        !leased && voters.iter().filter(reached).count() * 2 <= voters.len()
+    }
+}

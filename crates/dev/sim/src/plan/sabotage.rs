@@ -1,0 +1,52 @@
+//! Bugs put in on purpose, to see that an invariant sees each. All are in the simulator's own parts
+//! (drivers, log, disk): what is tested is what runs in production.
+
+/// One bug.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sabotage {
+    /// An owner decides after its lease is over.
+    IgnoreLease,
+    /// A lease is longer than what voters wait.
+    LongLease,
+    /// A node that has just started votes at once.
+    VoteAtOnce,
+    /// A vote is given before it is on the disk.
+    UnsyncedVote,
+    /// A leader takes for committed what nobody else has.
+    CommitAlone,
+    /// A restarted node says that it is the process of before.
+    KeepBoot,
+    /// An owner shows presence without asking for permission.
+    ShowEverybody,
+    /// An owner does not wait for clients that were cut off.
+    NoGrace,
+    /// Timers of an owner do not fire, that of the grace among them.
+    LostTimer,
+    /// A new owner does not send again what the one before owed other slots.
+    ForgetOutbox,
+    /// Healthy time is counted twice.
+    EarlyFallback,
+    /// Healthy time is not logged.
+    NoFallback,
+    /// A node records another state than the one it is in.
+    WrongState,
+}
+
+impl Sabotage {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::IgnoreLease,
+        Self::LongLease,
+        Self::VoteAtOnce,
+        Self::UnsyncedVote,
+        Self::CommitAlone,
+        Self::KeepBoot,
+        Self::ShowEverybody,
+        Self::NoGrace,
+        Self::LostTimer,
+        Self::ForgetOutbox,
+        Self::EarlyFallback,
+        Self::NoFallback,
+        Self::WrongState,
+    ];
+}

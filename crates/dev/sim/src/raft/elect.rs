@@ -1,0 +1,115 @@
+//! Elections.
+
+use super::{Content, Cx, Lead, Message, Part, Raft, Undo};
+use muster_types::{Instant, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl<C> Raft<C> {
+    pub(super) fn stand(&mut self, cx: &mut Cx<'_>, dry: bool) {
+        self.stands_at = cx.now + cx.rng.millis(self.timing.election_ms.clone());
+        if !self.members.voters.contains(&self.me) {
+            return;
+        }
+        if !dry {
+            self.note(cx, Undo::Vote(self.term, self.voted));
+            self.term += 1;
+            self.voted = Some(self.me);
+        }
+        let term = if dry { self.term + 1 } else { self.term };
+        let votes = BTreeSet::new();
+        self.part = Part::Candidate { dry, votes };
+        let (length, last_term) = self.end();
+        let others = self.members.voters.iter().filter(|node| **node != self.me);
+        for to in others.copied().collect::<Vec<_>>() {
+            let ask = Message::Ask {
+                term,
+                dry,
+                length,
+                last_term,
+            };
+            self.out.push((to, ask));
+        }
+        // Its own vote counts when it is on the disk, like any other's.
+        let own = Message::Grant { term, dry };
+        self.say_when_synced(self.me, own);
+    }
+
+    fn end(&self) -> (usize, u64) {
+        (self.log.len(), self.log.last().map_or(0, |entry| entry.term))
+    }
+
+    pub(super) fn asked(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: NodeId,
+        (term, dry): (u64, bool),
+        (length, last_term): (usize, u64),
+    ) {
+        let waits = |heard: Instant| cx.now.since(heard) < self.timing.election_max();
+        let hands_over = matches!(&self.part, Part::Leader(lead) if lead.transfer.is_some());
+        let loyal = self.heard.is_some_and(waits) || self.is_leading() && !hands_over;
+        let (own_length, own_term) = self.end();
+        if term < self.term || loyal {
+            return;
+        }
+        let is_complete = (last_term, length) >= (own_term, own_length);
+        if dry {
+            if is_complete {
+                self.out.push((from, Message::Grant { term, dry }));
+            }
+            return;
+        }
+        self.adopt(cx, term);
+        if is_complete && self.voted.is_none_or(|voted| voted == from) {
+            if self.voted.is_none() {
+                self.note(cx, Undo::Vote(self.term, None));
+                self.voted = Some(from);
+            }
+            // A voter waits for whom it helped.
+            self.hear(cx.now, cx.rng);
+            self.say_when_synced(from, Message::Grant { term, dry });
+        } else {
+            // To have learned a term is no reason to wait.
+            self.heard = None;
+        }
+    }
+
+    pub(super) fn granted(&mut self, cx: &mut Cx<'_>, from: NodeId, term: u64, dry: bool) {
+        let own_term = if dry { self.term + 1 } else { self.term };
+        let Part::Candidate {
+            dry: asked_dry,
+            votes,
+        } = &mut self.part
+        else {
+            return;
+        };
+        if term != own_term || dry != *asked_dry {
+            return;
+        }
+        votes.insert(from);
+        let counts = votes.intersection(&self.members.voters).count();
+        if counts * 2 <= self.members.voters.len() {
+            return;
+        }
+        if dry {
+            return self.stand(cx, false);
+        }
+        self.lead(cx);
+    }
+
+    fn lead(&mut self, cx: &mut Cx<'_>) {
+        self.part = Part::Leader(Lead {
+            since: cx.now,
+            equal: BTreeMap::new(),
+            next: BTreeMap::new(),
+            acked: BTreeMap::new(),
+            beat_at: cx.now,
+            last_beat: cx.now,
+            eager: true,
+            tell_commit: false,
+            transfer: None,
+        });
+        self.transferred = None;
+        self.write(cx, Content::Blank);
+    }
+}

@@ -1,0 +1,135 @@
+//! When which invariant is looked at.
+
+use super::{LATE, World};
+use crate::Violation;
+use crate::client::Stage;
+use crate::invariants::{
+    acknowledged, agreement, ghosts, messages, one_owner, settled, states, views,
+};
+use crate::node::{Condition, Node};
+use muster_cluster::{ControlCommand, HaReason, Proposal};
+use muster_types::{LogIndex, NodeId, SlotId};
+use std::sync::Arc;
+
+impl World {
+    /// A slot's state took an entry.
+    pub(super) fn applied(
+        &mut self,
+        slot: SlotId,
+        index: LogIndex,
+        command: &Arc<muster_slot::SlotCommand>,
+    ) {
+        if !self.truth.applied(self.now, slot, index, command) {
+            let seen = format!("{slot} {index}: {command:?}");
+            self.expect(Err(Violation::new("replicas apply the same log", seen)));
+        }
+    }
+
+    /// A copy of the cluster's state took an entry.
+    pub(super) fn controlled(&mut self, index: LogIndex, proposal: &Arc<Proposal>) {
+        let before = self.truth.cluster.clone();
+        match self.truth.controlled(index, proposal) {
+            Some(false) => return,
+            Some(true) => {}
+            None => {
+                let seen = format!("control log {index}: {proposal:?}");
+                let violation = Violation::new("replicas apply the same log", seen);
+                return self.expect(Err(violation));
+            }
+        }
+        self.note(|| format!("control {index} {:?}", proposal.command));
+        let after = &self.truth.cluster;
+        let moves = states::check(&before, after, proposal);
+        let returns = self
+            .fallback
+            .check(self.now, &before, after, &proposal.command);
+        if let ControlCommand::Together(all) = &proposal.command {
+            self.stats.takeovers += u64::from(all.iter().any(is_takeover));
+        }
+        self.expect(moves);
+        self.expect(returns);
+    }
+
+    /// After anything a node did.
+    pub(super) fn check_owner(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        let mut outcomes = Vec::new();
+        for (slot, epoch) in node.decided(self.now) {
+            let also = |other: &&Node| other.decides(self.now, slot).is_some();
+            let owners: Vec<_> = self
+                .nodes
+                .values()
+                .filter(also)
+                .filter_map(|node| Some((node.id(), node.decides(self.now, slot)?)))
+                .collect();
+            outcomes.push(one_owner::check(slot, &owners));
+            outcomes.push(self.epochs.check(slot, id, epoch));
+        }
+        for outcome in outcomes {
+            self.expect(outcome);
+        }
+    }
+
+    /// Now and then.
+    pub(super) fn look(&mut self) {
+        for node in self.nodes.values() {
+            if node.condition != Condition::Running {
+                self.fallback.unwell(self.now, node.id());
+            }
+        }
+        if self.disturbances.values().any(|count| *count > 0) {
+            self.disturbed_at = self.now;
+        }
+        let quiet_since = self.disturbed_at;
+        let is_well = |node: NodeId| self.nodes.get(&node).is_some_and(Node::is_well);
+        let watching = |at: &usize| {
+            let client = &self.clients[*at];
+            match client.stage {
+                Stage::On { session } => client.available && is_well(session.node),
+                Stage::Off { .. } | Stage::Binding { .. } => false,
+            }
+        };
+        let watchers = (0..self.clients.len()).filter(watching);
+        let outcomes: Vec<_> = watchers
+            .map(|at| {
+                let watcher = &self.clients[at];
+                ghosts::check(&self.truth, self.now, (quiet_since, LATE), watcher)
+            })
+            .collect();
+        for outcome in outcomes {
+            self.expect(outcome);
+        }
+    }
+
+    pub(super) fn check_end(&mut self) {
+        let (truth, clients) = (&self.truth, &self.clients);
+        let slots: Vec<_> = truth.cluster.slots().map(|slot| slot.id).collect();
+        let ownerless = slots.into_iter().find(|slot| self.owner(*slot).is_none());
+        let outcomes = [
+            acknowledged::check(truth),
+            messages::check(truth),
+            views::check(truth, clients, ownerless),
+            agreement::check(truth, clients),
+            settled::check(&truth.cluster),
+        ];
+        for outcome in outcomes {
+            self.expect(outcome);
+        }
+    }
+}
+
+/// Whether a node takes another's users without having been told to.
+const fn is_takeover(command: &ControlCommand) -> bool {
+    matches!(
+        command,
+        ControlCommand::SlotDesire {
+            reason: HaReason::PeerDown
+                | HaReason::PeerReboot
+                | HaReason::PeerDownDuringInitialization
+                | HaReason::CriticalServiceDown,
+            ..
+        }
+    )
+}
