@@ -119,8 +119,9 @@ impl Serving {
         }
     }
 
+    /// Work is no sign of life: what an ended session left unconfirmed is sent again too. Whose node
+    /// has it announces it first.
     fn on_work(&mut self, cx: &mut Cx<'_>, session: SessionId, work: Work) {
-        self.revive(cx, session);
         match self.lanes.arrive(cx.now, session, work) {
             Arrival::Queued => self.go_on(cx, session),
             Arrival::Done(serial) => {

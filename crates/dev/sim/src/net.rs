@@ -122,6 +122,11 @@ impl Net {
         rng.micros(DELAY_MIN_US..self.weather.delay_us.max(DELAY_MIN_US + 1))
     }
 
+    /// Whether something small gets lost now.
+    pub(crate) const fn loses(&self, rng: &mut Rng) -> bool {
+        self.weather.loss > 0 && rng.chance(self.weather.loss)
+    }
+
     /// Sends a packet: when it arrives, if it does, and when it arrives again.
     pub(crate) fn send_packet(&self, now: Instant, rng: &mut Rng) -> [Option<Instant>; 2] {
         let Weather { loss, twice, .. } = self.weather;
@@ -179,6 +184,11 @@ impl Net {
         held.retain(|_, held| !held.is_empty());
         self.held = held;
         released
+    }
+
+    /// Whether the link between two nodes is up.
+    pub(crate) fn joins(&self, one: NodeId, other: NodeId) -> bool {
+        self.links.get(&pair(one, other)).is_some_and(|link| link.up.is_some())
     }
 
     /// Whether what is sent in a direction arrives.

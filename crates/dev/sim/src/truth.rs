@@ -73,7 +73,7 @@ impl Truth {
             limits,
             slots: BTreeMap::new(),
             control: Log {
-                entries: BTreeMap::new(),
+                entries: beginning.commands().collect(),
             },
             cluster: beginning.cluster.clone(),
             withdrawn: BTreeMap::new(),

@@ -7,7 +7,8 @@ use muster_types::{BareJid, FullJid, Instant};
 use std::time::Duration;
 
 /// Looks at unavailable presence of `from` that reaches a client of `watcher`. `late` is how long
-/// something may be on its way at worst.
+/// something may be on its way at worst; `out_of_reach_at` when the watcher's node had not reached
+/// the owner for as long as the grace, last.
 ///
 /// # Errors
 /// When `from` has not left, was not missing for as long as the grace, and `watcher` did not lose
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub(crate) fn check(
     truth: &Truth,
     (now, grace, late): (Instant, Duration, Duration),
+    out_of_reach_at: Option<Instant>,
     watcher: &BareJid,
     from: &FullJid,
 ) -> Result<(), Violation> {
@@ -32,7 +34,9 @@ pub(crate) fn check(
     let was_missing = presence
         .missing_since
         .is_some_and(|since| now.since(since) >= grace);
-    if lost_sight || lost_lately || was_gone || was_missing {
+    // Whose owner nobody could ask for longer than the grace is said to be gone, until it can be asked.
+    let unknown = out_of_reach_at.is_some_and(|at| now.since(at) <= late);
+    if unknown || lost_sight || lost_lately || was_gone || was_missing {
         return Ok(());
     }
     let seen = format!("{watcher} is told that {from} has gone: {presence:?}");

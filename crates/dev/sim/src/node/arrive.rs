@@ -32,6 +32,14 @@ impl Node {
         }
     }
 
+    /// Signs of life of other nodes.
+    pub(crate) fn hear(&mut self, world: Instant, from: &[NodeId]) {
+        let now = self.clock.local(world);
+        for node in from {
+            self.machine.handle(now, muster_ha::Input::Heard(*node));
+        }
+    }
+
     fn packet(&mut self, now: Instant, rng: &mut Rng, from: NodeId, packet: Packet) {
         let device = &mut self.device;
         let mut cx = Cx { now, rng, device };

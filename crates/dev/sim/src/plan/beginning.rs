@@ -54,6 +54,16 @@ impl Beginning {
         Self { control, cluster }
     }
 
+    /// The commands of the control log.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = (LogIndex, Arc<Proposal>)> + '_ {
+        (1..)
+            .zip(&self.control)
+            .filter_map(|(at, content)| match content {
+                Content::Command(proposal) => Some((LogIndex(at), Arc::clone(proposal))),
+                Content::Blank | Content::Members(_) => None,
+            })
+    }
+
     /// The beginning of a slot's log.
     pub(crate) fn slot(&self, slot: SlotId) -> Vec<Content<SlotCommand>> {
         vec![Content::Members(slot_members(&self.cluster, slot))]
@@ -152,6 +162,9 @@ fn commands(plan: &Plan) -> Vec<ControlCommand> {
             node: first_node(*place),
         };
         commands.extend(places.iter().map(add));
+    }
+    // Without a witness another group has the third voter.
+    for (group, places) in (1..).map(GroupId).zip(topology.group_places()) {
         if places.len() == 2 {
             commands.push(ControlCommand::GroupEnableHa { group });
         }

@@ -74,11 +74,7 @@ impl World {
 
     /// Now and then.
     pub(super) fn look(&mut self) {
-        for node in self.nodes.values() {
-            if node.condition != Condition::Running {
-                self.fallback.unwell(self.now, node.id());
-            }
-        }
+        self.note_who_is_unwell();
         if self.disturbances.values().any(|count| *count > 0) {
             self.disturbed_at = self.now;
         }
@@ -91,15 +87,32 @@ impl World {
                 Stage::Off { .. } | Stage::Binding { .. } => false,
             }
         };
+        // A client that left while its owner was changing is waited for like one that was lost.
+        let late = LATE + self.plan.limits.grace;
         let watchers = (0..self.clients.len()).filter(watching);
         let outcomes: Vec<_> = watchers
             .map(|at| {
                 let watcher = &self.clients[at];
-                ghosts::check(&self.truth, self.now, (quiet_since, LATE), watcher)
+                ghosts::check(&self.truth, self.now, (quiet_since, late), watcher)
             })
             .collect();
         for outcome in outcomes {
             self.expect(outcome);
+        }
+    }
+
+    /// Who is down, or paused for long enough to be missed.
+    fn note_who_is_unwell(&mut self) {
+        let missed = self.plan.peer_timeout * 3 / 2;
+        for node in self.nodes.values() {
+            let unwell = match node.condition {
+                Condition::Running => false,
+                Condition::Paused => self.now.since(node.paused_at) > missed,
+                Condition::Down => true,
+            };
+            if unwell {
+                self.fallback.unwell(self.now, node.id());
+            }
         }
     }
 

@@ -200,13 +200,15 @@ impl World {
         else {
             return;
         };
-        let (now, grace) = (self.now, self.plan.limits.grace);
+        // The owner's clock may run fast.
+        let (now, grace) = (self.now, self.plan.limits.grace * 95 / 100);
         let outcome = match stanza.presence_type() {
             Some(PresenceType::Available) => {
                 permission::check(&self.truth, now, LATE, &watcher, from)
             }
             Some(PresenceType::Unavailable) => {
-                unavailable::check(&self.truth, (now, grace, LATE), &watcher, from)
+                let unknown = self.out_of_reach_at(at, from);
+                unavailable::check(&self.truth, (now, grace, LATE), unknown, &watcher, from)
             }
             _ => Ok(()),
         };

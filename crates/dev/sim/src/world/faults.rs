@@ -147,6 +147,7 @@ impl World {
             && node.condition == Condition::Running
         {
             node.condition = Condition::Paused;
+            node.paused_at = self.now;
             self.count_pauses();
         }
     }

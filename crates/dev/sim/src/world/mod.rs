@@ -6,6 +6,7 @@ mod errand;
 mod faults;
 mod operator;
 mod queue;
+mod reach;
 mod setup;
 
 use crate::client::Client;
@@ -28,6 +29,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(25);
+/// How often nodes that are joined hear each other at least.
+const BEAT: Duration = Duration::from_millis(100);
 /// How often operators and invariants look.
 const LOOK: Duration = Duration::from_millis(500);
 /// Between a client and its node.
@@ -138,11 +141,13 @@ pub struct World {
     truth: Truth,
     epochs: Epochs,
     fallback: Fallback,
+    reach: reach::Reach,
     /// When something went wrong or right the last time.
     disturbed_at: Instant,
     /// Faults that disturb as long as they last.
     disturbances: BTreeMap<&'static str, u32>,
     looked_at: Instant,
+    beaten_at: Instant,
     stats: Stats,
     log: Vec<String>,
     violation: Option<Violation>,
@@ -227,8 +232,9 @@ impl World {
                 envelope,
             } => {
                 if let Some(envelope) = self.net.arrive(way, generation, envelope) {
-                    let from = way.0;
-                    self.arrive(way.1, Arrival::Data { from, envelope });
+                    let (from, to) = way;
+                    self.note(|| format!("{from} => {to} {envelope:?}"));
+                    self.arrive(to, Arrival::Data { from, envelope });
                 }
             }
             Event::Wake(id) => self.wake(id),
@@ -353,7 +359,12 @@ impl World {
             self.tell_link(end, other, news);
         }
         for ((from, to), envelope) in self.net.release() {
+            self.note(|| format!("{from} => {to} {envelope:?}"));
             self.arrive(to, Arrival::Data { from, envelope });
+        }
+        if self.now.since(self.beaten_at) >= BEAT {
+            self.beaten_at = self.now;
+            self.beat();
         }
         for at in 0..self.clients.len() {
             let calm = self.now >= self.plan.calm;
@@ -362,8 +373,31 @@ impl World {
         }
         if self.now.since(self.looked_at) >= LOOK {
             self.looked_at = self.now;
+            self.look_at_reach();
             self.run_errands();
             self.look();
+        }
+    }
+
+    /// The beats of the links.
+    fn beat(&mut self) {
+        let ids: Vec<_> = self.nodes.keys().copied().collect();
+        for id in &ids {
+            let heard: Vec<_> = ids
+                .iter()
+                .copied()
+                .filter(|from| from != id && self.net.passes(*from, *id))
+                .filter(|from| self.condition(*from) == Some(Condition::Running))
+                .collect();
+            let heard = heard.into_iter().filter(|_| !self.net.loses(&mut self.rng));
+            let heard: Vec<_> = heard.collect();
+            let Some(node) = self.nodes.get_mut(id) else {
+                continue;
+            };
+            if node.condition == Condition::Running {
+                node.hear(self.now, &heard);
+                self.settle(*id, Vec::new());
+            }
         }
     }
 
@@ -373,6 +407,7 @@ impl World {
             .get(&other)
             .map(|node| node.boot)
             .unwrap_or_default();
+        self.note(|| format!("{end}: link to {other} {news:?}"));
         self.arrive(end, Arrival::Link { other, boot, news });
     }
 }

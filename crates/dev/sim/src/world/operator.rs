@@ -107,11 +107,17 @@ impl World {
                 .values()
                 .filter(|node| node.condition == Condition::Running)
         };
-        let slots: Vec<_> = self.truth.cluster.slots().map(|slot| slot.id).collect();
-        let caught_up: BTreeSet<_> = running()
-            .flat_map(|node| slots.iter().filter_map(|slot| node.caught_up(*slot)))
-            .flatten()
-            .collect();
+        let mut caught_up: BTreeSet<_> = self.nodes.keys().copied().collect();
+        for slot in self.truth.cluster.slots() {
+            let group = self.truth.cluster.group(slot.group);
+            let all = running().find_map(|node| Some((node.id(), node.caught_up(slot.id)?)));
+            let Some((group, (leader, others))) = group.zip(all) else {
+                continue;
+            };
+            caught_up.retain(|node| {
+                !group.nodes.contains(node) || *node == leader || others.contains(node)
+            });
+        }
         Readiness {
             live: running().map(Node::id).collect(),
             caught_up,

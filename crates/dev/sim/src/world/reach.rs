@@ -1,0 +1,60 @@
+//! Which nodes can ask which owners: what a node cannot ask for longer than the grace, it says is
+//! gone.
+
+use super::World;
+use crate::node::{Condition, Node};
+use muster_types::{FullJid, Instant, NodeId, SlotId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Looks are not continuous, and an owner that has just opened is not known at once.
+const TOLERANCE: Duration = Duration::from_millis(2_500);
+
+/// When each node reached each slot's owner.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    /// Last, and when that was as long ago as the grace.
+    seen: BTreeMap<(NodeId, SlotId), (Instant, Option<Instant>)>,
+}
+
+impl World {
+    /// Looks at every node and every slot.
+    pub(super) fn look_at_reach(&mut self) {
+        let (now, grace) = (self.now, self.plan.limits.grace);
+        let slots: Vec<_> = self.truth.cluster.slots().map(|slot| slot.id).collect();
+        let runs = |node: &Node| node.condition == Condition::Running;
+        let nodes: Vec<_> = self.nodes.values().map(|node| (node.id(), runs(node))).collect();
+        for slot in slots {
+            let owner = self.owner(slot);
+            for (node, runs) in &nodes {
+                let joined = |owner| owner == *node || self.net.joins(owner, *node);
+                let reached = *runs && owner.is_some_and(joined);
+                let (last, unknown) = self
+                    .reach
+                    .seen
+                    .entry((*node, slot))
+                    .or_insert((now, None));
+                if reached {
+                    *last = now;
+                } else if now.since(*last) + TOLERANCE >= grace {
+                    *unknown = Some(now);
+                }
+            }
+        }
+    }
+
+    /// When the node of a watcher's client, or that of the client it is told about, had not reached the
+    /// owner for as long as the grace, last.
+    pub(super) fn out_of_reach_at(&self, watcher: usize, shown: &FullJid) -> Option<Instant> {
+        let slot = self.truth.cluster.account_slot(&shown.to_bare())?;
+        let shown = self.clients.iter().find(|client| client.jid == *shown);
+        let clients = [self.clients.get(watcher), shown];
+        let nodes = clients
+            .into_iter()
+            .flatten()
+            .filter_map(|client| Some(client.session()?.node));
+        nodes
+            .filter_map(|node| self.reach.seen.get(&(node, slot))?.1)
+            .max()
+    }
+}
