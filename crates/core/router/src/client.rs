@@ -55,11 +55,12 @@ impl Router {
             Stage::Binding { .. } | Stage::Bound(_) | Stage::Leaving { .. } => return,
         }
         self.sessions.remove(&session);
+        // The client did not wish to leave: what it published before stays for the grace.
         self.tell_owner(
             slot,
             ToOwner::Unbind {
                 session,
-                graceful: true,
+                graceful: false,
             },
         );
         self.out.push_back(Output::Bound {
@@ -252,7 +253,7 @@ impl Router {
                     slot,
                     ToOwner::Unbind {
                         session: id,
-                        graceful: true,
+                        graceful,
                     },
                 );
             }

@@ -71,7 +71,7 @@ impl Router {
                     slot,
                     ToOwner::Unbind {
                         session: id,
-                        graceful: true,
+                        graceful: false,
                     },
                 );
             }

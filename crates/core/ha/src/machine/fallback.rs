@@ -10,6 +10,11 @@ use muster_cluster::{ClusterState, ControlCommand, HaReason, HaState, Slot};
 use muster_types::{Instant, NodeId};
 use std::time::Duration;
 
+/// How old a sign of life may be to send somebody users for it: several beats.
+const FRESH: Duration = Duration::from_millis(400);
+/// When it is looked at again.
+const AGAIN: Duration = Duration::from_millis(50);
+
 impl NodeMachine {
     pub(super) fn look_at_health(&mut self, now: Instant, state: &ClusterState) {
         let recovering: Vec<_> = state
@@ -46,6 +51,10 @@ impl NodeMachine {
         };
         let (accrued, logged, node) = (health.accrued(now), health.logged(), slot.home);
         if accrued >= delay {
+            // One that has just fallen silent is not missed yet, and it would be sent users.
+            if !self.hears_now(now, slot.home) || !self.hears_now(now, slot.desired) {
+                return self.wake_by(now + AGAIN);
+            }
             let commands = fall_back(slot, HaReason::AutomaticFallback).to_vec();
             if self.want(
                 now,
@@ -74,6 +83,12 @@ impl NodeMachine {
         }
     }
 
+    /// Whether a node gave a sign of life a few beats ago at most.
+    fn hears_now(&self, now: Instant, node: NodeId) -> bool {
+        let heard = self.detector.last_heard(node);
+        node == self.me() || heard.is_some_and(|at| now.since(at) <= FRESH)
+    }
+
     fn hearing(&self, now: Instant, node: NodeId) -> Hearing {
         if node == self.me() {
             Hearing::Alive { breaks: 0 }
@@ -90,5 +105,7 @@ fn is_recovering(state: &ClusterState, slot: &Slot) -> bool {
         && state.group(slot.group).is_some_and(|group| group.ha)
         && slot.owner_node() == Some(slot.desired)
         && in_state(slot.home, HaState::FailedOver)
-        && in_state(slot.desired, HaState::RunningInBackupMode)
+        // Both may have failed over: each serves the other's users.
+        && (in_state(slot.desired, HaState::RunningInBackupMode)
+            || in_state(slot.desired, HaState::FailedOver))
 }

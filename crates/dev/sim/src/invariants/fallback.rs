@@ -10,6 +10,8 @@ use std::time::Duration;
 /// How much less than the delay may pass: clocks differ, and looks are not continuous.
 const TOLERANCE_PERCENT: u32 = 6;
 const TOLERANCE: Duration = Duration::from_millis(700);
+/// How long ago a node may have died at most without anybody knowing.
+const UNNOTICED: Duration = Duration::from_millis(1_100);
 
 /// Since when nothing happened to each node.
 #[derive(Debug)]
@@ -84,6 +86,10 @@ impl Fallback {
         let backup = desired(before).unwrap_or(home);
         let unwell = |node| self.unwell_at.get(&node).copied().unwrap_or(Instant::ZERO);
         let healthy = now.since(unwell(home).max(unwell(backup)));
+        // Who has died a moment ago is not missed yet.
+        if healthy <= UNNOTICED {
+            return Ok(());
+        }
         let least = (self.delay - self.delay * TOLERANCE_PERCENT / 100).saturating_sub(TOLERANCE);
         if healthy < least {
             let seen = format!("{slot} goes home to {home} after {healthy:?} of {:?}", self.delay);

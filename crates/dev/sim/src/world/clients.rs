@@ -20,8 +20,11 @@ impl World {
 
     /// The connection of a client is gone, whether it knows or not.
     pub(super) fn missing(&mut self, client: usize) {
-        if self.clients[client].available {
-            self.truth.missing(self.now, &self.clients[client].jid);
+        let one = &self.clients[client];
+        if let Some(session) = one.session().filter(|_| one.available) {
+            // On a node that its owner has lost, it was missing before.
+            let since = self.lost_since(session.node, &one.user());
+            self.truth.missing(since.unwrap_or(self.now), &one.jid);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::World;
 use crate::node::{Condition, Node};
-use muster_types::{FullJid, Instant, NodeId, SlotId};
+use muster_types::{BareJid, FullJid, Instant, NodeId, SlotId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,5 +56,12 @@ impl World {
         nodes
             .filter_map(|node| self.reach.seen.get(&(node, slot))?.1)
             .max()
+    }
+
+    /// Since when a node does not reach the owner of a user, if it does not.
+    pub(super) fn lost_since(&self, node: NodeId, user: &BareJid) -> Option<Instant> {
+        let slot = self.truth.cluster.account_slot(user)?;
+        let (last, _) = *self.reach.seen.get(&(node, slot))?;
+        Some(last).filter(|last| self.now.since(*last) > super::LOOK)
     }
 }
