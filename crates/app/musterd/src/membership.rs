@@ -44,7 +44,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
         if let Some(group) = shared.groups.find(RaftGroupId::CONTROL) {
             let all: BTreeSet<_> = state.members().map(|node| node.id).collect();
             let voters = control_voters(&state).into_iter().collect();
-            align(&group, &all, &voters).await;
+            align(&shared, &group, &all, &voters).await;
         }
         stop_removed(&shared, &state).await;
         for handle in shared.all_slots() {
@@ -52,7 +52,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
             let mut all: BTreeSet<_> = desired_learners(&state, handle.slot).into_iter().collect();
             all.extend(&voters);
             begin(&shared, &state, handle.slot, &handle.group).await;
-            align(&handle.group, &all, &voters).await;
+            align(&shared, &handle.group, &all, &voters).await;
             record(&shared, &state, handle.slot, &handle.group).await;
         }
     }
@@ -113,9 +113,20 @@ async fn begin(shared: &Shared, state: &ClusterState, slot: SlotId, group: &Grou
 }
 
 /// One step towards the wanted membership, if this node leads and no change is under way.
-async fn align(group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>) {
+async fn align(
+    shared: &Shared,
+    group: &Group,
+    all: &BTreeSet<NodeId>,
+    voters: &BTreeSet<NodeId>,
+) {
     let status: Status = group.status().borrow().clone();
     if !status.leading || status.changing || voters.is_empty() {
+        return;
+    }
+    // Whoever is to decide must be there: with voters that are gone the change would never end.
+    let mut alive = shared.in_contact();
+    alive.insert(shared.node);
+    if *voters != status.voters && !voters.is_subset(&alive) {
         return;
     }
     // A step that has no quorum would never return; it stays under way and shows in the status.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const USAGE: &str = "usage: muster-sim --seeds N [--seed FIRST] [-o json]\n       \
+const USAGE: &str = "usage: muster-sim --seeds N [--seed FIRST] [--go-on] [-o json]\n       \
                      muster-sim --seed S [--log]";
 /// Lines of a failing seed's log that are printed unless all are asked for.
 const TAIL: usize = 200;
@@ -18,6 +18,8 @@ struct Asked {
     seed: Option<u64>,
     log: bool,
     json: bool,
+    /// Runs all seeds, also after one that failed.
+    go_on: bool,
 }
 
 fn parse(arguments: &[String]) -> Option<Asked> {
@@ -27,6 +29,7 @@ fn parse(arguments: &[String]) -> Option<Asked> {
         match word {
             "--seeds" => asked.seeds = Some(words.next()?.parse().ok()?),
             "--seed" => asked.seed = Some(words.next()?.parse().ok()?),
+            "--go-on" => asked.go_on = true,
             "--log" => asked.log = true,
             "-o" => asked.json = words.next()? == "json",
             _ => return None,
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         return ExitCode::from(EX_USAGE);
     };
     let outcome = match (asked.seeds, asked.seed) {
-        (Some(count), first) => many(first.unwrap_or(0), count, asked.json),
+        (Some(count), first) => many(first.unwrap_or(0), count, &asked),
         (None, seed) => one(seed.unwrap_or(0), asked.log),
     };
     match outcome {
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn many(first: u64, count: u64, json: bool) -> io::Result<bool> {
+fn many(first: u64, count: u64, asked: &Asked) -> io::Result<bool> {
     let begun = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = |done: u64, of: u64| {
@@ -62,9 +65,9 @@ fn many(first: u64, count: u64, json: bool) -> io::Result<bool> {
         // Progress that cannot be shown is no reason to stop.
         drop(write!(io::stderr(), "{done} of {of} seeds, {rate:.1}/s{end}"));
     };
-    let outcome = run_many(first..first + count, threads, &progress);
+    let outcome = run_many(first..first + count, threads, asked.go_on, &progress);
     let seconds = begun.elapsed().as_secs_f64();
-    if json {
+    if asked.json {
         print_json(first, seconds, &outcome)?;
     } else {
         print(seconds, &outcome)?;

@@ -20,12 +20,17 @@ pub struct Outcome {
     pub seeds: u64,
     /// What was counted.
     pub stats: Stats,
-    /// The seeds that broke a promise, and which. No more are begun after the first.
+    /// The seeds that broke a promise, and which.
     pub failed: Vec<(u64, Violation)>,
 }
 
-/// Runs seed after seed on `threads` threads, up to the first that fails.
-pub fn run_many(seeds: Range<u64>, threads: usize, progress: &Progress<'_>) -> Outcome {
+/// Runs seed after seed on `threads` threads; up to the first that fails, unless `go_on`.
+pub fn run_many(
+    seeds: Range<u64>,
+    threads: usize,
+    go_on: bool,
+    progress: &Progress<'_>,
+) -> Outcome {
     let count = seeds.end - seeds.start;
     let next = AtomicU64::new(seeds.start);
     let done = AtomicU64::new(0);
@@ -43,7 +48,9 @@ pub fn run_many(seeds: Range<u64>, threads: usize, progress: &Progress<'_>) -> O
             outcome.stats.add(&run.stats);
             if let Some(violation) = run.violation {
                 outcome.failed.push((seed, violation));
-                next.store(seeds.end, Ordering::Relaxed);
+                if !go_on {
+                    next.store(seeds.end, Ordering::Relaxed);
+                }
             }
         }
     };

@@ -2,7 +2,7 @@
 //! committed: then the majorities of before and after have a member in common.
 
 use super::{Content, Cx, Part, Raft};
-use muster_types::NodeId;
+use muster_types::{Instant, NodeId};
 use std::collections::BTreeSet;
 
 /// A learner that lags no more than this may become a voter.
@@ -72,7 +72,7 @@ impl<C> Raft<C> {
         if !self.may_write() || !self.may_change() || wanted.voters.is_empty() {
             return false;
         }
-        match self.next_step(wanted) {
+        match self.next_step(cx.now, wanted) {
             Some(members) => {
                 self.write(cx, Content::Members(members));
                 false
@@ -91,7 +91,7 @@ impl<C> Raft<C> {
         !pending && own
     }
 
-    fn next_step(&self, wanted: &Members) -> Option<Members> {
+    fn next_step(&self, now: Instant, wanted: &Members) -> Option<Members> {
         let mut next = self.members.clone();
         let known: BTreeSet<_> = self.members.all().copied().collect();
         if let Some(missing) = wanted.all().find(|node| !known.contains(node)) {
@@ -104,12 +104,14 @@ impl<C> Raft<C> {
             next.voters.insert(*node);
             return Some(next);
         }
-        // Nobody leaves before everybody who is to vote does.
-        if !wanted.voters.is_subset(&self.members.voters) {
+        // Nobody leaves before everybody who is to vote does, and answers.
+        let mut all = wanted.voters.iter();
+        if !all.all(|node| self.members.voters.contains(node) && self.answers(now, *node)) {
             return None;
         }
-        let mut surplus = self.members.voters.difference(&wanted.voters);
-        if let Some(node) = surplus.next() {
+        // The dead go first: they must not be counted on when few are left.
+        let surplus = self.members.voters.difference(&wanted.voters);
+        if let Some(node) = surplus.min_by_key(|node| self.answers(now, **node)) {
             next.voters.remove(node);
             if wanted.learners.contains(node) {
                 next.learners.insert(*node);
@@ -119,6 +121,16 @@ impl<C> Raft<C> {
         let gone = self.members.learners.difference(&wanted.learners).next()?;
         next.learners.remove(gone);
         Some(next)
+    }
+
+    /// Whether a member answered a moment ago.
+    fn answers(&self, now: Instant, node: NodeId) -> bool {
+        let Part::Leader(lead) = &self.part else {
+            return false;
+        };
+        let acked = lead.acked.get(&node);
+        node == self.me
+            || acked.is_some_and(|at| now.since(*at) < self.timing.election_max() * 2)
     }
 
     /// While leading: whether a member lags so little that it may vote.

@@ -119,7 +119,12 @@ impl World {
                 &["desk"]
             };
             for name in names {
-                let until = at(FIRST_LOGIN) + self.rng.millis(0..3000);
+                // Most are there from the beginning; some log in for the first time meanwhile.
+                let until = if self.rng.chance(80) {
+                    at(FIRST_LOGIN) + self.rng.millis(0..3000)
+                } else {
+                    at(FIRST_LOGIN) + self.rng.millis(5_000..150_000)
+                };
                 let jid = user.with_resource(&resource(name));
                 let (others, sleepers) = (others.clone(), sleepers.clone());
                 self.clients
