@@ -33,7 +33,7 @@ fn a_bind_waits_for_an_owner_five_seconds() {
     );
     assert_eq!(
         talk.pass(1),
-        ["n2 s1 e5 unbind 1 gracefully", "1 refused: TooBusy"],
+        ["n2 s1 e5 unbind 1 cut", "1 refused: TooBusy"],
         "an owner that does not answer counts as none"
     );
     let outcome = BindOutcome::Bound(FullJid::new("alice@x/desk").unwrap());

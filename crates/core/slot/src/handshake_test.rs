@@ -58,6 +58,23 @@ fn a_mutual_subscription_step_by_step() {
 }
 
 #[test]
+fn a_grant_that_crosses_a_refusal_leaves_no_half_of_a_subscription() {
+    // Asked twice, Romeo refuses the first request and grants the second; to Juliet's server, the refusal
+    // has answered both.
+    let mut pair = Pair::new();
+    pair.juliet_sends(Subscribe);
+    pair.settle();
+    pair.juliet_sends(Subscribe);
+    pair.romeo_sends(Unsubscribed);
+    pair.settle();
+    assert_eq!(pair.shown(), NOTHING);
+    pair.romeo_sends(Subscribed);
+    assert_eq!(pair.shown(), [("none", false), ("from", false)]);
+    pair.settle();
+    assert_eq!(pair.shown(), NOTHING);
+}
+
+#[test]
 fn what_either_can_do_to_a_friendship() {
     // What Juliet sends, what Romeo is told, what the rosters say then
     for (kind, told, shown) in [

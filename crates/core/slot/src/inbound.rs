@@ -73,13 +73,31 @@ impl SlotState {
                 .fx
                 .emit(SlotEvent::SubscriptionArrived { user, kind, stanza });
         }
+        let ignored = !step.deliver;
         scope.keep(&contact, step.changed);
-        if let Some(reply) = step.reply {
+        if let Some(reply) = step.reply.or_else(|| scope.objection(&contact, kind, ignored)) {
             scope.owe(Some(from), reply, &contact);
         }
         if self.users.get(&user).is_some_and(UserData::is_empty) {
             self.users.remove(&user);
         }
+    }
+}
+
+impl Scope<'_, '_> {
+    /// DEVIATION: Appendix A.3.3 ignores a "subscribed" that nobody waits for. It comes when a grant
+    /// crosses a refusal or a new request on its way, and the contact would show its presence for ever to
+    /// a user whose roster knows nothing of it. Between two slots of one cluster the contact is told.
+    fn objection(
+        &self,
+        contact: &BareJid,
+        kind: SubscriptionStanza,
+        ignored: bool,
+    ) -> Option<SubscriptionStanza> {
+        let item = self.data.roster.item(contact);
+        let sees = item.is_some_and(|item| item.subscription.sees_contact());
+        let unasked = kind == SubscriptionStanza::Subscribed && ignored && !sees;
+        unasked.then_some(SubscriptionStanza::Unsubscribe)
     }
 }
 

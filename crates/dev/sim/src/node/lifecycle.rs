@@ -49,7 +49,7 @@ impl Node {
             boot: Boot(0),
             version: 1,
             condition: Condition::Down,
-            paused_at: Instant::ZERO,
+            silent_at: Instant::ZERO,
             wakes_at: Instant::from_nanos(u64::MAX),
             backlog: VecDeque::new(),
             sessions: BTreeSet::new(),

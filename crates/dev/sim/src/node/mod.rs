@@ -115,8 +115,8 @@ pub(crate) struct Node {
     pub(crate) version: u32,
     /// Whether it runs.
     pub(crate) condition: Condition,
-    /// When it was paused last.
-    pub(crate) paused_at: Instant,
+    /// When it died or was paused last.
+    pub(crate) silent_at: Instant,
     /// When the world will wake it next.
     pub(crate) wakes_at: Instant,
     /// What arrived while it was paused.

@@ -101,16 +101,13 @@ impl World {
         }
     }
 
-    /// Who is down, or paused for long enough to be missed.
+    /// Who is down or paused for long enough to be missed. A restart that is quicker counts when it is
+    /// recorded.
     fn note_who_is_unwell(&mut self) {
         let missed = self.plan.peer_timeout * 3 / 2;
         for node in self.nodes.values() {
-            let unwell = match node.condition {
-                Condition::Running => false,
-                Condition::Paused => self.now.since(node.paused_at) > missed,
-                Condition::Down => true,
-            };
-            if unwell {
+            let silent = node.condition != Condition::Running;
+            if silent && self.now.since(node.silent_at) > missed {
                 self.fallback.unwell(self.now, node.id());
             }
         }

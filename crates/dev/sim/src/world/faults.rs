@@ -117,6 +117,7 @@ impl World {
         if node.condition == Condition::Down {
             return;
         }
+        node.silent_at = self.now;
         let sessions = node.die(&mut self.rng);
         self.disturbed_at = self.now;
         self.count_pauses();
@@ -147,7 +148,7 @@ impl World {
             && node.condition == Condition::Running
         {
             node.condition = Condition::Paused;
-            node.paused_at = self.now;
+            node.silent_at = self.now;
             self.count_pauses();
         }
     }
