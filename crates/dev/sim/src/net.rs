@@ -70,7 +70,7 @@ pub(crate) struct Net {
     cut: BTreeSet<Way>,
     weather: Weather,
     /// What arrived while nothing passes, by direction.
-    held: BTreeMap<Way, VecDeque<Envelope>>,
+    held: BTreeMap<Way, VecDeque<Box<Envelope>>>,
     /// When the last message of a direction arrives: later ones arrive later.
     last: BTreeMap<Way, Instant>,
 }
@@ -160,8 +160,8 @@ impl Net {
         &mut self,
         way: Way,
         generation: u64,
-        envelope: Envelope,
-    ) -> Option<Envelope> {
+        envelope: Box<Envelope>,
+    ) -> Option<Box<Envelope>> {
         let link = self.links.get(&pair(way.0, way.1))?;
         if link.up.is_none() || link.generation != generation {
             return None;
@@ -175,7 +175,7 @@ impl Net {
     }
 
     /// What was held and passes now, in order.
-    pub(crate) fn release(&mut self) -> Vec<(Way, Envelope)> {
+    pub(crate) fn release(&mut self) -> Vec<(Way, Box<Envelope>)> {
         let mut held = std::mem::take(&mut self.held);
         let passing = held.iter_mut().filter(|(way, _)| self.carries(**way));
         let released = passing

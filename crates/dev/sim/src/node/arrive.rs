@@ -20,10 +20,10 @@ impl Node {
             }
             Arrival::Data { from, envelope } => {
                 self.machine.handle(now, muster_ha::Input::Heard(from));
-                self.envelope(world, from, envelope);
+                self.envelope(world, from, *envelope);
             }
             Arrival::Link { other, boot, news } => self.link(world, other, boot, news),
-            Arrival::Client(input) => self.router.handle(now, input),
+            Arrival::Client(input) => self.router.handle(now, *input),
             Arrival::Operator(command) => self.wishes.push_back(command),
             Arrival::Stop => {
                 self.stopping = true;

@@ -2,7 +2,7 @@
 
 use muster_types::{Instant, Timestamp};
 
-const MILLION: i128 = 1_000_000;
+const MILLION: i64 = 1_000_000;
 /// The wall clock at the beginning, in milliseconds.
 const EPOCH_MS: i64 = 1_700_000_000_000;
 
@@ -18,12 +18,12 @@ pub(crate) struct Clock {
 impl Clock {
     /// What the node's clock shows.
     pub(crate) fn local(self, world: Instant) -> Instant {
-        scale(world, MILLION + i128::from(self.fast_ppm), MILLION)
+        scale(world, MILLION + self.fast_ppm, MILLION)
     }
 
     /// When it will show this.
     pub(crate) fn world(self, local: Instant) -> Instant {
-        let world = scale(local, MILLION, MILLION + i128::from(self.fast_ppm));
+        let world = scale(local, MILLION, MILLION + self.fast_ppm);
         // Rounded up, so that the clock has reached it then.
         world + std::time::Duration::from_nanos(2)
     }
@@ -35,9 +35,11 @@ impl Clock {
     }
 }
 
-fn scale(at: Instant, by: i128, of: i128) -> Instant {
-    let nanos = i128::from(at.as_nanos()) * by / of;
-    Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+/// `at * by / of`, without leaving 64 bits.
+fn scale(at: Instant, by: i64, of: i64) -> Instant {
+    let (by, of) = (by.unsigned_abs(), of.unsigned_abs());
+    let nanos = at.as_nanos();
+    Instant::from_nanos((nanos / of).saturating_mul(by) + nanos % of * by / of)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ impl Node {
                 busy |= self.drive_slot(world, rng, slot, effects);
             }
             for (to, envelope) in std::mem::take(&mut self.outgoing) {
+                let envelope = Box::new(envelope);
                 effects.push(Effect::Data { to, envelope });
             }
             while let Some(envelope) = self.local.pop_front() {
@@ -211,7 +212,7 @@ impl Node {
                 for to in self.connected.keys().copied() {
                     effects.push(Effect::Data {
                         to,
-                        envelope: envelope.clone(),
+                        envelope: Box::new(envelope.clone()),
                     });
                 }
                 self.local.push_back(envelope);
@@ -230,6 +231,7 @@ impl Node {
         if to == self.id() {
             self.local.push_back(envelope);
         } else {
+            let envelope = Box::new(envelope);
             effects.push(Effect::Data { to, envelope });
         }
     }
@@ -243,7 +245,7 @@ impl Node {
     fn carry_out_router(&mut self, output: muster_router::Output, effects: &mut Vec<Effect>) {
         match output {
             muster_router::Output::Send { to, envelope } => self.send(to, envelope, effects),
-            other => effects.push(Effect::Client(other)),
+            other => effects.push(Effect::Client(Box::new(other))),
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) enum Arrival {
     /// A packet on the Raft lane.
     Packet { from: NodeId, packet: Packet },
     /// A message on the data lane.
-    Data { from: NodeId, envelope: Envelope },
+    Data { from: NodeId, envelope: Box<Envelope> },
     /// A link came up or broke; the other end and its process start.
     Link {
         other: NodeId,
@@ -48,7 +48,7 @@ pub(crate) enum Arrival {
         news: LinkNews,
     },
     /// From a client, or about one.
-    Client(muster_router::Input),
+    Client(Box<muster_router::Input>),
     /// An operator's command.
     Operator(ControlCommand),
     /// The process is asked to end.
@@ -61,9 +61,9 @@ pub(crate) enum Effect {
     /// Send on the Raft lane.
     Packet { to: NodeId, packet: Packet },
     /// Send on the data lane.
-    Data { to: NodeId, envelope: Envelope },
+    Data { to: NodeId, envelope: Box<Envelope> },
     /// Do something for a client.
-    Client(muster_router::Output),
+    Client(Box<muster_router::Output>),
     /// A slot's state took an entry.
     Applied {
         slot: SlotId,

@@ -18,6 +18,7 @@ impl<C> Raft<C> {
         let term = if dry { self.term + 1 } else { self.term };
         let votes = BTreeSet::new();
         self.part = Part::Candidate { dry, votes };
+        self.lease = Instant::ZERO;
         let (length, last_term) = self.end();
         let others = self.members.voters.iter().filter(|node| **node != self.me);
         for to in others.copied().collect::<Vec<_>>() {
@@ -110,6 +111,7 @@ impl<C> Raft<C> {
             transfer: None,
         });
         self.transferred = None;
+        self.renew();
         self.write(cx, Content::Blank);
     }
 }

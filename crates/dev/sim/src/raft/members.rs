@@ -41,6 +41,7 @@ impl<C> Raft<C> {
         });
         if members.unwrap_or(&Members::default()) != &self.members {
             self.members = members.cloned().unwrap_or_default();
+            self.renew();
         }
     }
 

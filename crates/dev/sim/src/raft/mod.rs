@@ -115,6 +115,8 @@ pub(crate) struct Raft<C> {
     /// What may be said when the disk has caught up.
     waiting: VecDeque<(u64, NodeId, Message<C>)>,
     transferred: Option<bool>,
+    /// Until when no other can lead, as of the last answer.
+    lease: Instant,
     /// What the leader had committed when it was first heard.
     heard_commit: Option<usize>,
 }
@@ -148,6 +150,7 @@ impl<C> Raft<C> {
             out: Vec::new(),
             waiting: VecDeque::new(),
             transferred: None,
+            lease: Instant::ZERO,
             heard_commit: None,
         };
         raft.look_up_members();
@@ -160,6 +163,7 @@ impl<C> Raft<C> {
         (self.commit, self.taken) = (applied, applied);
         self.part = Part::Follower;
         (self.transferred, self.heard_commit) = (None, None);
+        self.lease = Instant::ZERO;
         self.out.clear();
         self.waiting.clear();
         self.look_up_members();
@@ -181,13 +185,16 @@ impl<C> Raft<C> {
     }
 
     /// Until when no other can lead; the beginning of time when this one does not.
-    pub(crate) fn lease(&self) -> Instant {
+    pub(crate) const fn lease(&self) -> Instant {
+        self.lease
+    }
+
+    /// Works the lease out anew.
+    fn renew(&mut self) {
         let Part::Leader(lead) = &self.part else {
-            return Instant::ZERO;
+            self.lease = Instant::ZERO;
+            return;
         };
-        if lead.transfer.is_some() {
-            return Instant::ZERO;
-        }
         let acked = |node: &NodeId| {
             if *node == self.me {
                 // Its own word is as good as its last round.
@@ -196,9 +203,11 @@ impl<C> Raft<C> {
                 lead.acked.get(node).copied()
             }
         };
-        self.members
+        let acked = self
+            .members
             .quorum(acked)
-            .map_or(Instant::ZERO, |at| at + self.timing.lease(self.sabotage))
+            .filter(|_| lead.transfer.is_none());
+        self.lease = acked.map_or(Instant::ZERO, |at| at + self.timing.lease(self.sabotage));
     }
 
     /// While leading: the other voters whose logs equal ours.
@@ -251,6 +260,7 @@ impl<C> Raft<C> {
                 let others = self.members.voters.iter().filter(|node| **node != self.me);
                 let message = |node: &NodeId| (*node, Message::TakeOver { term, to });
                 self.out.extend(others.map(message));
+                self.lease = Instant::ZERO;
             }
             Part::Leader(_) | Part::Follower | Part::Candidate { .. } => {
                 self.transferred = Some(false);
@@ -329,6 +339,7 @@ impl<C> Raft<C> {
                 if let Some(until) = lead.transfer {
                     if until <= cx.now {
                         self.part = Part::Follower;
+                        self.lease = Instant::ZERO;
                         self.hear(cx.now, cx.rng);
                         self.transferred = Some(false);
                     }
@@ -364,6 +375,7 @@ impl<C> Raft<C> {
             self.transferred = Some(true);
         }
         self.part = Part::Follower;
+        self.lease = Instant::ZERO;
         self.hear(now, rng);
     }
 

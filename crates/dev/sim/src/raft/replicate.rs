@@ -20,6 +20,7 @@ impl<C> Raft<C> {
             lead.beat_at = cx.now + self.timing.beat;
             lead.last_beat = cx.now;
         }
+        let lone = self.members.voters.len() == 1;
         for to in self.members.all().filter(|node| **node != self.me) {
             let equal = lead.equal.get(to).copied().unwrap_or(self.commit);
             let sent = lead.next.get(to).copied().unwrap_or(equal);
@@ -40,6 +41,9 @@ impl<C> Raft<C> {
             };
             self.out.push((*to, Message::Append(append)));
         }
+        if lone {
+            self.renew();
+        }
     }
 
     pub(super) fn take_append(&mut self, cx: &mut Cx<'_>, from: NodeId, append: Append<C>) {
@@ -58,6 +62,7 @@ impl<C> Raft<C> {
         }
         self.adopt(cx, term);
         self.part = Part::Follower;
+        self.lease = Instant::ZERO;
         self.hear(cx.now, cx.rng);
         self.heard_commit.get_or_insert(commit);
         let equal = self.append(cx, before, before_term, entries);
@@ -110,6 +115,10 @@ impl<C> Raft<C> {
         *last = equal.max(*last);
         let acked = lead.acked.entry(from).or_default();
         *acked = sent.max(*acked);
+        self.renew();
+        let Part::Leader(lead) = &mut self.part else {
+            return;
+        };
         let behind = lead.next.get(&from).is_some_and(|next| *next < self.log.len());
         lead.eager |= behind && equal >= lead.next.get(&from).copied().unwrap_or_default();
         self.count();
@@ -141,6 +150,7 @@ impl<C> Raft<C> {
             (lead.tell_commit, lead.eager) = (true, true);
             if !self.members.voters.contains(&self.me) {
                 self.part = Part::Follower;
+                self.lease = Instant::ZERO;
             }
         }
     }

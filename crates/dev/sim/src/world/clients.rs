@@ -75,7 +75,10 @@ impl World {
             generated,
         };
         let again = client.was_bound;
-        self.schedule(now + CLIENT_LATENCY, Event::Up { session, input });
+        self.schedule(now + CLIENT_LATENCY, Event::Up {
+                session,
+                input: Box::new(input),
+            });
         self.count(if again { Operation::Reconnect } else { Operation::Login });
     }
 
@@ -106,7 +109,10 @@ impl World {
             stanza,
             at: wall,
         };
-        self.schedule(self.now + CLIENT_LATENCY, Event::Up { session, input });
+        self.schedule(self.now + CLIENT_LATENCY, Event::Up {
+                session,
+                input: Box::new(input),
+            });
     }
 
     pub(super) fn leave(&mut self, at: usize, graceful: bool, pause: Duration) {
@@ -125,7 +131,10 @@ impl World {
             node.sessions.remove(&session);
         }
         let input = Input::Ended { session, graceful };
-        self.schedule(self.now + CLIENT_LATENCY, Event::Up { session, input });
+        self.schedule(self.now + CLIENT_LATENCY, Event::Up {
+                session,
+                input: Box::new(input),
+            });
     }
 
     pub(super) fn hand_to_client(&mut self, output: Output) {

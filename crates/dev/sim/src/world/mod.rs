@@ -49,15 +49,15 @@ enum Event {
     Data {
         way: Way,
         generation: u64,
-        envelope: Envelope,
+        envelope: Box<Envelope>,
     },
     Wake(NodeId),
     Up {
         session: SessionId,
-        input: Input,
+        input: Box<Input>,
     },
     Down {
-        output: Output,
+        output: Box<Output>,
     },
     Noticed {
         client: usize,
@@ -244,7 +244,7 @@ impl World {
                     self.arrive(session.node, Arrival::Client(input));
                 }
             }
-            Event::Down { output } => self.hand_to_client(output),
+            Event::Down { output } => self.hand_to_client(*output),
             Event::Noticed { client, session } => {
                 if self.clients[client].session() == Some(session) {
                     self.cut_off(client);
