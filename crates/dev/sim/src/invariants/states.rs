@@ -1,12 +1,13 @@
-//! States and reasons move only along the table (domain facts A3 and A4).
+//! States and reasons move only along the table (domain facts A3 and A4, and what this program adds to
+//! it because it heals by itself).
 
 use super::Violation;
-use muster_cluster::{ClusterState, HaState, HaStatus, Proposal};
+use muster_cluster::{ClusterState, HaReason, HaState, HaStatus, Proposal};
 
 /// Looks at an entry of the control log, before and after.
 ///
 /// # Errors
-/// When a node's state changed to one that does not follow.
+/// When a node's state changed to one that does not follow, or to one without its reason.
 pub(crate) fn check(
     before: &ClusterState,
     after: &ClusterState,
@@ -17,7 +18,7 @@ pub(crate) fn check(
             continue;
         };
         let changed = (was.ha.state, was.ha.reason) != (node.ha.state, node.ha.reason);
-        if changed && !follows(was.ha, node.ha) {
+        if changed && !(follows(was.ha, node.ha) && stands_in_the_table(node.ha)) {
             let (id, was, is) = (node.id, was.ha, node.ha);
             let seen = format!("{id} from {was} to {is} by {:?}", proposal.command);
             return Err(Violation::new("states move along the table", seen));
@@ -26,8 +27,139 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Whether a state and its reason may follow another.
-fn follows(_was: HaStatus, _is: HaStatus) -> bool {
-    let _ = HaState::ALL;
-    true
+/// Whether some pair of the table has this state for this reason.
+fn stands_in_the_table(status: HaStatus) -> bool {
+    let mut all = muster_ha::PAIRS.iter();
+    all.any(|pair| {
+        status.is(pair.affected.0, pair.affected.1) || status.is(pair.peer.0, pair.peer.1)
+    })
+}
+
+/// Whether a state may follow another.
+fn follows(was: HaStatus, is: HaStatus) -> bool {
+    use HaState as S;
+    if is.state == S::Unknown {
+        return is.reason == HaReason::HighAvailabilityNotEnabled;
+    }
+    next(was.state).contains(&is.state)
+}
+
+/// What may follow a state. A restart keeps what an operator or a failover did (with a new reason); a
+/// node that is not heard or stops can be in any.
+const fn next(state: HaState) -> &'static [HaState] {
+    use HaState as S;
+    match state {
+        S::Unknown => &[S::Initializing],
+        S::Initializing => &[
+            S::Normal,
+            S::FailedOver,
+            S::FailedOverCriticalServicesNotRunning,
+            S::RunningInBackupMode,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::Normal => &[
+            S::FailingOver,
+            S::TakingOver,
+            S::RunningInBackupMode,
+            S::FailedOver,
+            S::FailedOverCriticalServicesNotRunning,
+            S::Initializing,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::FailingOver => &[
+            S::Idle,
+            S::RunningInFailedMode,
+            S::RunningInBackupMode,
+            S::FailedOver,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::TakingOver => &[
+            S::RunningInBackupMode,
+            S::RunningInFailedMode,
+            S::FailedOver,
+            S::Normal,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::Idle => &[
+            S::Idle,
+            S::TakingBack,
+            S::Normal,
+            S::RunningInBackupMode,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::RunningInBackupMode => &[
+            S::RunningInBackupMode,
+            S::FallingBack,
+            S::TakingBack,
+            S::FailedOver,
+            S::FailedOverCriticalServicesNotRunning,
+            S::FailoverAffectedServices,
+            S::RunningInFailedMode,
+            S::Normal,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::FailedOver | S::FailedOverCriticalServicesNotRunning => &[
+            S::FailedOver,
+            S::FailedOverCriticalServicesNotRunning,
+            S::TakingBack,
+            S::FallingBack,
+            S::BackupActivated,
+            S::RunningInBackupMode,
+            S::RunningInFailedMode,
+            S::Normal,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::TakingBack => &[
+            S::TakingBack,
+            S::Normal,
+            S::RunningInBackupMode,
+            S::RunningInFailedMode,
+            S::FailedOver,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::FallingBack => &[
+            S::Normal,
+            S::RunningInBackupMode,
+            S::RunningInFailedMode,
+            S::FailedOver,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::RunningInFailedMode => &[
+            S::RunningInFailedMode,
+            S::RunningInBackupMode,
+            S::FallingBack,
+            S::TakingBack,
+            S::Normal,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::BackupActivated | S::FailoverAffectedServices => &[
+            S::FallingBack,
+            S::TakingBack,
+            S::RunningInBackupMode,
+            S::FailedOver,
+            S::Normal,
+            S::RunningInFailedMode,
+            S::Unreachable,
+            S::Off,
+        ],
+        S::Unreachable | S::Off => &[
+            S::FailedOver,
+            S::Initializing,
+            S::RunningInBackupMode,
+            S::Idle,
+            S::Normal,
+            S::Unreachable,
+            S::Off,
+        ],
+    }
 }
