@@ -255,6 +255,33 @@ fn healthy_time_ends_with_any_change_of_state() {
 }
 
 #[test]
+fn what_was_planned_on_an_older_picture_of_a_group_is_refused_whole() {
+    let mut log = protected();
+    let changes = log.state.group(EAST).map_or(0, |group| group.changes);
+    let plan = |node, state| {
+        let reason = HaReason::CriticalServiceDown;
+        let transition = ControlCommand::HaTransition {
+            node,
+            state,
+            reason,
+        };
+        let unchanged = ControlCommand::GroupUnchanged {
+            group: EAST,
+            changes,
+        };
+        ControlCommand::Together(vec![unchanged, transition])
+    };
+    log.ok(plan(A, HaState::FailedOver));
+    let before = log.state.clone();
+    let group = "east".to_owned();
+    assert_eq!(
+        log.refused(plan(B, HaState::FailedOver)),
+        Refusal::GroupChanged { group }
+    );
+    assert_eq!(log.state.node(B), before.node(B));
+}
+
+#[test]
 fn a_repeated_proposal_gets_its_answer_and_is_applied_once() {
     let mut log = pair();
     let origin = Origin {

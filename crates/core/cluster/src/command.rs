@@ -202,6 +202,14 @@ pub enum ControlCommand {
         /// The entry that removed it.
         at: LogIndex,
     },
+    /// Refused when anything changed in a group since it was looked at. Put before what was planned
+    /// then: two nodes that break at once must not both act on the picture from before.
+    GroupUnchanged {
+        /// The group.
+        group: GroupId,
+        /// [`Group::changes`](crate::Group::changes) at the look.
+        changes: u64,
+    },
 }
 
 /// A node that is to enter the cluster.

@@ -293,4 +293,10 @@ pub enum Refusal {
         /// The node.
         node: NodeId,
     },
+    /// A plan made on an older picture of a group.
+    #[error("something changed in group {group} meanwhile: look again before you decide")]
+    GroupChanged {
+        /// The group's name.
+        group: String,
+    },
 }

@@ -1,5 +1,6 @@
 //! What a restart makes of a node's recorded state.
 
+use crate::breakdown::cause;
 use muster_cluster::{HaReason, HaState, HaStatus};
 
 /// State and reason of a node that has just started, from what was recorded before. `away` tells
@@ -15,16 +16,33 @@ pub(crate) fn after_boot(before: HaStatus, away: bool) -> (HaState, HaReason) {
         // The peer does the work of these; it knows the reason.
         S::FailingOver | S::FallingBack => (before.state, before.reason),
         S::RunningInFailedMode => (before.state, R::Unknown),
+        S::BackupActivated => (S::RunningInBackupMode, R::Initialization),
         S::Initializing
         | S::Normal
         | S::Unknown
         | S::FailedOver
         | S::FailedOverCriticalServicesNotRunning
-        | S::BackupActivated
         | S::FailoverAffectedServices
         | S::Unreachable
         | S::Off => (starting, R::Initialization),
     }
+}
+
+/// What the restart of a node makes of its peer: the reason of the pair is another one now.
+pub(crate) fn peer_after_boot(before: HaStatus, peer: HaStatus) -> Option<(HaState, HaReason)> {
+    use HaState as S;
+    let after = match (before.state, peer.state) {
+        (S::RunningInFailedMode, S::RunningInFailedMode) => (peer.state, HaReason::Unknown),
+        (S::FailoverAffectedServices, S::BackupActivated) => {
+            (S::RunningInBackupMode, cause(before.reason))
+        }
+        (S::BackupActivated, S::FailoverAffectedServices) => (
+            S::FailedOverCriticalServicesNotRunning,
+            cause(before.reason),
+        ),
+        _ => return None,
+    };
+    (!peer.is(after.0, after.1)).then_some(after)
 }
 
 #[cfg(test)]
@@ -99,6 +117,48 @@ mod tests {
                 since: Timestamp(0),
             };
             assert_eq!(after_boot(before, away), after, "{state} ({reason})");
+        }
+    }
+
+    #[test]
+    fn a_restart_changes_what_is_said_of_the_peer_where_the_pair_had_one_reason() {
+        let status = |(state, reason)| HaStatus {
+            state,
+            reason,
+            since: Timestamp(0),
+        };
+        let (auto, down) = (
+            HaReason::AutoRecoverDatabaseFailure,
+            HaReason::DatabaseFailure,
+        );
+        for (before, peer, after) in [
+            (
+                (S::RunningInFailedMode, down),
+                (S::RunningInFailedMode, down),
+                Some((S::RunningInFailedMode, Unknown)),
+            ),
+            (
+                (S::RunningInFailedMode, Unknown),
+                (S::RunningInFailedMode, Unknown),
+                None,
+            ),
+            (
+                (S::FailoverAffectedServices, auto),
+                (S::BackupActivated, auto),
+                Some((S::RunningInBackupMode, down)),
+            ),
+            (
+                (S::BackupActivated, auto),
+                (S::FailoverAffectedServices, auto),
+                Some((S::FailedOverCriticalServicesNotRunning, down)),
+            ),
+            (
+                (S::FailedOver, PeerDown),
+                (S::RunningInBackupMode, PeerDown),
+                None,
+            ),
+        ] {
+            assert_eq!(peer_after_boot(status(before), status(peer)), after);
         }
     }
 }

@@ -2,7 +2,9 @@
 //! a leader when one dies, a control log that applies at once, and a virtual clock.
 
 use crate::log_test::{A, B, Log, SLOT_A, SLOT_B, W, pair_and_witness};
-use crate::{HaEvent, Identity, Input, NodeMachine, Output, Readiness, SlotRole, Timing};
+use crate::{
+    HaEvent, Identity, Input, NodeMachine, Output, Readiness, ServiceDown, SlotRole, Timing,
+};
 use muster_cluster::{
     Addresses, ClusterState, ControlCommand, ControlOutcome, HaReason, HaState, Refusal, Setting,
     SoftwareVersion,
@@ -41,6 +43,10 @@ pub(crate) struct World {
     pub(crate) favourites: Vec<NodeId>,
     /// Nodes that cannot catch up.
     pub(crate) behind: BTreeSet<NodeId>,
+    /// Nodes whose replicas do nothing any more.
+    pub(crate) stuck: BTreeSet<NodeId>,
+    /// Slots that stuck nodes would serve, had they a lease.
+    zombies: BTreeMap<(SlotId, NodeId), Epoch>,
     /// Pairs whose link is cut, both ways, smaller id first.
     pub(crate) cut: BTreeSet<(NodeId, NodeId)>,
     pub(crate) control_leader: NodeId,
@@ -52,6 +58,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<(NodeId, HaEvent)>,
     pub(crate) refused: Vec<Refusal>,
     pub(crate) stopped: BTreeSet<NodeId>,
+    /// All states of a and b that were in the log.
+    pub(crate) seen: BTreeSet<[(HaState, HaReason); 2]>,
 }
 
 impl World {
@@ -80,6 +88,8 @@ impl World {
             slots,
             favourites: nodes.clone(),
             behind: BTreeSet::new(),
+            stuck: BTreeSet::new(),
+            zombies: BTreeMap::new(),
             cut: BTreeSet::new(),
             control_leader: W,
             control_down: false,
@@ -88,6 +98,7 @@ impl World {
             events: Vec::new(),
             refused: Vec::new(),
             stopped: BTreeSet::new(),
+            seen: BTreeSet::new(),
         };
         nodes.into_iter().for_each(|node| world.start(node));
         world
@@ -119,6 +130,7 @@ impl World {
     pub(crate) fn kill(&mut self, node: NodeId) {
         self.machines.remove(&node);
         self.stopped.remove(&node);
+        self.thaw(node);
         for slot in self.slots.values_mut() {
             slot.sent.remove(&node);
             if slot.leader == Some(node) {
@@ -139,9 +151,30 @@ impl World {
         self.drain();
     }
 
+    /// What the probes of a node say is down since now, each with a delay of 10 s.
+    pub(crate) fn services_down(&mut self, node: NodeId, names: &[&'static str]) {
+        let since = self.now;
+        let down = names.iter().map(|name| ServiceDown {
+            name,
+            since,
+            delay: secs(10),
+            critical: true,
+            is_store: *name == "store",
+        });
+        let down = down.collect();
+        self.input(node, Input::Services(down));
+    }
+
+    /// A stuck node works again.
+    pub(crate) fn thaw(&mut self, node: NodeId) {
+        self.stuck.remove(&node);
+        self.zombies.retain(|(_, zombie), _| *zombie != node);
+    }
+
     /// An operator's command.
     pub(crate) fn command(&mut self, command: ControlCommand) {
         let outcome = self.log.apply(self.now, command);
+        self.note_states();
         assert!(
             !matches!(outcome, ControlOutcome::Refused(_)),
             "{outcome:?}"
@@ -285,10 +318,12 @@ impl World {
                     .copied()
                     .filter(|n| leading && follows(n))
                     .collect();
+                let zombie = self.zombies.get(&(*id, *node)).copied();
                 let opened = slot
                     .opened
                     .filter(|(owner, _)| owner == node)
-                    .map(|(_, epoch)| epoch);
+                    .map(|(_, epoch)| epoch)
+                    .or(zombie);
                 let role = SlotRole {
                     slot: *id,
                     leading,
@@ -317,21 +352,25 @@ impl World {
         match output {
             Output::OpenSlot(id) => {
                 let slot = self.slots.get_mut(&id).expect("a slot of the log");
-                if slot.leader == Some(node) {
+                if slot.leader == Some(node) && !self.stuck.contains(&node) {
                     slot.opens += 1;
                     let open = (node, Epoch::opened_at(LogIndex(slot.opens)));
                     (slot.opened, slot.last_open) = (Some(open), Some(open));
                 }
             }
+            Output::CloseSlot(_) if self.stuck.contains(&node) => {}
             Output::CloseSlot(id) => {
                 self.slots.get_mut(&id).expect("a slot of the log").opened = None
             }
             Output::Transfer { slot: id, to } => {
                 let slot = self.slots.get_mut(&id).expect("a slot of the log");
-                assert_eq!(
-                    slot.opened, None,
-                    "a slot is closed before its leadership goes"
-                );
+                if let Some((owner, epoch)) = slot.opened.take() {
+                    assert!(
+                        self.stuck.contains(&owner),
+                        "a slot is closed before its leadership goes"
+                    );
+                    self.zombies.insert((id, owner), epoch);
+                }
                 let ok = slot.leader == Some(node)
                     && self.machines.contains_key(&to)
                     && !self.behind.contains(&to);
@@ -344,16 +383,21 @@ impl World {
                     .handle(self.now, Input::Transferred { slot: id, ok });
             }
             Output::Propose(command) => {
-                if self.has_quorum(node)
-                    && !self.control_down
-                    && let ControlOutcome::Refused(why) = self.log.apply(self.now, command)
-                {
+                if !self.has_quorum(node) || self.control_down {
+                    return;
+                }
+                if let ControlOutcome::Refused(why) = self.log.apply(self.now, command) {
                     self.refused.push(why);
                 }
+                self.note_states();
             }
             Output::Event(event) => self.events.push((node, event)),
             Output::Stopped => drop(self.stopped.insert(node)),
         }
+    }
+
+    fn note_states(&mut self) {
+        self.seen.insert(self.status());
     }
 
     /// State and reason of a and b.

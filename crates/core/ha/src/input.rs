@@ -1,5 +1,6 @@
 //! What the machine is told and what it asks for.
 
+use crate::ServiceDown;
 use muster_cluster::{Addresses, ClusterState, ControlCommand, HaReason, SoftwareVersion};
 use muster_types::{Boot, Epoch, NodeId, SlotId};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Timing {
     pub handback_pause: Duration,
     /// How long a move by plan may wait for its target. Then it has failed.
     pub move_timeout: Duration,
+    /// How long a slot may take to close. Whoever is stuck in it loses the leadership all the same.
+    pub close_patience: Duration,
     /// How long a stopping node waits for its `(off)` to be recorded before it hands over.
     pub stop_patience: Duration,
     /// How long a stopping node tries to hand over.
@@ -61,6 +64,7 @@ impl Default for Timing {
             move_patience: Duration::from_secs(2),
             handback_pause: Duration::from_millis(100),
             move_timeout: Duration::from_secs(30),
+            close_patience: Duration::from_secs(2),
             stop_patience: Duration::from_millis(300),
             stop_timeout: Duration::from_secs(5),
         }
@@ -89,6 +93,8 @@ pub enum Input {
         /// Whether the target leads now.
         ok: bool,
     },
+    /// The services of this node that are down now, all of them. Sent on every change.
+    Services(Vec<ServiceDown>),
     /// The process was asked to end: hand everything over.
     Stopping,
 }
@@ -128,7 +134,8 @@ pub enum Output {
     OpenSlot(SlotId),
     /// Stop serving the slot; its leadership will be transferred.
     CloseSlot(SlotId),
-    /// Transfer the leadership of the slot's Raft group. Answer with [`Input::Transferred`].
+    /// Transfer the leadership of the slot's Raft group; whoever still serves the slot here has no
+    /// lease from now on until the next `OpenSlot`. Answer with [`Input::Transferred`].
     Transfer {
         /// The slot.
         slot: SlotId,
@@ -215,4 +222,18 @@ pub enum HaEvent {
     Heard(NodeId),
     /// A recovered node was healthy for the fallback delay: its users go home.
     FallbackDue(NodeId),
+    /// A service of this node has been down for its delay.
+    ServiceFailed {
+        /// Its name.
+        service: &'static str,
+        /// Whether users can be served without it.
+        critical: bool,
+    },
+    /// A service of which that was told is up again.
+    ServiceRecovered {
+        /// Its name.
+        service: &'static str,
+    },
+    /// A slot does not close: its leadership is given away all the same.
+    Stuck(SlotId),
 }

@@ -4,7 +4,8 @@
 //! ```text
 //!  link: Heard ─┐                            ┌─ OpenSlot, CloseSlot, Transfer ─> slot's Raft group
 //!  slot's Raft: SlotRole, Transferred ─> NodeMachine ─ Propose ─> control log ─> Cluster snapshot ─┐
-//!  control log: Cluster, ControlRole ─┘  ^    └─ Event ─> logs, watch                              │
+//!  control log: Cluster, ControlRole ─┤  ^    └─ Event ─> logs, watch                              │
+//!  probes: Services ──────────────────┘  │                                                         │
 //!                                        └──────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -14,6 +15,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod boot;
+mod breakdown;
 mod detector;
 mod duty;
 #[cfg(test)]
@@ -39,13 +41,18 @@ mod plan;
 #[cfg(test)]
 mod plan_test;
 mod proposals;
+mod services;
+#[cfg(test)]
+mod services_test;
 mod settle;
 mod states;
 
+pub use breakdown::store_lost;
 pub use detector::{Detector, Hearing};
 pub use input::{HaEvent, Identity, Input, Output, SlotRole, Timing, Why};
 pub use machine::NodeMachine;
 pub use moves::{Readiness, check_failover, check_fallback, check_recover};
 pub use pairs::{PAIRS, Pair, find_pair};
 pub use plan::{control_voters, desired_learners, desired_voters};
+pub use services::ServiceDown;
 pub use states::{HaAction, StateKind, advice, allowed_action, kind, meaning};

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub(crate) enum Topic {
     Boot,
     OwnState,
+    Services,
     PeerState(NodeId),
     Owned(SlotId),
     MoveFailed(SlotId),

@@ -17,12 +17,14 @@ pub(crate) enum Held {
 }
 
 /// The state to record for this node, when it holds its own slot and its peer's so. `None`: it may
-/// stay as it is. `lost_by` is why its users were taken over, if nothing else says so.
+/// stay as it is. `lost_by` is why its users were taken over, if nothing else says so; `up` tells
+/// whether its critical services run.
 pub(crate) fn settle(
     status: HaStatus,
     own: Held,
     other: Held,
     lost_by: HaReason,
+    up: bool,
 ) -> Option<(HaState, HaReason)> {
     if status.state == HaState::RunningInFailedMode {
         return None; // until an operator recovers the group
@@ -34,7 +36,7 @@ pub(crate) fn settle(
         (Held::Mine, Held::BecomingTheirs) if status.state == HaState::FallingBack => None,
         (Held::Mine, Held::BecomingTheirs) => Some((HaState::Normal, HaReason::None)),
         (Held::Mine, Held::BecomingMine) | (Held::BecomingMine, _) => None,
-        (Held::Theirs | Held::BecomingTheirs, _) => away(status, own, lost_by),
+        (Held::Theirs | Held::BecomingTheirs, _) => away(status, own, lost_by, up),
     };
     wanted.filter(|(state, reason)| !status.is(*state, *reason))
 }
@@ -43,7 +45,7 @@ pub(crate) fn settle(
 fn backing_up(status: HaStatus) -> Option<(HaState, HaReason)> {
     use HaState as S;
     match status.state {
-        S::RunningInBackupMode => None,
+        S::RunningInBackupMode | S::BackupActivated => None,
         S::TakingOver => Some((S::RunningInBackupMode, status.reason)),
         S::Initializing => Some((S::RunningInBackupMode, HaReason::Initialization)),
         // It took its own users back because the backup had gone, and the backup's as well.
@@ -55,7 +57,6 @@ fn backing_up(status: HaStatus) -> Option<(HaState, HaReason)> {
         | S::FallingBack
         | S::TakingBack
         | S::RunningInFailedMode
-        | S::BackupActivated
         | S::FailoverAffectedServices
         | S::Unknown
         | S::Unreachable
@@ -64,14 +65,13 @@ fn backing_up(status: HaStatus) -> Option<(HaState, HaReason)> {
 }
 
 /// The peer should serve this node's users.
-fn away(status: HaStatus, own: Held, lost_by: HaReason) -> Option<(HaState, HaReason)> {
+fn away(status: HaStatus, own: Held, lost_by: HaReason, up: bool) -> Option<(HaState, HaReason)> {
     use HaState as S;
     match status.state {
         S::FailingOver if own == Held::BecomingTheirs => None,
         S::FailingOver => Some((S::Idle, status.reason)),
         S::Idle | S::FailedOver | S::BackupActivated | S::FailoverAffectedServices => None,
-        // Whoever can say so runs again.
-        S::FailedOverCriticalServicesNotRunning => Some((S::FailedOver, status.reason)),
+        S::FailedOverCriticalServicesNotRunning => up.then_some((S::FailedOver, status.reason)),
         S::Initializing | S::Off => Some((S::FailedOver, HaReason::Initialization)),
         // The others lost sight of it.
         S::Unreachable
@@ -104,7 +104,7 @@ mod tests {
                 reason,
                 since: Timestamp(0),
             };
-            let settled = settle(status, own, other, PeerDown);
+            let settled = settle(status, own, other, PeerDown, true);
             assert_eq!(settled, after, "{state} {own:?} {other:?}");
         }
     }

@@ -3,7 +3,7 @@
 use super::{Applied, Draft};
 use crate::records::Table;
 use crate::{ControlEvent, ControlOutcome, Group, HaReason, HaState, HaStatus, Refusal};
-use muster_types::NodeId;
+use muster_types::{GroupId, NodeId};
 use std::time::Duration;
 
 impl Draft {
@@ -72,6 +72,15 @@ impl Draft {
             .push(Table::Healthy.put(&id.0.to_be_bytes(), &accrued));
         self.state.healthy.insert(id, accrued);
         Ok(ControlOutcome::Done)
+    }
+
+    pub(super) fn group_unchanged(&mut self, id: GroupId, changes: u64) -> Applied {
+        let group = self.group(id)?;
+        if group.changes == changes {
+            Ok(ControlOutcome::Done)
+        } else {
+            Err(Refusal::GroupChanged { group: group.name })
+        }
     }
 
     /// The node's group, if HA is on for it.

@@ -126,6 +126,7 @@ impl Draft {
                 accrued,
                 changes,
             } => self.healthy(node, accrued, changes),
+            C::GroupUnchanged { group, changes } => self.group_unchanged(group, changes),
             C::AccountsPut { rows, update } => self.accounts_put(rows, update),
             C::AccountRemove { jid } => self.account_remove(jid),
             C::AccountPurged { jid, at } => self.account_purged(&jid, at),

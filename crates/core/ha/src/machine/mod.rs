@@ -2,11 +2,13 @@
 //! between what is and what should be. One file for each thing it looks at.
 
 mod fallback;
+mod services;
 mod slots;
 mod status;
 
 use crate::health::Health;
 use crate::proposals::{Proposals, Topic};
+use crate::services::Services;
 use crate::{Detector, HaEvent, Identity, Input, Output, Timing};
 use muster_cluster::{ClusterState, ControlCommand, HaState, Node};
 use muster_types::{Instant, Machine, NodeId, SlotId};
@@ -30,6 +32,7 @@ pub struct NodeMachine {
     went_off: BTreeSet<NodeId>,
     replicas: BTreeMap<SlotId, Replica>,
     leads_control: bool,
+    services: Services,
     stopping: Option<Stopping>,
     proposals: Proposals,
     /// The count of each failed-over home node.
@@ -61,6 +64,7 @@ impl NodeMachine {
             went_off: BTreeSet::new(),
             replicas: BTreeMap::new(),
             leads_control: false,
+            services: Services::default(),
             stopping: None,
             proposals: Proposals::default(),
             health: BTreeMap::new(),
@@ -106,6 +110,7 @@ impl NodeMachine {
         self.wake_at = None;
         let me = self.me();
         let knows_me = |state: &Arc<ClusterState>| state.node(me).is_some_and(Node::is_member);
+        self.tell_of_services(now);
         let Some(state) = self.state.clone().filter(knows_me) else {
             return self.stop();
         };
@@ -114,7 +119,8 @@ impl NodeMachine {
         for slot in state.slots() {
             self.look_at_slot(now, &state, slot);
         }
-        self.look_at_status(now, &state);
+        let broken = self.look_at_services(now, &state);
+        self.look_at_status(now, &state, broken);
         self.look_at_health(now, &state);
         self.look_at_stopping(now, &state);
         if let Some(silence) = self.detector.next_silence(now) {
@@ -195,6 +201,7 @@ impl Machine for NodeMachine {
             Input::SlotRole(role) => self.on_role(now, role),
             Input::ControlRole { leading } => self.leads_control = leading,
             Input::Transferred { slot, ok } => self.on_transferred(now, slot, ok),
+            Input::Services(down) => self.services.take(down),
             Input::Stopping => {
                 self.stopping.get_or_insert(Stopping {
                     since: now,

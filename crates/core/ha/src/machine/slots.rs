@@ -19,6 +19,8 @@ pub(super) struct Replica {
     /// Why `OpenSlot` was asked for, and when.
     opening: Option<(Why, Instant)>,
     closing_at: Option<Instant>,
+    /// Since when the slot is asked to close in vain.
+    closing_since: Option<Instant>,
     /// The transfer asked for last.
     transfer_to: NodeId,
     /// Before this no transfer is asked for (again).
@@ -43,6 +45,7 @@ impl Replica {
             misplaced_since: None,
             opening: None,
             closing_at: None,
+            closing_since: None,
             transfer_to: NodeId::default(),
             transfer_after: None,
             served: None,
@@ -62,6 +65,9 @@ impl Replica {
         }
         if role.opened.is_none() {
             (self.closing_at, self.served) = (None, None);
+        }
+        if role.opened.is_none() || !role.leading {
+            self.closing_since = None;
         }
         self.role = role;
     }
@@ -142,6 +148,9 @@ impl NodeMachine {
             went_off: &self.went_off,
             timing: &self.timing,
         });
+        if !matches!(duty, Duty::HandOver(_)) {
+            replica.closing_since = None;
+        }
         match duty {
             Duty::Rest => {}
             Duty::Wait(until) => self.wake_by(until),
@@ -174,7 +183,10 @@ impl NodeMachine {
         let Some(replica) = self.replicas.get_mut(&slot) else {
             return;
         };
-        let (due, wait, output) = if replica.role.opened.is_some() {
+        let is_open = replica.role.opened.is_some();
+        let is_stuck =
+            is_open && now >= *replica.closing_since.get_or_insert(now) + timing.close_patience;
+        let (due, wait, output) = if is_open && !is_stuck {
             (
                 &mut replica.closing_at,
                 timing.open_retry,
@@ -190,6 +202,9 @@ impl NodeMachine {
         };
         if due.is_none_or(|due| now >= due) {
             *due = Some(now + wait);
+            if is_stuck {
+                self.out.push_back(Output::Event(HaEvent::Stuck(slot)));
+            }
             if matches!(output, Output::Transfer { .. }) {
                 self.out
                     .push_back(Output::Event(HaEvent::HandingOver { slot, to }));
@@ -278,7 +293,7 @@ impl NodeMachine {
             let recorded = state.slot(replica.role.slot).and_then(|slot| slot.owner);
             replica
                 .served
-                .is_some_and(|served| recorded != Some((self.me(), served.epoch)))
+                .is_some_and(|served| recorded.is_none_or(|(_, epoch)| epoch < served.epoch))
         })
     }
 

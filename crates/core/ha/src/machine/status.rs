@@ -2,14 +2,16 @@
 
 use super::NodeMachine;
 use crate::Hearing;
-use crate::boot::after_boot;
+use crate::boot::{after_boot, peer_after_boot};
+use crate::breakdown::transition;
 use crate::proposals::Topic;
 use crate::settle::{Held, settle};
 use muster_cluster::{ClusterState, ControlCommand, Group, HaReason, HaState, Node, Slot};
 use muster_types::{Instant, NodeId};
 
 impl NodeMachine {
-    pub(super) fn look_at_status(&mut self, now: Instant, state: &ClusterState) {
+    /// `broken`: something is being done about services that failed, so the states are to follow that.
+    pub(super) fn look_at_status(&mut self, now: Instant, state: &ClusterState, broken: bool) {
         let Some(node) = state.node(self.me()) else {
             return;
         };
@@ -35,14 +37,16 @@ impl NodeMachine {
         } else {
             HaReason::Initialization
         };
-        if !self.has_unrecorded(state)
-            && let Some((state, reason)) = settle(node.ha, own, other, lost_by)
+        let up = self.services.failed(now).is_none();
+        if !broken
+            && !self.has_unrecorded(state)
+            && let Some((state, reason)) = settle(node.ha, own, other, lost_by, up)
         {
             self.record_state(now, node, state, reason);
         }
         self.served_at_home |= own == Held::Mine;
         if other == Held::Mine {
-            self.look_at_absent_peer(now, state, peer);
+            self.look_at_absent_peer(now, state, node, peer);
         }
     }
 
@@ -60,27 +64,24 @@ impl NodeMachine {
             addresses: self.identity.addresses.clone(),
         };
         let mut commands = vec![booted];
-        if group.is_some() {
+        if let Some(group) = group {
             let away = state
                 .slot_of_home(node.id)
                 .is_some_and(Slot::is_failed_over);
-            let (state, reason) = after_boot(node.ha, away);
-            commands.push(ControlCommand::HaTransition {
-                node: node.id,
-                state,
-                reason,
-            });
+            let (own_state, reason) = after_boot(node.ha, away);
+            commands.push(transition(node.id, own_state, reason));
+            let peer = group.peer_of(node.id).and_then(|peer| state.node(peer));
+            commands.extend(peer.and_then(|peer| {
+                let (state, reason) = peer_after_boot(node.ha, peer.ha)?;
+                Some(transition(peer.id, state, reason))
+            }));
         }
         self.want(now, Topic::Boot, ControlCommand::Together(commands));
     }
 
     fn record_state(&mut self, now: Instant, node: &Node, state: HaState, reason: HaReason) {
         if !node.ha.is(state, reason) {
-            let command = ControlCommand::HaTransition {
-                node: node.id,
-                state,
-                reason,
-            };
+            let command = transition(node.id, state, reason);
             self.want(now, Topic::OwnState, command);
         }
     }
@@ -107,21 +108,29 @@ impl NodeMachine {
 
     /// Records once that the peer whose users are served here is not heard. When the peer lives and
     /// only the link is cut it will object, and then that stands.
-    fn look_at_absent_peer(&mut self, now: Instant, state: &ClusterState, peer: NodeId) {
+    fn look_at_absent_peer(&mut self, now: Instant, state: &ClusterState, me: &Node, peer: NodeId) {
         let Some(node) = state.node(peer) else { return };
-        let given_up = self.started + state.settings().init_timeout;
-        let absent = match self.detector.hearing(now, peer) {
-            Hearing::Alive { .. } => return,
-            Hearing::Silent { .. } => true,
-            Hearing::Never => now >= given_up,
-        };
-        if !absent {
-            return self.wake_by(given_up);
+        if node.ha.state == HaState::Off {
+            self.reported_silent.insert(peer);
+            return self.say_why_backup(now, me, HaReason::PeerReboot);
         }
+        let given_up = self.started + state.settings().init_timeout;
+        let why = match self.detector.hearing(now, peer) {
+            Hearing::Alive { .. } => return,
+            Hearing::Silent { .. } => HaReason::PeerDown,
+            Hearing::Never if now >= given_up => HaReason::PeerDownDuringInitialization,
+            Hearing::Never => return self.wake_by(given_up),
+        };
         match node.ha.state {
-            HaState::Unreachable | HaState::Off => drop(self.reported_silent.insert(peer)),
+            HaState::Unreachable => {
+                self.reported_silent.insert(peer);
+                self.say_why_backup(now, me, why);
+            }
             // What an operator did or has to look at stays on record.
-            HaState::Idle | HaState::RunningInFailedMode => {}
+            HaState::Idle | HaState::RunningInFailedMode | HaState::Off => {}
+            // It ended by that.
+            HaState::FailedOverCriticalServicesNotRunning
+                if node.ha.reason == HaReason::DatabaseFailure => {}
             HaState::Initializing
             | HaState::Normal
             | HaState::RunningInBackupMode
@@ -135,15 +144,35 @@ impl NodeMachine {
             | HaState::FailoverAffectedServices
             | HaState::Unknown => {
                 if !self.reported_silent.contains(&peer) {
-                    let (state, reason) = (HaState::Unreachable, HaReason::None);
-                    let command = ControlCommand::HaTransition {
-                        node: peer,
-                        state,
-                        reason,
-                    };
+                    let gone = transition(peer, HaState::Unreachable, HaReason::None);
+                    let mut commands = vec![gone];
+                    if is_backup_for_another_reason(me, why) {
+                        commands.push(transition(me.id, HaState::RunningInBackupMode, why));
+                    }
+                    let command = ControlCommand::Together(commands);
                     self.want(now, Topic::PeerState(peer), command);
                 }
             }
         }
+    }
+
+    /// A backup says why it is one now.
+    fn say_why_backup(&mut self, now: Instant, me: &Node, why: HaReason) {
+        if is_backup_for_another_reason(me, why) {
+            self.record_state(now, me, HaState::RunningInBackupMode, why);
+        }
+    }
+}
+
+/// Whether a node is backup, and what is on record is not why it is one now that its peer is gone. That
+/// the peer was not heard, and that it was not heard from the start, are the same for that.
+fn is_backup_for_another_reason(node: &Node, why: HaReason) -> bool {
+    let not_heard = [HaReason::PeerDown, HaReason::PeerDownDuringInitialization];
+    let same =
+        node.ha.reason == why || not_heard.contains(&node.ha.reason) && not_heard.contains(&why);
+    match node.ha.state {
+        HaState::RunningInBackupMode => !same,
+        HaState::BackupActivated => true,
+        _ => false,
     }
 }
