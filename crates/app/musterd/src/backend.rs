@@ -120,6 +120,7 @@ impl NodeBackend {
         let connections = node.clients.as_ref().map_or(0, |c| c.connection_count());
         gauge!(metrics::CONNECTIONS).set(u32::try_from(connections).unwrap_or(u32::MAX));
         gauge!(metrics::CONTROL_QUORUM).set(u8::from(live(node).control_quorum));
+        node.shared.services.gauge();
         for slot in node.shared.all_slots() {
             let serving = slot.duty.borrow().serving.is_some();
             gauge!(metrics::SLOT_OWNED, "slot" => slot.slot.to_string()).set(u8::from(serving));

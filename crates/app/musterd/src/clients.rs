@@ -31,6 +31,8 @@ pub(crate) struct Clients {
     throttle: Mutex<Throttle>,
     places: Arc<Semaphore>,
     refusals: Refusals,
+    /// Where the listeners are.
+    addresses: Mutex<Vec<SocketAddr>>,
     /// The listeners were opened; whether they still are says `stopping`.
     opened: AtomicBool,
     serial: AtomicU64,
@@ -63,6 +65,7 @@ impl Clients {
             throttle: Mutex::new(Throttle::new(&ThrottleConfig::default())),
             places: Arc::new(Semaphore::new(c2s.clients_max)),
             refusals: Refusals::default(),
+            addresses: Mutex::default(),
             opened: AtomicBool::new(false),
             serial: AtomicU64::new(0),
             sessions: Mutex::default(),
@@ -92,7 +95,7 @@ impl Clients {
                 "clients, NO TLS",
             ),
         ];
-        let mut lines = Vec::new();
+        let (mut lines, mut open) = (Vec::new(), Vec::new());
         for (addresses, security, option, words) in kinds {
             for address in addresses {
                 let config = ListenerConfig {
@@ -102,11 +105,27 @@ impl Clients {
                 };
                 let listener = Listener::bind(&config)?;
                 lines.push(format!("{} for {words}", listener.address()));
+                open.push(listener.address());
                 tokio::spawn(Arc::clone(self).accept(listener));
             }
         }
+        *self.addresses() = open;
         self.opened.store(true, Ordering::Release);
         Ok(lines)
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, Vec<SocketAddr>> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where clients are taken now.
+    pub(crate) fn open_listeners(&self) -> Vec<SocketAddr> {
+        if self.closed().is_some() {
+            return Vec::new();
+        }
+        self.addresses().clone()
     }
 
     /// Why no clients are taken now; nothing while they are.

@@ -1,6 +1,9 @@
 //! The configuration file of a node: plain data, checked once, before anything is opened.
 
 mod check;
+mod services;
+
+pub(crate) use services::{ServiceConfig, ServicesConfig};
 
 use muster_raft::Timing;
 use muster_types::Limits;
@@ -37,6 +40,9 @@ pub(crate) struct Config {
     /// Raft and leases. The same on all nodes.
     #[serde(default)]
     pub(crate) timing: TimingConfig,
+    /// What the node does its work with, and what becomes of its users without.
+    #[serde(default)]
+    pub(crate) services: ServicesConfig,
     /// What users and clients may make the server hold.
     #[serde(default)]
     pub(crate) limits: LimitsConfig,

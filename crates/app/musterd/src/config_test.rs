@@ -46,6 +46,15 @@ fn what_is_wrong_is_named_with_its_option() {
         ("[c2s]\nmisplaced = \"away\"\n", "`see-other-host`"),
         ("role = \"witness\"\n", "c2s.certificate: a witness"),
         ("role = \"master\"\n", "unknown variant `master`"),
+        (
+            "[services]\nstore = { delay_seconds = 0 }\n",
+            "services.store.delay_seconds is 0",
+        ),
+        (
+            "[services]\nc2s = { delay_seconds = 3601 }\n",
+            "services.c2s.delay_seconds is 3601",
+        ),
+        ("[services]\nfax = {}\n", "unknown field `fax`"),
         ("[timing]\nbeat_ms = 0\n", "timing.beat_ms is 0"),
         ("[timing]\nbeat_ms = 9223372036854775807\n", "beat_ms ("),
         (

@@ -7,7 +7,7 @@ use muster_cluster::{ClusterState, ControlCommand, ControlEvent, ControlOutcome,
 use muster_link::LinkError;
 use muster_raft::{Applied, ProposeError, RaftGroupId, Records, StateMachine};
 use muster_store::REPLACE;
-use muster_types::{LogIndex, Origin, Replicated, Writes};
+use muster_types::{LogIndex, NodeId, Origin, Replicated, Writes};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,13 +153,8 @@ pub(crate) async fn propose(
     shared: &Arc<Shared>,
     command: ControlCommand,
 ) -> Result<ControlOutcome, Failure> {
-    let origin = Origin {
-        node: shared.node,
-        boot: shared.boot,
-        serial: shared.next_proposal(),
-    };
     let proposal = encode(&Proposal {
-        origin,
+        origin: next_origin(shared),
         at: wall(),
         command,
     });
@@ -190,6 +185,38 @@ async fn wait_applied(shared: &Shared, index: LogIndex) {
         let applied = status.wait_for(|status| status.applied >= index.0);
         // A node that lags shows the effect later.
         let _ = tokio::time::timeout(CATCH_UP, applied).await;
+    }
+}
+
+/// Has another node propose a command: for a node whose own copy of the log is gone. Whoever of `nodes`
+/// leads does it.
+pub(crate) async fn propose_elsewhere(
+    shared: &Arc<Shared>,
+    nodes: &[NodeId],
+    command: ControlCommand,
+) -> Option<ControlOutcome> {
+    let proposal = encode(&Proposal {
+        origin: next_origin(shared),
+        at: wall(),
+        command,
+    });
+    for node in nodes {
+        let answer = links::propose_there(shared, *node, proposal.to_vec(), ANSWER).await;
+        let answer = answer
+            .ok()
+            .and_then(|bytes| postcard::from_bytes(&bytes).ok());
+        if let Some(Answer::Outcome(_, outcome)) = answer {
+            return postcard::from_bytes(&outcome).ok();
+        }
+    }
+    None
+}
+
+fn next_origin(shared: &Shared) -> Origin {
+    Origin {
+        node: shared.node,
+        boot: shared.boot,
+        serial: shared.next_proposal(),
     }
 }
 
@@ -246,7 +273,6 @@ pub(crate) async fn catch_up(shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use muster_types::NodeId;
 
     #[test]
     fn what_never_left_this_node_has_not_arrived() {

@@ -59,6 +59,7 @@ fn carry_out(
     match output {
         Output::OpenSlot(slot) => {
             if let Some(handle) = shared.slot(slot) {
+                handle.group.lease().withhold(false);
                 handle.tell(SlotInput::Open);
             }
         }
@@ -71,7 +72,11 @@ fn carry_out(
             let (group, inbox) = (shared.slot(slot).map(|handle| handle.group), inbox.clone());
             shared.raft.spawn(async move {
                 let ok = match group {
-                    Some(group) => transfer(group, to).await,
+                    Some(group) => {
+                        // A replica that is stuck must not find its lease again.
+                        group.lease().withhold(true);
+                        transfer(group, to).await
+                    }
                     None => false,
                 };
                 // The machine ends only with the node.
@@ -87,14 +92,33 @@ fn carry_out(
                 }
             });
         }
-        // The receiver lives as long as the node.
-        Output::Event(event) => drop(events.send(event)),
+        Output::Event(event) => {
+            tell_operator(&event);
+            // The receiver lives as long as the node.
+            drop(events.send(event));
+        }
         Output::Stopped => {
             if let Some(stopped) = stopped.take() {
                 // Whoever stops the node waits for it.
                 let _ = stopped.send(());
             }
         }
+    }
+}
+
+/// What has to be in the log at once, also while the main runtime stands still.
+fn tell_operator(event: &HaEvent) {
+    match event {
+        HaEvent::ServiceFailed {
+            service,
+            critical: true,
+        } => tracing::error!(service, "a critical service has failed"),
+        HaEvent::ServiceFailed { service, .. } => tracing::warn!(service, "a service has failed"),
+        HaEvent::ServiceRecovered { service } => tracing::info!(service, "the service is back"),
+        HaEvent::Stuck(slot) => {
+            tracing::error!(%slot, "the replica does not close: giving its leadership away");
+        }
+        _ => {}
     }
 }
 

@@ -13,7 +13,7 @@ use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
-use crate::{ha, membership, replicas, router, setup, version};
+use crate::{ha, membership, replicas, router, services, setup, version};
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
@@ -110,20 +110,24 @@ impl Node {
         let founding = setup::founding(folder)?.is_some();
         let control = start_control(&shared, decided_tx, founding).await?;
         let beats = Arc::clone(&handler).watch_beats(config.timing.timing().beat);
-        supervise(&shared.main, "beats", beats);
+        supervise(&shared.raft, "beats", beats);
 
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let (stop_clients, stopping) = watch::channel(false);
         let (clients_tx, from_clients) = mpsc::channel(router::FROM_CLIENTS);
+        let (questions_tx, questions) = mpsc::channel(services::QUESTIONS);
         let routing = router::run(
             Arc::clone(&shared),
             router_config(&config),
             from_clients,
             envelopes,
             from_links,
+            questions,
         );
         supervise(&shared.main, "router", routing);
         let clients = start_clients(&shared, clients_tx, stopping)?;
+        services::register_all(&shared, clients.as_ref(), questions_tx);
+        services::watch(Arc::clone(&shared), ha_tx.clone()).context("cannot start a thread")?;
         let handed_over = start_ha(&shared, &control, &events, decided, ha_tx.clone(), ha_rx);
         Ok(Arc::new(Self {
             shared,
@@ -229,8 +233,9 @@ fn start_clients(
     Clients::new(shared, router, stopping, decoy).map(Some)
 }
 
-/// The replicas, the HA machine, and everything that feeds them. The receiver hears when all that
-/// could be handed over is.
+/// The replicas, the HA machine, and everything that feeds them. The machine is on the raft thread: it
+/// must be able to act when nothing else of the node can. The receiver hears when all that could be
+/// handed over is.
 fn start_ha(
     shared: &Arc<Shared>,
     control: &Group,
@@ -261,7 +266,7 @@ fn start_ha(
     let publishing = publish(Arc::clone(shared), events, decided, owner_events, ha_events);
     supervise(&shared.main, "events", publishing);
     let watching = ha::watch_control(Arc::clone(shared), control.clone(), inbox_tx.clone());
-    supervise(&shared.main, "control watch", watching);
+    supervise(&shared.raft, "control watch", watching);
     supervise(
         &shared.main,
         "membership",
@@ -275,7 +280,7 @@ fn start_ha(
         handed_over_tx,
         ha_events_tx,
     );
-    supervise(&shared.main, "high availability", deciding);
+    supervise(&shared.raft, "high availability", deciding);
     handed_over
 }
 

@@ -1,8 +1,8 @@
 //! The replicas of this node: started as they are wanted, and told of nodes and owners.
 
-use crate::ha;
 use crate::shared::Shared;
 use crate::slot::{self, SlotHandle};
+use crate::{ha, last_words};
 use muster_cluster::ClusterState;
 use muster_envelope::{Envelope, ToPeer};
 use muster_ha::Input as HaInput;
@@ -34,7 +34,8 @@ pub(crate) async fn run(
                 }
                 introduce(&shared, &handle).await;
                 tokio::spawn(watch_group(Arc::clone(&shared), handle.group.clone()));
-                tokio::spawn(ha::watch_slot(Arc::clone(&shared), handle, ha.clone()));
+                let watching = ha::watch_slot(Arc::clone(&shared), handle, ha.clone());
+                shared.raft.spawn(watching);
             }
             // The raft thread may be gone already.
             Err(_) if shared.stopping.load(Ordering::Acquire) => return,
@@ -83,16 +84,19 @@ async fn introduce(shared: &Arc<Shared>, handle: &SlotHandle) {
     }
 }
 
-/// A group that has stopped for good takes the whole process with it.
+/// A group that has stopped for good takes the whole process with it, after a word to the others.
 pub(crate) async fn watch_group(shared: Arc<Shared>, group: Group) {
     let mut status = group.status();
     let stopped = status.wait_for(|status| status.stopped.is_some()).await;
-    if let Ok(status) = stopped
-        && shared.groups.find(group.id()).is_some()
-        && let Some(why) = &status.stopped
-        && !shared.stopping.load(Ordering::Acquire)
-    {
-        end(&format!("group {} has stopped: {why}", group.id()));
+    let Some(why) = stopped.ok().and_then(|status| status.stopped.clone()) else {
+        return;
+    };
+    let is_removed = shared.groups.find(group.id()).is_none();
+    if !is_removed && !shared.stopping.load(Ordering::Acquire) {
+        let why = format!("group {} has stopped: {why}", group.id());
+        tracing::error!("{why}");
+        last_words::say(&shared).await;
+        end(&why);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The driver of the node's router: clients on one side, owners of slots on the other.
 
 use crate::outbox::{Order, Outbox};
+use crate::services::Answer;
 use crate::shared::Shared;
 use muster_router::{Config, Input, Output, Router};
 use muster_types::{Machine, SessionId};
@@ -32,6 +33,7 @@ pub(crate) async fn run(
     mut clients: mpsc::Receiver<FromClient>,
     mut envelopes: mpsc::Receiver<Input>,
     mut links: mpsc::UnboundedReceiver<Input>,
+    mut questions: mpsc::Receiver<Answer>,
 ) {
     let mut router = Router::new(config, shared.cluster_state());
     let mut outboxes = BTreeMap::new();
@@ -46,6 +48,7 @@ pub(crate) async fn run(
                 router.handle(shared.clock.now(), Input::Cluster(newest));
                 carry_out(&shared, &mut router, &mut outboxes);
             }
+            Some(answer) = questions.recv() => answer.good(),
             Some(input) = links.recv() => {
                 router.handle(shared.clock.now(), input);
                 carry_out(&shared, &mut router, &mut outboxes);

@@ -1,6 +1,7 @@
 //! What every part of a running node can reach, and the one place envelopes pass through.
 
 use crate::config::Config;
+use crate::services::Services;
 use crate::slot::SlotHandle;
 use bytes::Bytes;
 use muster_cluster::ClusterState;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) first_peers: BTreeMap<NodeId, String>,
     /// What happens to links, for the router, in order.
     pub(crate) link_events: mpsc::UnboundedSender<RouterInput>,
+    /// What this node does its work with.
+    pub(crate) services: Services,
     /// The node was told to end.
     pub(crate) stopping: AtomicBool,
     proposals: AtomicU64,
@@ -81,6 +84,7 @@ impl Shared {
             owners: RwLock::default(),
             first_peers: parts.first_peers,
             link_events: parts.link_events,
+            services: Services::default(),
             stopping: AtomicBool::new(false),
             proposals: AtomicU64::new(0),
         })

@@ -10,6 +10,7 @@
 
 use crate::accounts::View;
 use crate::control::unreadable;
+use crate::services::{Answer, QUESTIONS};
 use crate::shared::{Shared, wall};
 use crate::supervise::supervise;
 use futures_util::future::BoxFuture;
@@ -39,6 +40,7 @@ pub(crate) struct SlotHandle {
     told: mpsc::Sender<Input>,
     links: mpsc::Sender<Input>,
     router: mpsc::UnboundedSender<Input>,
+    questions: mpsc::Sender<Answer>,
 }
 
 impl SlotHandle {
@@ -47,6 +49,12 @@ impl SlotHandle {
         if self.told.try_send(input).is_err() {
             tracing::error!(slot = %self.slot, "a replica does not take its orders");
         }
+    }
+
+    /// Asks for a sign of work.
+    pub(crate) fn ask(&self, answer: Answer) {
+        // One that is not taken says by that that nobody is there.
+        let _ = self.questions.try_send(answer);
     }
 
     /// An envelope from another node, or from a replica here.
@@ -87,6 +95,7 @@ pub(crate) async fn start(
     let (told_tx, told) = mpsc::channel(TOLD);
     let (links_tx, links) = mpsc::channel(FROM_LINKS);
     let (router_tx, router) = mpsc::unbounded_channel();
+    let (questions_tx, questions) = mpsc::channel(QUESTIONS);
     let (duty_tx, duty) = watch::channel(Duty::default());
     let (proposals, proposals_rx) = mpsc::channel(PROPOSALS);
     let config = Config {
@@ -111,6 +120,7 @@ pub(crate) async fn start(
         told,
         links,
         router,
+        questions,
         lease,
     };
     supervise(&shared.main, "replica", driver.run(inboxes));
@@ -138,6 +148,7 @@ pub(crate) async fn start(
         told: told_tx,
         links: links_tx,
         router: router_tx,
+        questions: questions_tx,
     })
 }
 
@@ -200,6 +211,7 @@ struct Inboxes {
     told: mpsc::Receiver<Input>,
     links: mpsc::Receiver<Input>,
     router: mpsc::UnboundedReceiver<Input>,
+    questions: mpsc::Receiver<Answer>,
     lease: oneshot::Receiver<Lease>,
 }
 
@@ -234,6 +246,7 @@ impl Driver {
                     Some(entries) => self.take_entries(entries).await,
                     None => return,
                 },
+                Some(answer) = inboxes.questions.recv() => answer.good(),
                 () = tokio::time::sleep_until(lease_ends), if serving => self.check_lease().await,
                 Some(input) = inboxes.told.recv() => self.handle(input).await,
                 Ok(()) = cluster.changed() => {

@@ -3,12 +3,29 @@
 use crate::breakdown::cause;
 use muster_cluster::{HaReason, HaState, HaStatus};
 
-/// State and reason of a node that has just started, from what was recorded before. `away` tells
-/// whether its users should be served by its peer.
-pub(crate) fn after_boot(before: HaStatus, away: bool) -> (HaState, HaReason) {
+/// Whose users a node should serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// Its own.
+    AtHome,
+    /// Nobody's: its own are with the peer.
+    Away,
+    /// Its own and its peer's.
+    BacksUp,
+}
+
+/// State and reason of a node that has just started, from what was recorded before.
+pub(crate) fn after_boot(before: HaStatus, peer: HaState, place: Place) -> (HaState, HaReason) {
     use HaReason as R;
     use HaState as S;
-    let starting = if away { S::FailedOver } else { S::Initializing };
+    if peer == S::RunningInFailedMode {
+        return (S::RunningInFailedMode, R::Unknown);
+    }
+    let starting = match place {
+        Place::AtHome => S::Initializing,
+        Place::Away => S::FailedOver,
+        Place::BacksUp => S::RunningInBackupMode,
+    };
     match before.state {
         S::Idle | S::RunningInBackupMode | S::TakingOver | S::TakingBack => {
             (before.state, R::Initialization)
@@ -32,7 +49,7 @@ pub(crate) fn after_boot(before: HaStatus, away: bool) -> (HaState, HaReason) {
 pub(crate) fn peer_after_boot(before: HaStatus, peer: HaStatus) -> Option<(HaState, HaReason)> {
     use HaState as S;
     let after = match (before.state, peer.state) {
-        (S::RunningInFailedMode, S::RunningInFailedMode) => (peer.state, HaReason::Unknown),
+        (_, S::RunningInFailedMode) => (peer.state, HaReason::Unknown),
         (S::FailoverAffectedServices, S::BackupActivated) => {
             (S::RunningInBackupMode, cause(before.reason))
         }
@@ -116,8 +133,30 @@ mod tests {
                 reason,
                 since: Timestamp(0),
             };
-            assert_eq!(after_boot(before, away), after, "{state} ({reason})");
+            let place = if away { Place::Away } else { Place::AtHome };
+            assert_eq!(
+                after_boot(before, S::Normal, place),
+                after,
+                "{state} ({reason})"
+            );
         }
+    }
+
+    #[test]
+    fn a_backup_that_was_shut_down_is_one_again_and_failed_mode_is_not_left_by_a_restart() {
+        let off = HaStatus {
+            state: S::Off,
+            reason: HaReason::None,
+            since: Timestamp(0),
+        };
+        assert_eq!(
+            after_boot(off, S::FailedOver, Place::BacksUp),
+            (S::RunningInBackupMode, Initialization)
+        );
+        assert_eq!(
+            after_boot(off, S::RunningInFailedMode, Place::AtHome),
+            (S::RunningInFailedMode, Unknown)
+        );
     }
 
     #[test]

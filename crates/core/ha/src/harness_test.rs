@@ -171,6 +171,11 @@ impl World {
         self.zombies.retain(|(_, zombie), _| *zombie != node);
     }
 
+    /// Whether a node runs.
+    pub(crate) fn runs(&self, node: NodeId) -> bool {
+        self.machines.contains_key(&node)
+    }
+
     /// An operator's command.
     pub(crate) fn command(&mut self, command: ControlCommand) {
         let outcome = self.log.apply(self.now, command);
@@ -364,16 +369,18 @@ impl World {
             }
             Output::Transfer { slot: id, to } => {
                 let slot = self.slots.get_mut(&id).expect("a slot of the log");
-                if let Some((owner, epoch)) = slot.opened.take() {
+                let leads = slot.leader == Some(node);
+                if let Some((owner, epoch)) = slot.opened.filter(|_| leads) {
                     assert!(
                         self.stuck.contains(&owner),
                         "a slot is closed before its leadership goes"
                     );
                     self.zombies.insert((id, owner), epoch);
                 }
-                let ok = slot.leader == Some(node)
-                    && self.machines.contains_key(&to)
-                    && !self.behind.contains(&to);
+                let ok = leads && self.machines.contains_key(&to) && !self.behind.contains(&to);
+                if leads {
+                    slot.opened = None;
+                }
                 if ok {
                     slot.leader = Some(to);
                 }

@@ -37,6 +37,8 @@ mod moves;
 #[cfg(test)]
 mod moves_test;
 mod pairs;
+#[cfg(test)]
+mod pairs_test;
 mod plan;
 #[cfg(test)]
 mod plan_test;

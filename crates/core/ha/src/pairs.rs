@@ -14,8 +14,6 @@ pub struct Pair {
     pub cause: &'static str,
     /// What to do.
     pub action: &'static str,
-    /// Whether this program can get there; the others wait for what would lead to them.
-    pub reachable: bool,
 }
 
 const fn pair(
@@ -29,22 +27,6 @@ const fn pair(
         peer,
         cause,
         action,
-        reachable: true,
-    }
-}
-
-const fn later(
-    affected: (HaState, HaReason),
-    peer: (HaState, HaReason),
-    cause: &'static str,
-    action: &'static str,
-) -> Pair {
-    Pair {
-        affected,
-        peer,
-        cause,
-        action,
-        reachable: false,
     }
 }
 
@@ -140,30 +122,24 @@ pub const PAIRS: &[Pair] = &[
         "automatic failover: a critical service is down",
         "start the services, else reboot the node, then fall back",
     ),
-    later(
+    pair(
         (S::FailedOverCriticalServicesNotRunning, R::DatabaseFailure),
         (S::RunningInBackupMode, R::DatabaseFailure),
         "the node's store failed",
         "reboot the node, then fall back",
     ),
-    Pair {
-        reachable: false,
-        ..both(
-            S::RunningInFailedMode,
-            R::StartOfCriticalServicesFailed,
-            "services would not start when users were taken back",
-            "recover; else reboot the node, then fall back",
-        )
-    },
-    Pair {
-        reachable: false,
-        ..both(
-            S::RunningInFailedMode,
-            R::CriticalServiceDown,
-            "services are down on the backup too",
-            "recover; else reboot the node",
-        )
-    },
+    both(
+        S::RunningInFailedMode,
+        R::StartOfCriticalServicesFailed,
+        "services would not start when users were taken back",
+        "recover; else reboot the node, then fall back",
+    ),
+    both(
+        S::RunningInFailedMode,
+        R::CriticalServiceDown,
+        "services are down on the backup too",
+        "recover; else reboot the node",
+    ),
     both(
         S::RunningInFailedMode,
         R::TakeOverUsersFailed,
@@ -200,19 +176,19 @@ pub const PAIRS: &[Pair] = &[
         "the backup started and did not see the node",
         FALL_BACK_OR_WAIT,
     ),
-    later(
+    pair(
         (S::FailedOverCriticalServicesNotRunning, R::Initialization),
         (S::RunningInBackupMode, R::PeerDownDuringInitialization),
         "the same, and the node's services are down",
         "start the services, then fall back",
     ),
-    later(
+    pair(
         (S::BackupActivated, R::AutoRecoverDatabaseFailure),
         (S::FailoverAffectedServices, R::AutoRecoverDatabaseFailure),
         "the backup's store failed: all users went back",
         "repair the backup",
     ),
-    later(
+    pair(
         (S::BackupActivated, R::AutoRecoverCriticalServiceDown),
         (
             S::FailoverAffectedServices,
@@ -275,6 +251,63 @@ pub const PAIRS: &[Pair] = &[
         "the node is being shut down",
         WAIT,
     ),
+    pair(
+        (S::FailedOver, R::DatabaseFailure),
+        (S::RunningInBackupMode, R::DatabaseFailure),
+        "the node's store works again",
+        FALL_BACK_OR_WAIT,
+    ),
+    pair(
+        (S::FailedOver, R::Initialization),
+        (S::RunningInBackupMode, R::DatabaseFailure),
+        "the node is back after its store failed",
+        FALL_BACK_OR_WAIT,
+    ),
+    pair(
+        (S::FailedOver, R::CriticalServiceDown),
+        (S::RunningInBackupMode, R::Initialization),
+        "the node's services are back, and the backup has restarted",
+        FALL_BACK_OR_WAIT,
+    ),
+    pair(
+        (S::FailedOver, R::DatabaseFailure),
+        (S::RunningInBackupMode, R::Initialization),
+        "the node's store works again, and the backup has restarted",
+        FALL_BACK_OR_WAIT,
+    ),
+    pair(
+        (S::FailedOver, R::PeerDown),
+        (S::RunningInBackupMode, R::Initialization),
+        "the node is back after its network was cut, and the backup has restarted",
+        FALL_BACK_OR_WAIT,
+    ),
+    pair(
+        (
+            S::FailedOverCriticalServicesNotRunning,
+            R::CriticalServiceDown,
+        ),
+        (S::RunningInBackupMode, R::Initialization),
+        "a critical service is down, and the backup has restarted",
+        "start the services, else reboot the node, then fall back",
+    ),
+    pair(
+        (S::FailedOverCriticalServicesNotRunning, R::DatabaseFailure),
+        (S::RunningInBackupMode, R::Initialization),
+        "the node's store failed, and the backup has restarted",
+        "reboot the node, then fall back",
+    ),
+    pair(
+        (S::Unreachable, R::None),
+        (S::RunningInBackupMode, R::Initialization),
+        "the node or its network is down, and the backup has restarted",
+        "repair; the node comes back by itself",
+    ),
+    pair(
+        (S::Off, R::None),
+        (S::RunningInBackupMode, R::Initialization),
+        "the node was shut down, and the backup has restarted",
+        "start the node, then fall back or wait for the automatic fallback",
+    ),
 ];
 
 /// Status of one node: state and reason.
@@ -330,10 +363,9 @@ mod tests {
             }
             .to_string()
         };
-        let reachable = if pair.reachable { "yes" } else { "no" };
         let (affected, peer) = (status(pair.affected), status(pair.peer));
         format!(
-            "| {affected} | {peer} | {} | {} | {reachable} |",
+            "| {affected} | {peer} | {} | {} | yes |",
             pair.cause, pair.action
         )
     }

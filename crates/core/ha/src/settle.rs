@@ -41,6 +41,20 @@ pub(crate) fn settle(
     wanted.filter(|(state, reason)| !status.is(*state, *reason))
 }
 
+/// A move ends for both nodes at once: what the end of `before` is for the peer that was in the other
+/// half of it.
+pub(crate) fn settle_peer(before: HaState, peer: HaStatus) -> Option<(HaState, HaReason)> {
+    use HaState as S;
+    match (before, peer.state) {
+        (S::FailingOver, S::TakingOver) => Some((S::RunningInBackupMode, peer.reason)),
+        (S::TakingOver, S::FailingOver) => Some((S::Idle, peer.reason)),
+        (S::TakingBack, S::FallingBack) | (S::FallingBack, S::TakingBack) => {
+            Some((S::Normal, HaReason::None))
+        }
+        _ => None,
+    }
+}
+
 /// This node serves everybody.
 fn backing_up(status: HaStatus) -> Option<(HaState, HaReason)> {
     use HaState as S;

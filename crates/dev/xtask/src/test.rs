@@ -14,8 +14,10 @@ use crate::run::{self, say};
 use crate::workspace::Workspace;
 use crate::{needs, venv, verify};
 
-/// Tests that make network namespaces stand in this file, in a module named `needs_root`.
-const ROOT_TESTS: &str = "tests/tests/network_cut.rs";
+/// Tests that make network namespaces or mount disks stand in these files, in a module named `needs_root`.
+const ROOT_TESTS: [&str; 2] = ["tests/tests/network_cut.rs", "tests/tests/services.rs"];
+/// What begins such a module.
+const NEEDS_ROOT: &str = "mod needs_root {";
 
 /// How to test.
 #[derive(clap::Args)]
@@ -100,16 +102,17 @@ fn without_rights(workspace: &Workspace, options: &Options) -> Result<Counts> {
     if needs::is_root() {
         return Ok(counts);
     }
-    let source = fs::read_to_string(workspace.root.join(ROOT_TESTS))
-        .with_context(|| format!("reading {ROOT_TESTS}"))?;
-    for test in functions(&source)
-        .into_iter()
-        .filter(|function| function.test)
-    {
-        if options.without_root {
-            say(format!("not run, needs root: {}", test.name));
-        } else {
-            counts.add_failure(&format!("{} needs root (or --without-root)", test.name));
+    for file in ROOT_TESTS {
+        let source = fs::read_to_string(workspace.root.join(file))
+            .with_context(|| format!("reading {file}"))?;
+        // The module is the last thing in its file.
+        let module = source.split_once(NEEDS_ROOT).map_or("", |(_, module)| module);
+        for test in functions(module).iter().filter(|function| function.test) {
+            if options.without_root {
+                say(format!("not run, needs root: {}", test.name));
+            } else {
+                counts.add_failure(&format!("{} needs root (or --without-root)", test.name));
+            }
         }
     }
     Ok(counts)

@@ -3,7 +3,7 @@
 use muster_types::Instant;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The node's clock: the one source of [`Instant`]s in a process. It goes on while the machine is
@@ -85,16 +85,27 @@ impl Suspensions {
 #[derive(Clone, Debug, Default)]
 pub struct Lease {
     until: Arc<AtomicU64>,
+    withheld: Arc<AtomicBool>,
 }
 
 impl Lease {
     /// True while the node may decide for the slot.
     pub fn holds(&self, now: Instant) -> bool {
-        now.as_nanos() < self.until.load(Ordering::Acquire)
+        !self.withheld.load(Ordering::Acquire)
+            && now.as_nanos() < self.until.load(Ordering::Acquire)
+    }
+
+    /// Ends the lease, also for an owner that is stuck, until it is given back: whatever the group's
+    /// rounds renew meanwhile does not count.
+    pub fn withhold(&self, withheld: bool) {
+        self.withheld.store(withheld, Ordering::Release);
     }
 
     /// When it ends unless renewed; in the past when there is none.
     pub fn until(&self) -> Instant {
+        if self.withheld.load(Ordering::Acquire) {
+            return Instant::ZERO;
+        }
         Instant::from_nanos(self.until.load(Ordering::Acquire))
     }
 
@@ -123,6 +134,19 @@ mod tests {
         assert!(!suspensions.know(ms(60_000)));
         std::thread::sleep(ms(1));
         assert!(suspensions.know(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_lease_that_is_withheld_is_over_however_it_is_renewed() {
+        let lease = Lease::default();
+        let now = Instant::from_nanos(5);
+        lease.set(Instant::from_nanos(9));
+        assert!(lease.holds(now));
+        lease.withhold(true);
+        lease.clone().set(Instant::from_nanos(99));
+        assert!(!lease.holds(now) && lease.until() < now);
+        lease.withhold(false);
+        assert!(lease.holds(now));
     }
 
     #[test]

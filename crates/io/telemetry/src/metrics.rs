@@ -81,6 +81,8 @@ pub const TAKEOVERS: &str = "muster_takeovers_total";
 pub const TAKEOVER_SECONDS: &str = "muster_takeover_seconds";
 /// Whether the control log has a leader and a quorum, as this node sees it.
 pub const CONTROL_QUORUM: &str = "muster_control_quorum";
+/// Whether a `service` of this node works.
+pub const SERVICE_UP: &str = "muster_service_up";
 /// Connections to other nodes that were made anew.
 pub const LINK_RECONNECTS: &str = "muster_link_reconnects_total";
 
@@ -140,6 +142,12 @@ const TABLE: &[Metric] = &[
         Unit::YesNo,
         &[],
         "whether the control log has a leader and a quorum, as this node sees it",
+    ),
+    gauge(
+        SERVICE_UP,
+        Unit::YesNo,
+        &[("service", "c2s, router, presence, store, raft")],
+        "whether a service of this node answers when it is asked for a sign of work",
     ),
     counter(
         LINK_RECONNECTS,

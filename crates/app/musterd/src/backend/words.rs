@@ -314,6 +314,26 @@ fn of_ha(event: &HaEvent, known: &Known<'_>) -> Told {
                 None => told,
             }
         }
+        HaEvent::ServiceFailed { service, critical } => {
+            let words = if *critical {
+                "critical service"
+            } else {
+                "service"
+            };
+            let told = Told::node(&here, format!("{here}: the {words} {service} has failed"));
+            told.with("service", service).with("critical", critical)
+        }
+        HaEvent::ServiceRecovered { service } => {
+            let told = Told::node(&here, format!("{here}: the service {service} is back"));
+            told.with("service", service)
+        }
+        HaEvent::Stuck(slot) => {
+            let text = format!(
+                "{here} does not let go of the users of {}: they are taken from it",
+                home(slot)
+            );
+            Told::slot(known, *slot, text)
+        }
         HaEvent::HandingOver { slot, to } => {
             let to = known.node(*to);
             let text = format!("{here} hands the users of {} to {to}", home(slot));

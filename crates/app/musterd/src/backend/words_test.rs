@@ -223,6 +223,12 @@ fn no_text_or_node_shows_an_id() {
         NodeEvent::Ha(HaEvent::TransferFailed { slot, to }),
         NodeEvent::Ha(HaEvent::MoveFailed { slot, to }),
         NodeEvent::Ha(HaEvent::FallbackDue(A)),
+        NodeEvent::Ha(HaEvent::ServiceFailed {
+            service: "router",
+            critical: true,
+        }),
+        NodeEvent::Ha(HaEvent::ServiceRecovered { service: "router" }),
+        NodeEvent::Ha(HaEvent::Stuck(slot)),
         NodeEvent::Owner(OwnerEvent::Opened {
             slot,
             epoch,

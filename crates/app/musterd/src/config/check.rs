@@ -36,6 +36,7 @@ impl Config {
         self.check_advertised()?;
         self.check_listeners()?;
         self.timing.check()?;
+        self.services.check()?;
         self.limits.check()?;
         match self.role {
             Role::Serving => self.c2s.check(),

@@ -183,6 +183,11 @@ impl NodeMachine {
         let Some(replica) = self.replicas.get_mut(&slot) else {
             return;
         };
+        // What is just being opened is closed properly once it is.
+        let opening_until = replica.opening.map(|(_, asked)| asked + timing.open_retry);
+        if let Some(until) = opening_until.filter(|until| now < *until) {
+            return self.wake_by(until);
+        }
         let is_open = replica.role.opened.is_some();
         let is_stuck =
             is_open && now >= *replica.closing_since.get_or_insert(now) + timing.close_patience;
@@ -350,8 +355,7 @@ fn states_after_takeover(
         Why::PeerReboot => (None, Some(backup)),
         Why::Plan => (None, None),
     };
-    // A node that takes its own users back is no backup by that.
-    let mine = mine.filter(|mine| slot.home != me || *mine == failed);
+    // Also the node that takes its own users back from a backup: that one's users come with them.
     let theirs = theirs.map(|status| (gone, status));
     let mine = mine.map(|status| (me, status));
     let transition = |(node, (state, reason))| ControlCommand::HaTransition {

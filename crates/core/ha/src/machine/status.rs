@@ -2,10 +2,10 @@
 
 use super::NodeMachine;
 use crate::Hearing;
-use crate::boot::{after_boot, peer_after_boot};
+use crate::boot::{Place, after_boot, peer_after_boot};
 use crate::breakdown::transition;
 use crate::proposals::Topic;
-use crate::settle::{Held, settle};
+use crate::settle::{Held, settle, settle_peer};
 use muster_cluster::{ClusterState, ControlCommand, Group, HaReason, HaState, Node, Slot};
 use muster_types::{Instant, NodeId};
 
@@ -40,9 +40,14 @@ impl NodeMachine {
         let up = self.services.failed(now).is_none();
         if !broken
             && !self.has_unrecorded(state)
-            && let Some((state, reason)) = settle(node.ha, own, other, lost_by, up)
+            && let Some((end, reason)) = settle(node.ha, own, other, lost_by, up)
         {
-            self.record_state(now, node, state, reason);
+            let mut commands = vec![transition(node.id, end, reason)];
+            let other_end = state
+                .node(peer)
+                .and_then(|other| settle_peer(node.ha.state, other.ha));
+            commands.extend(other_end.map(|(end, reason)| transition(peer, end, reason)));
+            self.want(now, Topic::OwnState, ControlCommand::Together(commands));
         }
         self.served_at_home |= own == Held::Mine;
         if other == Held::Mine {
@@ -65,12 +70,10 @@ impl NodeMachine {
         };
         let mut commands = vec![booted];
         if let Some(group) = group {
-            let away = state
-                .slot_of_home(node.id)
-                .is_some_and(Slot::is_failed_over);
-            let (own_state, reason) = after_boot(node.ha, away);
-            commands.push(transition(node.id, own_state, reason));
             let peer = group.peer_of(node.id).and_then(|peer| state.node(peer));
+            let peer_state = peer.map_or(HaState::Unknown, |peer| peer.ha.state);
+            let (own_state, reason) = after_boot(node.ha, peer_state, place(state, node.id));
+            commands.push(transition(node.id, own_state, reason));
             commands.extend(peer.and_then(|peer| {
                 let (state, reason) = peer_after_boot(node.ha, peer.ha)?;
                 Some(transition(peer.id, state, reason))
@@ -161,6 +164,18 @@ impl NodeMachine {
         if is_backup_for_another_reason(me, why) {
             self.record_state(now, me, HaState::RunningInBackupMode, why);
         }
+    }
+}
+
+/// Whose users a node should serve.
+fn place(state: &ClusterState, node: NodeId) -> Place {
+    let is_away = |home| state.slot_of_home(home).is_some_and(Slot::is_failed_over);
+    if is_away(node) {
+        Place::Away
+    } else if state.peer_of(node).is_some_and(is_away) {
+        Place::BacksUp
+    } else {
+        Place::AtHome
     }
 }
 

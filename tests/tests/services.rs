@@ -1,0 +1,185 @@
+//! Services of a living node that hang or fail: threads that stand still, a disk that hangs, a disk that is full, no file
+//! descriptors left.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use muster_testkit::{Ctl, Freezer, Library, Outcome, PATIENCE, Quickstart, never, until};
+use muster_tests::{Couple, log_in};
+use serde_json::json;
+
+/// The delay of a critical service (10 s), and the way to the peer.
+const GIVEN_UP: Duration = Duration::from_secs(20);
+const NOT_RUNNING: &str = "Failed Over with Critical Services Not Running";
+const BACKUP: &str = "Running in Backup Mode";
+const DOWN: &str = "Critical Service Down";
+
+/// Waits until a node is in a state for a reason.
+fn in_state(ctl: &Ctl, node: &str, state: &str, reason: &str) -> Outcome {
+    until(&format!("{node} is {state} ({reason})"), GIVEN_UP, || {
+        let is = ctl.state_of(node)?;
+        Ok((is == (state.to_owned(), reason.to_owned())).then_some(()))
+    })?;
+    Ok(())
+}
+
+/// The admin client of one node.
+fn at(cluster: &Quickstart, node: &str) -> Ctl {
+    let socket = cluster.folder().join(node).join("admin.sock");
+    cluster
+        .ctl()
+        .with_prefix(&["--address", &format!("unix:{}", socket.display())])
+}
+
+fn served_by(ctl: &Ctl, home: &str, owner: &str) -> Result<()> {
+    until(&format!("{owner} serves {home}"), GIVEN_UP, || {
+        Ok((ctl.owner_of(home)?.as_deref() == Some(owner)).then_some(()))
+    })
+}
+
+#[test]
+fn a_node_whose_router_and_shards_hang_gives_its_users_up_and_gets_them_back() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let (home, peer) = (couple.home.as_str(), couple.peer.as_str());
+    let ctl = at(&cluster, peer);
+    ctl.run(&["settings", "set", "fallback-delay=5s"])?;
+    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, home)?;
+    let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, peer)?;
+    alice.befriend(&mut bob)?;
+    let there = bob.mark();
+    let frozen = Freezer::workers(cluster.node(home)?.pid)?;
+    served_by(&ctl, home, peer)?;
+    in_state(&ctl, home, NOT_RUNNING, DOWN)?;
+    in_state(&ctl, peer, BACKUP, DOWN)?;
+    let mut second = log_in(&cluster, Library::Aioxmpp, &couple.alice, peer)?;
+    bob.chat(&couple.alice.jid, "over there?")?;
+    second.expect(0, "a message", |e| e.is_message("over there?"))?;
+    never("it goes home", Duration::from_secs(8), || {
+        Ok(ctl.owner_of(home)?.filter(|owner| owner != peer))
+    })?;
+    drop(frozen);
+    in_state(&ctl, home, "Failed Over", DOWN)?;
+    served_by(&ctl, home, home)?;
+    in_state(&ctl, home, "Normal", "")?;
+    let gone = bob
+        .since(there)
+        .into_iter()
+        .find(|event| event.is_presence("unavailable", &couple.alice.jid));
+    assert!(gone.is_none(), "bob saw {gone:?}");
+    Ok(())
+}
+
+#[test]
+fn a_backup_whose_services_hang_gives_everything_back_at_once() -> Outcome {
+    let mut cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let (home, peer) = (couple.home.clone(), couple.peer.clone());
+    cluster.kill(&home)?;
+    served_by(&at(&cluster, &peer), &home, &peer)?;
+    cluster.restart(&home)?;
+    let ctl = at(&cluster, &home);
+    until("it is back", PATIENCE, || {
+        Ok(ctl
+            .state_of(&home)
+            .is_ok_and(|(state, _)| state == "Failed Over")
+            .then_some(()))
+    })?;
+    let frozen = Freezer::workers(cluster.node(&peer)?.pid)?;
+    let auto = "Auto Recover Critical Service Down";
+    in_state(&ctl, &home, "Backup Activated", auto)?;
+    in_state(&ctl, &peer, "Failover Affected Services", auto)?;
+    served_by(&ctl, &home, &home)?;
+    served_by(&ctl, &peer, &home)?;
+    let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &home)?;
+    bob.ask(json!({"do": "ping"}))?;
+    drop(frozen);
+    in_state(&ctl, &peer, "Failed Over", DOWN)?;
+    in_state(&ctl, &home, BACKUP, DOWN)
+}
+
+mod needs_root {
+    use super::*;
+    use anyhow::Context;
+    use muster_testkit::{Volume, alive};
+    use std::process::Command;
+
+    #[test]
+    fn a_node_whose_disk_hangs_gives_its_users_up_and_is_back_with_the_disk() -> Outcome {
+        let mut cluster = Quickstart::start()?;
+        let couple = Couple::of(&cluster)?;
+        let (home, peer) = (couple.home.clone(), couple.peer.clone());
+        let ctl = at(&cluster, &peer);
+        cluster.kill(&home)?;
+        served_by(&ctl, &home, &peer)?;
+        let disk = Volume::on_image(&cluster.folder().join(&home), 256)?;
+        cluster.restart(&home)?;
+        cluster.come_home(&home)?;
+        let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &home)?;
+        disk.freeze()?;
+        let failure = "Database Failure";
+        in_state(&ctl, &home, NOT_RUNNING, failure)?;
+        in_state(&ctl, &peer, BACKUP, failure)?;
+        served_by(&ctl, &home, &peer)?;
+        // She is still connected to the node whose disk hangs, and her writes are safe.
+        alice.ask(json!({"do": "roster-set", "jid": "carol@elsewhere.example"}))?;
+        disk.thaw()?;
+        in_state(&ctl, &home, "Failed Over", failure)
+    }
+
+    #[test]
+    fn a_node_whose_disk_is_full_says_so_and_ends_and_its_users_are_served() -> Outcome {
+        let mut cluster = Quickstart::start()?;
+        let couple = Couple::of(&cluster)?;
+        let (home, peer) = (couple.home.clone(), couple.peer.clone());
+        let ctl = at(&cluster, &peer);
+        cluster.kill(&home)?;
+        served_by(&ctl, &home, &peer)?;
+        let disk = Volume::in_memory(&cluster.folder().join(&home), 16)?;
+        cluster.restart(&home)?;
+        cluster.come_home(&home)?;
+        let pid = cluster.node(&home)?.pid;
+        let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &peer)?;
+        disk.fill()?;
+        let mut n = 0;
+        until("the disk is missed", Duration::from_secs(60), || {
+            n += 1;
+            let contact = format!("contact{}@elsewhere.example", n % 100);
+            let name = "a name ".repeat(100);
+            bob.tell(json!({"do": "roster-set", "jid": contact, "name": name}))?;
+            Ok((!alive(pid)).then_some(()))
+        })?;
+        let failure = "Database Failure";
+        in_state(&ctl, &home, NOT_RUNNING, failure)?;
+        in_state(&ctl, &peer, BACKUP, failure)?;
+        served_by(&ctl, &home, &peer)?;
+        let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &peer)?;
+        alice.ask(json!({"do": "roster-set", "jid": "carol@elsewhere.example"}))?;
+        disk.empty()?;
+        cluster.restart(&home)?;
+        in_state(&ctl, &home, "Failed Over", "Initialization")
+    }
+
+    #[test]
+    fn a_node_that_can_take_no_connection_gives_its_users_up() -> Outcome {
+        let cluster = Quickstart::start()?;
+        let couple = Couple::of(&cluster)?;
+        let (home, peer) = (couple.home.as_str(), couple.peer.as_str());
+        let ctl = at(&cluster, peer);
+        let pid = cluster.node(home)?.pid;
+        let open_files = |soft: &str| -> Result<()> {
+            let limit = format!("--nofile={soft}:");
+            let status = Command::new("prlimit")
+                .args(["--pid", &pid.to_string(), &limit])
+                .status()
+                .context("starting prlimit")?;
+            anyhow::ensure!(status.success(), "prlimit {limit}");
+            Ok(())
+        };
+        open_files("8")?;
+        in_state(&ctl, home, NOT_RUNNING, DOWN)?;
+        served_by(&ctl, home, peer)?;
+        open_files("1024")?;
+        in_state(&ctl, home, "Failed Over", DOWN)
+    }
+}
