@@ -1,12 +1,13 @@
 //! Services of a living node that hang or fail: threads that stand still, a disk that hangs, a disk that is full, no file
-//! descriptors left.
+//! descriptors left. And what a node says of itself: what it waits for at its start, how far its copies are.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use muster_testkit::{Ctl, Freezer, Library, Outcome, PATIENCE, Quickstart, never, until};
 use muster_tests::{Couple, log_in};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The delay of a critical service (10 s), and the way to the peer.
 const GIVEN_UP: Duration = Duration::from_secs(20);
@@ -98,9 +99,109 @@ fn a_backup_whose_services_hang_gives_everything_back_at_once() -> Outcome {
     in_state(&ctl, &home, BACKUP, DOWN)
 }
 
+/// The rows of `get replication` for a node's copies.
+fn copies(ctl: &Ctl, node: &str) -> Result<Vec<Value>> {
+    let all = ctl.json(&["get", "replication"])?;
+    let rows = all.as_array().context("no list")?;
+    Ok(rows
+        .iter()
+        .filter(|row| row["node"] == node)
+        .cloned()
+        .collect())
+}
+
+#[test]
+fn replication_is_shown_with_its_lag_in_entries_bytes_and_seconds() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let ctl = cluster.ctl();
+    let is = |state: &'static str| {
+        move |rows: Vec<Value>| {
+            (rows.len() == 3 && rows.iter().all(|row| row["state"] == state)).then_some(rows)
+        }
+    };
+    let follows = |row: &Value| row["state"] == "in step" || row["state"] == "leads";
+    until("all copies are in step", PATIENCE, || {
+        let rows = copies(&ctl, "w")?;
+        Ok((rows.len() == 3 && rows.iter().all(follows)).then_some(()))
+    })?;
+    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
+    cluster.pause("w")?;
+    for n in 0..10 {
+        alice.ask(json!({"do": "roster-set", "jid": format!("contact{n}@elsewhere.example")}))?;
+    }
+    // Every node tells the same, whoever leads.
+    for node in ["a", "b"] {
+        let rows = until("w is missed", PATIENCE, || {
+            Ok(is("unreachable")(copies(&at(&cluster, node), "w")?))
+        })?;
+        let written = |row: &&Value| row["home"] == couple.home.as_str();
+        let row = rows.iter().find(written).context("no row of the slot")?;
+        let at_least = |name: &str, least: f64| row[name].as_f64().is_some_and(|is| is >= least);
+        assert!(
+            at_least("lag_entries", 10.0)
+                && at_least("lag_bytes", 200.0)
+                && at_least("lag_seconds", 0.5),
+            "{row}"
+        );
+    }
+    let text = ctl.run(&["get", "replication"])?;
+    assert!(
+        text.contains("unreachable") && text.contains("SECONDS"),
+        "{text}"
+    );
+    cluster.resume("w")?;
+    until("w has caught up", PATIENCE, || {
+        let rows = copies(&ctl, "w")?;
+        let nothing = |row: &Value| row["lag_entries"] == 0 && row["lag_bytes"] == 0;
+        Ok((rows.len() == 3 && rows.iter().all(|row| follows(row) && nothing(row))).then_some(()))
+    })?;
+    Ok(())
+}
+
+#[test]
+fn the_first_node_of_a_cluster_waits_a_bounded_time_and_says_what_it_waits_for() -> Outcome {
+    let mut cluster = Quickstart::start()?;
+    for node in ["a", "b", "w"] {
+        cluster.kill(node)?;
+    }
+    let begun = Instant::now();
+    cluster.restart("a")?;
+    let ctl = at(&cluster, "a");
+    let alarms = |ctl: &Ctl| -> Result<String> { Ok(ctl.json(&["status"])?["alarms"].to_string()) };
+    until("the alarm is raised", PATIENCE, || {
+        Ok(alarms(&ctl)
+            .is_ok_and(|text| text.contains("the start is delayed"))
+            .then_some(()))
+    })?;
+    assert!(
+        ctl.run(&["status"])?
+            .contains("ALARM: the start is delayed")
+    );
+    let log = cluster.folder().join("a-again.log");
+    let waited = until("it takes clients", Duration::from_secs(30), || {
+        let opened = fs::read_to_string(&log)?.contains("for clients, STARTTLS");
+        Ok(opened.then(|| begun.elapsed()))
+    })?;
+    assert!(waited > Duration::from_secs(10), "{waited:?}");
+    for node in ["b", "w"] {
+        cluster.restart(node)?;
+    }
+    until("the alarm is over", PATIENCE, || {
+        Ok((alarms(&ctl)? == "[]").then_some(()))
+    })?;
+    in_state(&ctl, "a", "Normal", "")?;
+    in_state(&ctl, "b", "Normal", "")?;
+    let text = fs::read_to_string(&log)?;
+    assert!(
+        text.contains("has caught up"),
+        "the all-clear is in the log"
+    );
+    Ok(())
+}
+
 mod needs_root {
     use super::*;
-    use anyhow::Context;
     use muster_testkit::{Volume, alive};
     use std::process::Command;
 

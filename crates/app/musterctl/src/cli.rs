@@ -124,6 +124,12 @@ pub(crate) enum Kind {
     /// Settings.
     #[value(alias = "setting")]
     Settings,
+    /// What the nodes asked do their work with: name every node with --address to see all.
+    #[value(alias = "service")]
+    Services,
+    /// How far each copy of each log is behind.
+    #[value(alias = "replica")]
+    Replication,
 }
 
 #[derive(Subcommand)]

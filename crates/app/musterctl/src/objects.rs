@@ -156,6 +156,60 @@ pub(crate) fn setting(setting: &proto::Setting) -> Value {
     json!({ "name": setting.name, "value": setting.value, "help": setting.help })
 }
 
+/// Columns of services.
+pub(crate) const SERVICE: &[Column] = &[
+    ("SERVICE", "name"),
+    ("NODE", "node"),
+    ("CRITICAL", "critical"),
+    ("DELAY S", "delay_seconds"),
+    ("STATE", "state"),
+    ("DOWN MS", "down_ms"),
+];
+
+/// A service.
+pub(crate) fn service(service: &proto::Service) -> Value {
+    json!({
+        "name": service.name,
+        "node": service.node,
+        "critical": service.critical,
+        "delay_seconds": service.delay_seconds,
+        "state": service.state,
+        "down_ms": service.down_ms,
+    })
+}
+
+/// Columns of replicas.
+pub(crate) const REPLICA: &[Column] = &[
+    ("LOG", "log"),
+    ("USERS OF", "home"),
+    ("NODE", "node"),
+    ("ROLE", "role"),
+    ("STATE", "state"),
+    ("ENTRIES", "lag_entries"),
+    ("BYTES", "lag_bytes"),
+    ("SECONDS", "lag_seconds"),
+];
+
+/// A replica.
+pub(crate) fn replica(replica: &proto::Replica) -> Value {
+    let lag = std::time::Duration::from_millis(replica.lag_ms);
+    json!({
+        "log": replica.log,
+        "home": or_null(&replica.home),
+        "node": replica.node,
+        "role": replica.role,
+        "state": replica.state,
+        "lag_entries": replica.lag_entries,
+        "lag_bytes": replica.lag_bytes,
+        "lag_seconds": lag.as_secs_f64(),
+    })
+}
+
+/// An alarm.
+pub(crate) fn alarm(alarm: &proto::Alarm) -> Value {
+    json!({ "since": alarm.since, "words": alarm.words })
+}
+
 /// An event.
 pub(crate) fn event(event: &proto::Event) -> Value {
     json!({

@@ -10,9 +10,11 @@ use crate::links;
 use crate::membership::wanted_slots;
 use crate::node::Node;
 use crate::shared::wall;
+use crate::{replication, start_gate};
 use futures_util::future::BoxFuture;
 use muster_admin::{
-    AdminEvent, Backend, LiveView, OperatorCertificate, ProposeFailure, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, Backend, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo,
+    ServiceInfo, SessionInfo, SlotView,
 };
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
 use muster_link::JoinToken;
@@ -90,6 +92,12 @@ impl NodeBackend {
         }
         let closed = node.clients.as_ref().and_then(|clients| clients.closed());
         let mut reasons: Vec<_> = closed.map(str::to_owned).into_iter().collect();
+        reasons.extend(node.shared.alarms.words(start_gate::ALARM));
+        let services = self.services();
+        let failed = services
+            .iter()
+            .filter(|service| service.critical && service.has_failed());
+        reasons.extend(failed.map(|service| words_of(service)));
         if !node.control.is_led() {
             reasons.push("no leader of the control log is heard".to_owned());
         }
@@ -121,6 +129,8 @@ impl NodeBackend {
         gauge!(metrics::CONNECTIONS).set(u32::try_from(connections).unwrap_or(u32::MAX));
         gauge!(metrics::CONTROL_QUORUM).set(u8::from(live(node).control_quorum));
         node.shared.services.gauge();
+        let delayed = node.shared.alarms.words(start_gate::ALARM).is_some();
+        gauge!(metrics::START_DELAYED).set(u8::from(delayed));
         for slot in node.shared.all_slots() {
             let serving = slot.duty.borrow().serving.is_some();
             gauge!(metrics::SLOT_OWNED, "slot" => slot.slot.to_string()).set(u8::from(serving));
@@ -153,6 +163,11 @@ fn not_led(node: &Node, slot: SlotId) -> Option<String> {
         Some(replica) if replica.group.is_led() => None,
         Some(_) => Some(format!("no leader of slot {slot} is heard")),
     }
+}
+
+fn words_of(service: &ServiceInfo) -> String {
+    let kind = if service.critical { "critical " } else { "" };
+    format!("the {kind}service {} has failed", service.name)
 }
 
 const NO_CLUSTER: &str = "this node is in no cluster: make one with `musterctl cluster init`, or \
@@ -275,6 +290,36 @@ impl Backend for NodeBackend {
 
     fn events(&self) -> broadcast::Receiver<AdminEvent> {
         self.events.subscribe()
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        let node = self.node.get();
+        node.map(|node| node.shared.services.states())
+            .unwrap_or_default()
+    }
+
+    fn alarms(&self) -> Vec<AlarmInfo> {
+        let Some(node) = self.node.get() else {
+            return Vec::new();
+        };
+        let mut alarms = node.shared.alarms.all();
+        let services = self.services();
+        let failed = services.iter().filter(|service| service.has_failed());
+        alarms.extend(failed.map(|service| AlarmInfo {
+            since: earlier(service.down.unwrap_or_default()),
+            words: words_of(service),
+        }));
+        alarms
+    }
+
+    fn replication(&self) -> BoxFuture<'static, Vec<ReplicaInfo>> {
+        let node = self.node.get().cloned();
+        Box::pin(async move {
+            match node {
+                Some(node) => replication::all(&node.shared).await,
+                None => Vec::new(),
+            }
+        })
     }
 
     fn progress(&self, slot: SlotId) -> BoxFuture<'static, Option<SlotView>> {

@@ -1,9 +1,9 @@
 //! A node that is cut off from the others sends its clients away, so that they find one that can
 //! serve them, and takes them again when it is back.
 
-use crate::control;
 use crate::node::Node;
 use crate::shared::Shared;
+use crate::{control, start_gate};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,8 +36,9 @@ pub(crate) async fn watch(node: Arc<Node>) {
 }
 
 /// Takes clients again, with all that was decided meanwhile; `false` if it cannot be now.
-async fn take_again(node: &Node) -> bool {
+async fn take_again(node: &Arc<Node>) -> bool {
     control::catch_up(&node.shared).await;
+    start_gate::wait(node).await;
     if node.is_stopping() || is_cut_off(&node.shared) {
         return false;
     }

@@ -2,6 +2,7 @@
 
 use crate::control;
 use crate::replicas;
+use crate::replication::{self, Row};
 use crate::shared::{Shared, encode};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -9,7 +10,7 @@ use muster_envelope::Envelope;
 use muster_ha::Input as HaInput;
 use muster_link::{Handler, Hello, JoinRequest, JoinResponse, LinkError, PeerStatus};
 use muster_owner::Input as SlotInput;
-use muster_raft::Transport;
+use muster_raft::{RaftGroupId, Transport};
 use muster_router::Input as RouterInput;
 use muster_store::REPLACE;
 use muster_telemetry::{counter, metrics};
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 const RAFT: u8 = 0;
 const PROPOSE: u8 = 1;
 const PROGRESS: u8 = 2;
+const REPLICATION: u8 = 3;
 
 /// How long a node may take to tell of its log.
 const PROGRESS_TIME: Duration = Duration::from_secs(1);
@@ -48,6 +50,10 @@ impl Handler for LinkHandler {
                 RAFT => shared.groups.handle(body).await,
                 PROPOSE => encode(&control::propose_here(&shared, body.to_vec()).await),
                 PROGRESS => encode(&own_progress(&shared, &body)),
+                REPLICATION => match postcard::from_bytes(&body) {
+                    Ok(log) => encode(&replication::own_rows(&shared, RaftGroupId(log)).await),
+                    Err(_) => Bytes::new(),
+                },
                 // A newer node would not ask an older one: the hello told it the version.
                 _ => Bytes::new(),
             }
@@ -203,6 +209,22 @@ pub(crate) async fn ask_progress(
     .await
     .ok()?;
     postcard::from_bytes(&answer).ok()?
+}
+
+/// Asks the leader of a log how far its replicas are behind.
+pub(crate) async fn ask_replication(
+    shared: &Arc<Shared>,
+    leader: NodeId,
+    log: RaftGroupId,
+) -> Option<Vec<Row>> {
+    let answer = request(
+        Arc::clone(shared),
+        leader,
+        REPLICATION,
+        encode(&log.0),
+        PROGRESS_TIME,
+    );
+    postcard::from_bytes(&answer.await.ok()?).ok()?
 }
 
 fn request(

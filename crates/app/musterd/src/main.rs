@@ -1,6 +1,7 @@
 //! `musterd`: one node of a Muster cluster.
 
 mod accounts;
+mod alarms;
 mod backend;
 mod clients;
 mod config;
@@ -17,12 +18,14 @@ mod notify;
 mod outbox;
 mod quickstart;
 mod replicas;
+mod replication;
 mod router;
 mod run;
 mod services;
 mod setup;
 mod shared;
 mod slot;
+mod start_gate;
 mod supervise;
 mod version;
 

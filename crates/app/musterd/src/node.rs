@@ -6,6 +6,7 @@
 //! links (other nodes) --------------/            \-- control, membership, ha
 //! ```
 
+use crate::alarms::Alarms;
 use crate::clients::{Clients, decoy_secret};
 use crate::config::{Config, Role};
 use crate::control::Control;
@@ -13,7 +14,7 @@ use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
-use crate::{ha, membership, replicas, router, services, setup, version};
+use crate::{ha, membership, replicas, replication, router, services, setup, version};
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
@@ -50,6 +51,13 @@ pub(crate) enum NodeEvent {
     Owner(OwnerEvent),
     /// Decided by the control log.
     Decided(ControlEvent),
+    /// Something is wrong, or no more.
+    Alarm {
+        /// Whether it is from now on.
+        raised: bool,
+        /// What it is.
+        words: String,
+    },
 }
 
 /// A running node.
@@ -99,7 +107,9 @@ impl Node {
     ) -> anyhow::Result<Arc<Self>> {
         let (router_tx, envelopes) = mpsc::channel(router::ENVELOPES);
         let (link_events, from_links) = mpsc::unbounded_channel();
-        let shared = share(&config, folder, router_tx, link_events).await?;
+        let events = broadcast::Sender::new(EVENTS_KEPT);
+        let alarms = Alarms::new(events.clone());
+        let shared = share(&config, folder, router_tx, link_events, alarms).await?;
         let (ha_tx, ha_rx) = mpsc::channel(ha::INBOX);
         let handler = Arc::new(LinkHandler {
             shared: Arc::clone(&shared),
@@ -111,8 +121,9 @@ impl Node {
         let control = start_control(&shared, decided_tx, founding).await?;
         let beats = Arc::clone(&handler).watch_beats(config.timing.timing().beat);
         supervise(&shared.raft, "beats", beats);
+        let noting = replication::keep(Arc::clone(&shared));
+        supervise(&shared.main, "replication notes", noting);
 
-        let events = broadcast::Sender::new(EVENTS_KEPT);
         let (stop_clients, stopping) = watch::channel(false);
         let (clients_tx, from_clients) = mpsc::channel(router::FROM_CLIENTS);
         let (questions_tx, questions) = mpsc::channel(services::QUESTIONS);
@@ -199,6 +210,7 @@ async fn share(
     folder: &mut DataFolder,
     router: mpsc::Sender<muster_router::Input>,
     link_events: mpsc::UnboundedSender<muster_router::Input>,
+    alarms: Alarms,
 ) -> anyhow::Result<Arc<Shared>> {
     let identity = setup::next_boot(folder)?;
     let store_dir = folder.file("store");
@@ -214,6 +226,7 @@ async fn share(
         first_peers: setup::first_peers(folder)?,
         main: tokio::runtime::Handle::current(),
         raft: raft_runtime()?,
+        alarms,
     }))
 }
 
@@ -387,7 +400,7 @@ async fn publish(
             NodeEvent::Decided(ControlEvent::HaChanged { node, after, .. }) => {
                 tracing::info!(%node, state = %after.state, reason = %after.reason, "HA state");
             }
-            NodeEvent::Decided(_) => {}
+            NodeEvent::Decided(_) | NodeEvent::Alarm { .. } => {}
             NodeEvent::Owner(OwnerEvent::Opened {
                 slot,
                 epoch,

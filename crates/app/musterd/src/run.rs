@@ -10,7 +10,7 @@ use crate::identity::Pki;
 use crate::node::Node;
 use crate::notify::notify;
 use crate::replicas::EX_IOERR;
-use crate::{clients, control, isolation, setup};
+use crate::{clients, control, isolation, setup, start_gate};
 use anyhow::Context;
 use muster_admin::{AdminListener, Health, HttpListener, TlsIdentity};
 use muster_cluster::ControlCommand;
@@ -182,6 +182,7 @@ async fn open(
     );
     start_remote(config, backend, ended).await?;
     control::catch_up(&node.shared).await;
+    start_gate::wait(node).await;
     for line in node.open_to_clients()? {
         tracing::info!("listening on {line}");
     }

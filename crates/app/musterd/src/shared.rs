@@ -1,6 +1,8 @@
 //! What every part of a running node can reach, and the one place envelopes pass through.
 
+use crate::alarms::Alarms;
 use crate::config::Config;
+use crate::replication::Histories;
 use crate::services::Services;
 use crate::slot::SlotHandle;
 use bytes::Bytes;
@@ -46,6 +48,10 @@ pub(crate) struct Shared {
     pub(crate) link_events: mpsc::UnboundedSender<RouterInput>,
     /// What this node does its work with.
     pub(crate) services: Services,
+    /// What is wrong with it.
+    pub(crate) alarms: Alarms,
+    /// How the logs that it leads have grown.
+    pub(crate) histories: Histories,
     /// The node was told to end.
     pub(crate) stopping: AtomicBool,
     proposals: AtomicU64,
@@ -63,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) first_peers: BTreeMap<NodeId, String>,
     pub(crate) main: tokio::runtime::Handle,
     pub(crate) raft: tokio::runtime::Handle,
+    pub(crate) alarms: Alarms,
 }
 
 impl Shared {
@@ -85,6 +92,8 @@ impl Shared {
             first_peers: parts.first_peers,
             link_events: parts.link_events,
             services: Services::default(),
+            alarms: parts.alarms,
+            histories: Histories::default(),
             stopping: AtomicBool::new(false),
             proposals: AtomicU64::new(0),
         })

@@ -20,6 +20,7 @@ mod detector;
 mod duty;
 #[cfg(test)]
 mod duty_test;
+mod gate;
 #[cfg(test)]
 mod harness_test;
 mod health;
@@ -51,6 +52,7 @@ mod states;
 
 pub use breakdown::store_lost;
 pub use detector::{Detector, Hearing};
+pub use gate::{Gate, Standing, gate};
 pub use input::{HaEvent, Identity, Input, Output, SlotRole, Timing, Why};
 pub use machine::NodeMachine;
 pub use moves::{Readiness, check_failover, check_fallback, check_recover};

@@ -106,7 +106,9 @@ fn without_rights(workspace: &Workspace, options: &Options) -> Result<Counts> {
         let source = fs::read_to_string(workspace.root.join(file))
             .with_context(|| format!("reading {file}"))?;
         // The module is the last thing in its file.
-        let module = source.split_once(NEEDS_ROOT).map_or("", |(_, module)| module);
+        let module = source
+            .split_once(NEEDS_ROOT)
+            .map_or("", |(_, module)| module);
         for test in functions(module).iter().filter(|function| function.test) {
             if options.without_root {
                 say(format!("not run, needs root: {}", test.name));

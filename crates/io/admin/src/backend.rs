@@ -47,6 +47,21 @@ pub trait Backend: Send + Sync + 'static {
     /// The sessions on this node.
     fn sessions(&self) -> Vec<SessionInfo>;
 
+    /// The services of this node. The default knows of none.
+    fn services(&self) -> Vec<ServiceInfo> {
+        Vec::new()
+    }
+
+    /// What is wrong on this node now. The default knows of nothing.
+    fn alarms(&self) -> Vec<AlarmInfo> {
+        Vec::new()
+    }
+
+    /// How far each replica of each log is behind, as the leaders say. The default knows of none.
+    fn replication(&self) -> BoxFuture<'static, Vec<ReplicaInfo>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     /// Events from now on.
     fn events(&self) -> broadcast::Receiver<AdminEvent>;
 
@@ -157,6 +172,89 @@ pub struct SessionInfo {
     pub since: Timestamp,
 }
 
+/// One service of this node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServiceInfo {
+    /// Its name, as in the configuration.
+    pub name: &'static str,
+    /// Whether the node cannot serve its users without it.
+    pub critical: bool,
+    /// How long it may be down before that counts.
+    pub delay: Duration,
+    /// For how long it is down.
+    pub down: Option<Duration>,
+}
+
+impl ServiceInfo {
+    /// Whether it is down for longer than it may.
+    pub fn has_failed(&self) -> bool {
+        self.down.is_some_and(|down| down >= self.delay)
+    }
+}
+
+/// Something that is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlarmInfo {
+    /// Since when.
+    pub since: Timestamp,
+    /// One sentence.
+    pub words: String,
+}
+
+/// How a replica is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplicaState {
+    /// The others follow it.
+    Leads,
+    /// It has all that the leader has.
+    InStep,
+    /// It lacks something.
+    CatchingUp,
+    /// Its leader does not reach it.
+    Unreachable,
+    /// Nobody says.
+    Unknown,
+}
+
+impl ReplicaState {
+    /// The words in the API.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Leads => "leads",
+            Self::InStep => "in step",
+            Self::CatchingUp => "catching up",
+            Self::Unreachable => "unreachable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One replica of a log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicaInfo {
+    /// Whose log; `None` is the control log.
+    pub slot: Option<SlotId>,
+    /// Where the replica is.
+    pub node: NodeId,
+    /// Whether it votes.
+    pub votes: bool,
+    /// How it is.
+    pub state: ReplicaState,
+    /// What it lacks.
+    pub lag: Lag,
+}
+
+/// What a replica lacks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lag {
+    /// Entries.
+    pub entries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// For how long it has lacked the oldest of them.
+    pub time: Duration,
+}
+
 /// What an event is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EventKind {
@@ -174,6 +272,8 @@ pub enum EventKind {
     Domain,
     /// Settings have changed.
     Setting,
+    /// Something is wrong with a node, or no more.
+    Alarm,
 }
 
 impl EventKind {
@@ -187,6 +287,7 @@ impl EventKind {
             Self::User => "user",
             Self::Domain => "domain",
             Self::Setting => "setting",
+            Self::Alarm => "alarm",
         }
     }
 }

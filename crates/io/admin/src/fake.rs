@@ -1,7 +1,8 @@
 //! A whole cluster in one process, for tests: the log is a function call.
 
 use crate::{
-    AdminEvent, Backend, LiveView, OperatorCertificate, ProposeFailure, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, Backend, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo,
+    ServiceInfo, SessionInfo, SlotView,
 };
 use futures_util::future::{self, BoxFuture};
 use muster_cluster::{
@@ -30,6 +31,9 @@ struct Inner {
     state: ClusterState,
     live: LiveView,
     sessions: Vec<SessionInfo>,
+    services: Vec<ServiceInfo>,
+    alarms: Vec<AlarmInfo>,
+    replicas: Vec<ReplicaInfo>,
     failure: Option<ProposeFailure>,
     index: u64,
 }
@@ -41,6 +45,9 @@ impl Fake {
             state: ClusterState::default(),
             live: LiveView::default(),
             sessions: Vec::new(),
+            services: Vec::new(),
+            alarms: Vec::new(),
+            replicas: Vec::new(),
             failure: None,
             index: 0,
         };
@@ -163,6 +170,21 @@ impl Fake {
         self.inner().sessions = sessions;
     }
 
+    /// The services of the node from now on.
+    pub fn set_services(&self, services: Vec<ServiceInfo>) {
+        self.inner().services = services;
+    }
+
+    /// What is wrong from now on.
+    pub fn set_alarms(&self, alarms: Vec<AlarmInfo>) {
+        self.inner().alarms = alarms;
+    }
+
+    /// What the leaders say of their replicas from now on.
+    pub fn set_replicas(&self, replicas: Vec<ReplicaInfo>) {
+        self.inner().replicas = replicas;
+    }
+
     /// How every proposal fails from now on, if at all.
     pub fn fail_with(&self, failure: Option<ProposeFailure>) {
         self.inner().failure = failure;
@@ -246,6 +268,18 @@ impl Backend for Fake {
 
     fn sessions(&self) -> Vec<SessionInfo> {
         self.inner().sessions.clone()
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        self.inner().services.clone()
+    }
+
+    fn alarms(&self) -> Vec<AlarmInfo> {
+        self.inner().alarms.clone()
+    }
+
+    fn replication(&self) -> BoxFuture<'static, Vec<ReplicaInfo>> {
+        Box::pin(future::ready(self.inner().replicas.clone()))
     }
 
     fn events(&self) -> broadcast::Receiver<AdminEvent> {

@@ -29,8 +29,8 @@ mod view;
 mod visit;
 
 pub use backend::{
-    AdminEvent, Backend, EventKind, LiveView, OperatorCertificate, ProposeFailure, SessionInfo,
-    SlotView,
+    AdminEvent, AlarmInfo, Backend, EventKind, Lag, LiveView, OperatorCertificate, ProposeFailure,
+    ReplicaInfo, ReplicaState, ServiceInfo, SessionInfo, SlotView,
 };
 pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};

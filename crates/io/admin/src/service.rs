@@ -161,6 +161,7 @@ impl Admin for Service {
         Ok(Response::new(view::status(
             &self.backend.cluster(),
             &self.backend.live(),
+            self.backend.alarms(),
         )))
     }
 
@@ -367,6 +368,33 @@ impl Admin for Service {
             .map(|(jid, account)| view::user(&state, &live, jid, account))
             .collect();
         Ok(Response::new(proto::UserListResponse { users }))
+    }
+
+    async fn service_list(
+        &self,
+        _: Request<proto::ServiceListRequest>,
+    ) -> Answer<proto::ServiceListResponse> {
+        let (state, live) = (self.backend.cluster(), self.backend.live());
+        let services = self.backend.services();
+        let services = services
+            .iter()
+            .map(|one| view::service(&state, &live, one))
+            .collect();
+        Ok(Response::new(proto::ServiceListResponse { services }))
+    }
+
+    async fn replication_list(
+        &self,
+        _: Request<proto::ReplicationListRequest>,
+    ) -> Answer<proto::ReplicationListResponse> {
+        resolve::ready(&self.backend.cluster())?;
+        let replicas = self.backend.replication().await;
+        let state = self.backend.cluster();
+        let replicas = replicas
+            .iter()
+            .map(|one| view::replica(&state, one))
+            .collect();
+        Ok(Response::new(proto::ReplicationListResponse { replicas }))
     }
 
     async fn session_list(

@@ -1,6 +1,8 @@
 use super::*;
 use crate::fake::Fake;
-use crate::{AdminEvent, EventKind, ProposeFailure};
+use crate::{
+    AdminEvent, AlarmInfo, EventKind, Lag, ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo,
+};
 use muster_types::SlotId;
 use muster_types::Timestamp;
 use std::collections::BTreeMap;
@@ -55,6 +57,89 @@ async fn before_there_is_a_cluster_everything_says_how_to_make_one() {
         .await
         .unwrap();
     assert_eq!(status.into_inner().cluster, "");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_services_and_replicas() {
+    let fake = Fake::pair();
+    let service = service(&fake);
+    let down = |seconds| Some(Duration::from_secs(seconds));
+    let delay = Duration::from_secs(10);
+    let one = |name, down| ServiceInfo {
+        name,
+        critical: name != "web",
+        delay,
+        down,
+    };
+    fake.set_services(vec![
+        one("router", None),
+        one("store", down(9)),
+        one("web", down(10)),
+    ]);
+    let asked = Request::new(proto::ServiceListRequest {});
+    let services = service.service_list(asked).await.unwrap().into_inner();
+    let told = services.services.iter().map(|one| {
+        (
+            one.name.as_str(),
+            one.node.as_str(),
+            one.critical,
+            one.state.as_str(),
+            one.down_ms,
+        )
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            ("router", "a", true, "running", 0),
+            ("store", "a", true, "not answering", 9_000),
+            ("web", "a", false, "failed", 10_000),
+        ]
+    );
+    let words = "the start is delayed".to_owned();
+    fake.set_alarms(vec![AlarmInfo {
+        since: Timestamp(0),
+        words,
+    }]);
+    let status = service.status(Request::new(proto::StatusRequest {})).await;
+    assert_eq!(
+        status.unwrap().into_inner().alarms[0].words,
+        "the start is delayed"
+    );
+
+    let lag = Lag {
+        entries: 3,
+        bytes: 700,
+        time: Duration::from_millis(1_500),
+    };
+    let replica = |slot, node, state| ReplicaInfo {
+        slot,
+        node: NodeId(node),
+        votes: true,
+        state,
+        lag,
+    };
+    fake.set_replicas(vec![
+        replica(None, 3, ReplicaState::Unreachable),
+        replica(Some(SlotId(2)), 1, ReplicaState::CatchingUp),
+    ]);
+    let asked = Request::new(proto::ReplicationListRequest {});
+    let told = service
+        .replication_list(asked)
+        .await
+        .unwrap()
+        .into_inner()
+        .replicas;
+    let texts = |one: &proto::Replica| {
+        [&one.log, &one.home, &one.node, &one.role, &one.state].map(String::clone)
+    };
+    assert_eq!(
+        texts(&told[0]),
+        ["control", "", "w", "voter", "unreachable"]
+    );
+    assert_eq!(texts(&told[1]), ["s2", "b", "a", "voter", "catching up"]);
+    let figures = |one: &proto::Replica| (one.lag_entries, one.lag_bytes, one.lag_ms);
+    assert_eq!(figures(&told[1]), (3, 700, 1_500));
 }
 
 #[tokio::test]

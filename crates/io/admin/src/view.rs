@@ -1,13 +1,18 @@
 //! The cluster as the answering node sees it, as messages.
 
 use crate::settings::KNOWN;
-use crate::{LiveView, proto, resolve};
+use crate::{AlarmInfo, LiveView, ReplicaInfo, ServiceInfo, proto, resolve};
 use muster_cluster::{Account, ClusterState, Group, Node, Role, Slot};
 use muster_ha::{advice, allowed_action, meaning};
 use muster_types::{BareJid, NodeId};
+use std::time::Duration;
 
 /// Everything but users and sessions.
-pub(crate) fn status(state: &ClusterState, live: &LiveView) -> proto::StatusResponse {
+pub(crate) fn status(
+    state: &ClusterState,
+    live: &LiveView,
+    alarms: Vec<AlarmInfo>,
+) -> proto::StatusResponse {
     let protection = crate::protection(state, live)
         .into_iter()
         .map(|one| proto::Protection {
@@ -37,7 +42,59 @@ pub(crate) fn status(state: &ClusterState, live: &LiveView) -> proto::StatusResp
         control_leader: live.control_leader.map_or(0, |node| node.0.into()),
         users: u64::try_from(state.account_count()).unwrap_or(u64::MAX),
         protection: protection.collect(),
+        alarms: alarms.into_iter().map(alarm).collect(),
     }
+}
+
+fn alarm(alarm: AlarmInfo) -> proto::Alarm {
+    proto::Alarm {
+        since: alarm.since.to_string(),
+        words: alarm.words,
+    }
+}
+
+/// One service of the answering node.
+pub(crate) fn service(
+    state: &ClusterState,
+    live: &LiveView,
+    service: &ServiceInfo,
+) -> proto::Service {
+    let word = match service.down {
+        None => "running",
+        Some(_) if service.has_failed() => "failed",
+        Some(_) => "not answering",
+    };
+    proto::Service {
+        name: service.name.to_owned(),
+        node: resolve::name_of(state, live.node),
+        critical: service.critical,
+        delay_seconds: service.delay.as_secs(),
+        state: word.to_owned(),
+        down_ms: service.down.map_or(0, millis),
+    }
+}
+
+/// One replica of a log.
+pub(crate) fn replica(state: &ClusterState, replica: &ReplicaInfo) -> proto::Replica {
+    let slot = replica.slot.and_then(|slot| state.slot(slot));
+    proto::Replica {
+        log: replica
+            .slot
+            .map_or_else(|| "control".to_owned(), |slot| slot.to_string()),
+        home: slot
+            .map(|slot| resolve::name_of(state, slot.home))
+            .unwrap_or_default(),
+        node: resolve::name_of(state, replica.node),
+        role: if replica.votes { "voter" } else { "learner" }.to_owned(),
+        state: replica.state.label().to_owned(),
+        lag_entries: replica.lag.entries,
+        lag_bytes: replica.lag.bytes,
+        lag_ms: millis(replica.lag.time),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn node(state: &ClusterState, live: &LiveView, node: &Node) -> proto::Node {

@@ -83,6 +83,7 @@ struct Inner {
     started: Instant,
     status: watch::Receiver<Status>,
     lease: Lease,
+    log: LogStore,
     network: Network,
     obeyed: led::Obeyed,
     /// The snapshot being received: its parts so far.
@@ -137,12 +138,18 @@ impl Group {
             group: id,
             transport: Arc::clone(&host.transport),
         };
-        let raft = Raft::new(raft_id(host.node), config, network.clone(), log, machine)
-            .await
-            .map_err(|e| StartError::Storage {
-                group: id,
-                cause: plain(&e),
-            })?;
+        let raft = Raft::new(
+            raft_id(host.node),
+            config,
+            network.clone(),
+            log.clone(),
+            machine,
+        )
+        .await
+        .map_err(|e| StartError::Storage {
+            group: id,
+            cause: plain(&e),
+        })?;
         live.store(true, std::sync::atomic::Ordering::Release);
         let lease = Lease::default();
         let (status_tx, status) = watch::channel(Status::default());
@@ -161,6 +168,7 @@ impl Group {
             started: Instant::now(),
             status,
             lease,
+            log,
             network,
             obeyed: led::Obeyed::default(),
             incoming: Mutex::new(Vec::new()),
@@ -241,6 +249,15 @@ impl Group {
     /// The lease of this node on the group's leadership.
     pub fn lease(&self) -> Lease {
         self.inner.lease.clone()
+    }
+
+    /// Bytes of the entries from an index on, as far as they are still in the log. Reads them all: not
+    /// for an async runtime.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn log_bytes(&self, from: u64) -> io::Result<u64> {
+        self.inner.log.bytes(from)
     }
 
     /// Which group this is.

@@ -30,6 +30,15 @@ impl LogStore {
         })
     }
 
+    /// Bytes of the entries from an index on.
+    pub(crate) fn bytes(&self, from: u64) -> io::Result<u64> {
+        let mut bytes = 0;
+        for pair in self.entries.range(from.to_be_bytes()..) {
+            bytes += u64::try_from(pair?.1.len()).unwrap_or(u64::MAX);
+        }
+        Ok(bytes)
+    }
+
     fn mark<T: serde::de::DeserializeOwned>(&self, key: &[u8]) -> io::Result<Option<T>> {
         self.marks
             .value(key)?

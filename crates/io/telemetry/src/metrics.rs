@@ -83,6 +83,8 @@ pub const TAKEOVER_SECONDS: &str = "muster_takeover_seconds";
 pub const CONTROL_QUORUM: &str = "muster_control_quorum";
 /// Whether a `service` of this node works.
 pub const SERVICE_UP: &str = "muster_service_up";
+/// Whether this node's start waits for its replicas.
+pub const START_DELAYED: &str = "muster_start_delayed";
 /// Connections to other nodes that were made anew.
 pub const LINK_RECONNECTS: &str = "muster_link_reconnects_total";
 
@@ -148,6 +150,13 @@ const TABLE: &[Metric] = &[
         Unit::YesNo,
         &[("service", "c2s, router, presence, store, raft")],
         "whether a service of this node answers when it is asked for a sign of work",
+    ),
+    gauge(
+        START_DELAYED,
+        Unit::YesNo,
+        &[],
+        "whether this node has waited for its copies of the users' data for more than 5 s since it started, \
+         or has begun without them",
     ),
     counter(
         LINK_RECONNECTS,

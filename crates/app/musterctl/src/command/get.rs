@@ -7,7 +7,10 @@ use crate::failure::Failure;
 use crate::objects;
 use crate::output::{Answer, progress};
 use crate::table::Column;
-use muster_admin::proto::{SessionListRequest, StatusRequest, UserListRequest, UserRef};
+use muster_admin::proto::{
+    ReplicationListRequest, ServiceListRequest, SessionListRequest, StatusRequest, UserListRequest,
+    UserRef,
+};
 use serde_json::Value;
 
 pub(super) async fn get(connector: &Connector, kind: Kind) -> Result<Answer, Failure> {
@@ -51,6 +54,8 @@ fn columns(kind: Kind) -> &'static [Column] {
         Kind::Sessions => objects::SESSION,
         Kind::Domains => objects::DOMAIN,
         Kind::Settings => objects::SETTING,
+        Kind::Services => objects::SERVICE,
+        Kind::Replication => objects::REPLICA,
     }
 }
 
@@ -61,6 +66,8 @@ fn is_called(kind: Kind, object: &Value, name: &str) -> bool {
         Kind::Slots => &["id", "home"],
         Kind::Users | Kind::Sessions => &["jid"],
         Kind::Domains | Kind::Settings => &["name"],
+        Kind::Services => &["name", "node"],
+        Kind::Replication => &["log", "home", "node"],
     };
     fields.iter().any(|field| object[*field] == name)
 }
@@ -74,6 +81,8 @@ fn word(kind: Kind) -> &'static str {
         Kind::Sessions => "session",
         Kind::Domains => "domain",
         Kind::Settings => "setting",
+        Kind::Services => "service",
+        Kind::Replication => "replica",
     }
 }
 
@@ -81,6 +90,12 @@ async fn list(connector: &Connector, kind: Kind) -> Result<Vec<Value>, Failure> 
     match kind {
         Kind::Users => users(&mut connector.client().await?).await,
         Kind::Sessions => sessions(connector).await,
+        Kind::Services => services(connector).await,
+        Kind::Replication => {
+            let mut client = connector.client().await?;
+            let answer = ask(client.replication_list(ReplicationListRequest {})).await?;
+            Ok(answer.replicas.iter().map(objects::replica).collect())
+        }
         Kind::Nodes | Kind::Groups | Kind::Slots | Kind::Domains | Kind::Settings => {
             let status = ask(connector.client().await?.status(StatusRequest {})).await?;
             if status.cluster.is_empty() && kind != Kind::Settings {
@@ -91,9 +106,11 @@ async fn list(connector: &Connector, kind: Kind) -> Result<Vec<Value>, Failure> 
                 Kind::Groups => objects::groups(&status),
                 Kind::Slots => status.slots.iter().map(objects::slot).collect(),
                 Kind::Domains => status.domains.iter().map(objects::domain).collect(),
-                Kind::Settings | Kind::Users | Kind::Sessions => {
-                    status.settings.iter().map(objects::setting).collect()
-                }
+                Kind::Settings
+                | Kind::Users
+                | Kind::Sessions
+                | Kind::Services
+                | Kind::Replication => status.settings.iter().map(objects::setting).collect(),
             })
         }
     }
@@ -116,20 +133,36 @@ pub(super) async fn users(client: &mut Client) -> Result<Vec<Value>, Failure> {
 
 /// The sessions of every node that was named.
 async fn sessions(connector: &Connector) -> Result<Vec<Value>, Failure> {
-    let (nodes, silent) = connector.all().await?;
     let mut sessions = Vec::new();
-    let mut asked = Vec::new();
-    for mut node in nodes {
-        // Two addresses of one node give its sessions once.
-        if asked.contains(&node.hello.node) {
-            continue;
-        }
-        asked.push(node.hello.node);
-        let answer = ask(node.client.session_list(SessionListRequest {})).await?;
+    for mut client in every(connector, "sessions").await? {
+        let answer = ask(client.session_list(SessionListRequest {})).await?;
         sessions.extend(answer.sessions.iter().map(objects::session));
     }
-    for words in silent {
-        progress(&format!("sessions of this node are missing: {words}"));
-    }
     Ok(sessions)
+}
+
+/// The services of every node that was named.
+async fn services(connector: &Connector) -> Result<Vec<Value>, Failure> {
+    let mut services = Vec::new();
+    for mut client in every(connector, "services").await? {
+        let answer = ask(client.service_list(ServiceListRequest {})).await?;
+        services.extend(answer.services.iter().map(objects::service));
+    }
+    Ok(services)
+}
+
+/// Every node that answers, once, whatever addresses it has. Says of which `what` is missing.
+async fn every(connector: &Connector, what: &str) -> Result<Vec<Client>, Failure> {
+    let (nodes, silent) = connector.all().await?;
+    let (mut clients, mut seen) = (Vec::new(), Vec::new());
+    for node in nodes {
+        if !seen.contains(&node.hello.node) {
+            seen.push(node.hello.node);
+            clients.push(node.client);
+        }
+    }
+    for words in silent {
+        progress(&format!("{what} of this node are missing: {words}"));
+    }
+    Ok(clients)
 }

@@ -47,6 +47,9 @@ fn answer(status: &StatusResponse) -> Answer {
         text += &format!("\n{}", table(SLOTS, &slots));
     }
     text += &format!("\n{}", protection(status));
+    for alarm in &status.alarms {
+        text += &format!("ALARM: {}\n", alarm.words);
+    }
     let named = |id: u32| {
         status
             .nodes
@@ -64,6 +67,7 @@ fn answer(status: &StatusResponse) -> Answer {
         "nodes": nodes,
         "groups": objects::groups(status),
         "slots": slots,
+        "alarms": status.alarms.iter().map(objects::alarm).collect::<Vec<_>>(),
     });
     Answer::new(text, value)
 }

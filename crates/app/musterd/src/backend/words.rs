@@ -108,6 +108,12 @@ pub(super) fn describe(event: &NodeEvent, known: &Known<'_>) -> Option<Told> {
         NodeEvent::Decided(event) => decided(event, known),
         NodeEvent::Owner(event) => of_owner(event, known),
         NodeEvent::Ha(event) => Some(of_ha(event, known).by(&known.node(known.here))),
+        NodeEvent::Alarm { raised, words } => {
+            let here = known.node(known.here);
+            let told = Told::new(EventKind::Alarm, format!("{here}: {words}"));
+            let word = if *raised { "raised" } else { "cleared" };
+            Some(told.with("node", &here).with("alarm", word).by(&here))
+        }
     }
 }
 

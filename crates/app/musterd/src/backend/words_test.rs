@@ -229,6 +229,10 @@ fn no_text_or_node_shows_an_id() {
         }),
         NodeEvent::Ha(HaEvent::ServiceRecovered { service: "router" }),
         NodeEvent::Ha(HaEvent::Stuck(slot)),
+        NodeEvent::Alarm {
+            raised: true,
+            words: "the start is delayed".to_owned(),
+        },
         NodeEvent::Owner(OwnerEvent::Opened {
             slot,
             epoch,

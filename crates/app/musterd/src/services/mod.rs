@@ -12,6 +12,7 @@ mod probe;
 use crate::config::ServiceConfig;
 use crate::shared::Shared;
 pub(crate) use asks::{QUESTIONS, register_all};
+use muster_admin::ServiceInfo;
 use muster_ha::{Input as HaInput, ServiceDown};
 use muster_telemetry::{gauge, metrics};
 pub(crate) use probe::Answer;
@@ -35,22 +36,6 @@ struct Service {
     is_store: bool,
     ask: Ask,
     probe: Probe,
-}
-
-/// A service, for people.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ServiceState {
-    pub(crate) name: &'static str,
-    pub(crate) config: ServiceConfig,
-    /// For how long it is down.
-    pub(crate) down: Option<Duration>,
-}
-
-impl ServiceState {
-    /// Whether it is down for longer than it may.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.down.is_some_and(|down| down >= self.config.delay())
-    }
 }
 
 /// All services of the node.
@@ -81,11 +66,12 @@ impl Services {
     }
 
     /// How they all are.
-    pub(crate) fn states(&self) -> Vec<ServiceState> {
+    pub(crate) fn states(&self) -> Vec<ServiceInfo> {
         let now = Instant::now();
-        let state = |service: &Service| ServiceState {
+        let state = |service: &Service| ServiceInfo {
             name: service.name,
-            config: service.config,
+            critical: service.config.critical,
+            delay: service.config.delay(),
             down: (service.probe.down_since()).map(|since| now.saturating_duration_since(since)),
         };
         self.list().iter().map(state).collect()
