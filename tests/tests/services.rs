@@ -5,7 +5,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use muster_testkit::{Ctl, Freezer, Library, Outcome, PATIENCE, Quickstart, never, until};
+use muster_testkit::{
+    Ctl, Freezer, Library, Outcome, PATIENCE, Quickstart, SlowLink, free_port, never, until,
+};
 use muster_tests::{Couple, log_in};
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ const GIVEN_UP: Duration = Duration::from_secs(20);
 const NOT_RUNNING: &str = "Failed Over with Critical Services Not Running";
 const BACKUP: &str = "Running in Backup Mode";
 const DOWN: &str = "Critical Service Down";
+/// The group of a quickstart.
+const GROUP: &str = "main";
 
 /// Waits until a node is in a state for a reason.
 fn in_state(ctl: &Ctl, node: &str, state: &str, reason: &str) -> Outcome {
@@ -198,6 +202,127 @@ fn the_first_node_of_a_cluster_waits_a_bounded_time_and_says_what_it_waits_for()
         "the all-clear is in the log"
     );
     Ok(())
+}
+
+/// Waits until a node says that its services run.
+fn services_run(cluster: &Quickstart, node: &str) -> Outcome {
+    until("its services run", PATIENCE, || {
+        let services = at(cluster, node).json(&["get", "services"])?;
+        let services = services.as_array().context("no list")?.clone();
+        let run = services.iter().all(|service| service["state"] == "running");
+        Ok((services.len() == 5 && run).then_some(()))
+    })?;
+    Ok(())
+}
+
+/// Lets the other nodes reach a node, which does not run now, through a slow link.
+fn slow_down(cluster: &Quickstart, node: &str, bytes_a_second: u64) -> Result<SlowLink> {
+    let file = cluster.folder().join(format!("{node}.toml"));
+    let config = fs::read_to_string(&file)?;
+    let (before, link) = config.split_once("[link]\n").context("no [link]")?;
+    let known = (link.split('"').nth(1)).context("no address")?.to_owned();
+    let listen = format!("127.0.0.1:{}", free_port()?);
+    let link = link.replacen(&known, &listen, 1);
+    fs::write(
+        &file,
+        format!("{before}[link]\nadvertise = \"{known}\"\n{link}"),
+    )?;
+    let (known, listen) = (known.parse()?, listen.parse()?);
+    until("its port is free", PATIENCE, || {
+        Ok(SlowLink::start(known, listen, bytes_a_second).ok())
+    })
+}
+
+#[test]
+fn a_node_that_is_behind_takes_no_clients_until_it_has_caught_up_and_the_others_serve() -> Outcome {
+    let mut cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let (home, peer) = (couple.home.clone(), couple.peer.clone());
+    let ctl = at(&cluster, &peer);
+    let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &peer)?;
+    cluster.kill(&home)?;
+    let slow = slow_down(&cluster, &home, 100_000)?;
+    served_by(&ctl, &home, &peer)?;
+    let name = "x".repeat(1_000);
+    for n in 0..1_500 {
+        let jid = format!("contact{}@elsewhere.example", n % 100);
+        bob.tell(json!({"do": "roster-set", "jid": jid, "name": name}))?;
+    }
+    bob.ask(json!({"do": "roster-set", "jid": "last@elsewhere.example"}))?;
+    cluster.restart(&home)?;
+    let here = at(&cluster, &home);
+    let words = until("the alarm is raised", GIVEN_UP, || {
+        let status = here.json(&["status"]);
+        let words = status.map(|status| status["alarms"].to_string());
+        Ok(words
+            .ok()
+            .filter(|words| words.contains("the start is delayed")))
+    })?;
+    assert!(words.contains("catching up"), "{words}");
+    let log = cluster.folder().join(format!("{home}-again.log"));
+    let takes_clients =
+        || -> Result<bool> { Ok(fs::read_to_string(&log)?.contains("for clients, STARTTLS")) };
+    assert!(!takes_clients()?, "it is behind");
+    // The others have no alarm, and serve its users.
+    assert_eq!(ctl.json(&["status"])?["alarms"], json!([]));
+    let mut alice = log_in(&cluster, Library::Aioxmpp, &couple.alice, &peer)?;
+    alice.ask(json!({"do": "roster-set", "jid": "carol@elsewhere.example"}))?;
+    slow.set(100_000_000);
+    until("it takes clients", GIVEN_UP, || {
+        Ok(takes_clients()?.then_some(()))
+    })?;
+    assert_eq!(here.json(&["status"])?["alarms"], json!([]));
+    in_state(&ctl, &home, "Failed Over", "Initialization")
+}
+
+#[test]
+fn when_the_services_of_both_nodes_hang_the_pair_is_in_failed_mode_and_an_operator_recovers_it()
+-> Outcome {
+    let cluster = Quickstart::start()?;
+    let ctl = at(&cluster, "w");
+    let frozen = Freezer::workers(cluster.node("a")?.pid)?;
+    in_state(&ctl, "a", NOT_RUNNING, DOWN)?;
+    let also = Freezer::workers(cluster.node("b")?.pid)?;
+    for node in ["a", "b"] {
+        in_state(&ctl, node, "Running in Failed Mode", DOWN)?;
+    }
+    drop((frozen, also));
+    for node in ["a", "b"] {
+        services_run(&cluster, node)?;
+    }
+    ctl.run(&["group", "recover", GROUP])?;
+    for node in ["a", "b"] {
+        in_state(&ctl, node, "Normal", "")?;
+        served_by(&ctl, node, node)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn users_are_not_taken_back_by_a_node_whose_services_do_not_run() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let (home, peer) = (couple.home.as_str(), couple.peer.as_str());
+    let ctl = at(&cluster, peer);
+    ctl.run(&["group", "failover", home])?;
+    in_state(&ctl, home, "Idle", "Admin Request")?;
+    let frozen = Freezer::workers(cluster.node(home)?.pid)?;
+    until("the services are missed", GIVEN_UP, || {
+        let log = fs::read_to_string(cluster.folder().join(format!("{home}.log")))?;
+        Ok(log.contains("a critical service has failed").then_some(()))
+    })?;
+    in_state(&ctl, home, "Idle", "Admin Request")?;
+    ctl.run(&["group", "fallback", home])?;
+    for node in [home, peer] {
+        let reason = "Start of Critical Services Failed";
+        in_state(&ctl, node, "Running in Failed Mode", reason)?;
+    }
+    served_by(&ctl, home, peer)?;
+    drop(frozen);
+    services_run(&cluster, home)?;
+    ctl.run(&["group", "recover", GROUP])?;
+    served_by(&ctl, home, home)?;
+    in_state(&ctl, home, "Normal", "")
 }
 
 mod needs_root {

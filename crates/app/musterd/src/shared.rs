@@ -179,7 +179,10 @@ impl Shared {
             return false;
         };
         let voters = control.status().borrow().voters.clone();
-        let mut reached = self.in_contact();
+        // The log goes over the raft lanes; a node whose other lane is stuck still votes.
+        let peers = self.links.get().map(Links::peers).unwrap_or_default();
+        let standing = peers.iter().filter(|peer| peer.raft);
+        let mut reached: BTreeSet<_> = standing.map(|peer| peer.node).collect();
         reached.insert(self.node);
         voters.intersection(&reached).count() > voters.len() / 2
     }
