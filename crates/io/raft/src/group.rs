@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod led;
+mod size;
 
 use crate::config::Timing;
 use crate::lease::{Clock, Lease, Suspensions};
@@ -138,18 +139,13 @@ impl Group {
             group: id,
             transport: Arc::clone(&host.transport),
         };
-        let raft = Raft::new(
-            raft_id(host.node),
-            config,
-            network.clone(),
-            log.clone(),
-            machine,
-        )
-        .await
-        .map_err(|e| StartError::Storage {
-            group: id,
-            cause: plain(&e),
-        })?;
+        let stored = log.clone();
+        let raft = Raft::new(raft_id(host.node), config, network.clone(), log, machine)
+            .await
+            .map_err(|e| StartError::Storage {
+                group: id,
+                cause: plain(&e),
+            })?;
         live.store(true, std::sync::atomic::Ordering::Release);
         let lease = Lease::default();
         let (status_tx, status) = watch::channel(Status::default());
@@ -168,7 +164,7 @@ impl Group {
             started: Instant::now(),
             status,
             lease,
-            log,
+            log: stored,
             network,
             obeyed: led::Obeyed::default(),
             incoming: Mutex::new(Vec::new()),
@@ -249,15 +245,6 @@ impl Group {
     /// The lease of this node on the group's leadership.
     pub fn lease(&self) -> Lease {
         self.inner.lease.clone()
-    }
-
-    /// Bytes of the entries from an index on, as far as they are still in the log. Reads them all: not
-    /// for an async runtime.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn log_bytes(&self, from: u64) -> io::Result<u64> {
-        self.inner.log.bytes(from)
     }
 
     /// Which group this is.
@@ -395,10 +382,6 @@ impl Group {
                 None => Response::Failed("no quorum follows this node".to_owned()),
             },
         }
-    }
-
-    fn just_started(&self) -> bool {
-        self.inner.started.elapsed() < self.inner.timing.election_max
     }
 
     async fn take_part(&self, part: SnapshotPart) -> Response {

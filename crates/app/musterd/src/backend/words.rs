@@ -281,6 +281,10 @@ fn of_session(known: &Known<'_>, session: SessionId, jid: &FullJid, words: &str)
         .with("node", known.node(session.node))
 }
 
+fn of_service(here: &str, service: &str, text: &str) -> Told {
+    Told::node(here, format!("{here}: {text}")).with("service", service)
+}
+
 fn of_ha(event: &HaEvent, known: &Known<'_>) -> Told {
     let here = known.node(known.here);
     let home = |slot: &SlotId| known.home(*slot);
@@ -321,23 +325,16 @@ fn of_ha(event: &HaEvent, known: &Known<'_>) -> Told {
             }
         }
         HaEvent::ServiceFailed { service, critical } => {
-            let words = if *critical {
-                "critical service"
-            } else {
-                "service"
-            };
-            let told = Told::node(&here, format!("{here}: the {words} {service} has failed"));
-            told.with("service", service).with("critical", critical)
+            let kind = if *critical { "critical " } else { "" };
+            let text = format!("the {kind}service {service} has failed");
+            of_service(&here, service, &text).with("critical", critical)
         }
         HaEvent::ServiceRecovered { service } => {
-            let told = Told::node(&here, format!("{here}: the service {service} is back"));
-            told.with("service", service)
+            of_service(&here, service, &format!("the service {service} is back"))
         }
         HaEvent::Stuck(slot) => {
-            let text = format!(
-                "{here} does not let go of the users of {}: they are taken from it",
-                home(slot)
-            );
+            let home = home(slot);
+            let text = format!("{here} does not let go of the users of {home}: they are taken");
             Told::slot(known, *slot, text)
         }
         HaEvent::HandingOver { slot, to } => {

@@ -24,6 +24,11 @@ impl Group {
         recent || self.inner.status.borrow().leading
     }
 
+    /// Whether this node may still be bound by a promise that its restart made it forget.
+    pub(super) fn just_started(&self) -> bool {
+        self.inner.started.elapsed() < self.inner.timing.election_max
+    }
+
     /// Takes note of an answer that only a leader gets.
     pub(super) fn note_leader(&self, answer: &Response) {
         let obeyed = match answer {
