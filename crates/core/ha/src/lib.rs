@@ -21,6 +21,7 @@ mod duty;
 #[cfg(test)]
 mod duty_test;
 mod gate;
+mod guard;
 #[cfg(test)]
 mod harness_test;
 mod health;

@@ -1,5 +1,6 @@
 //! What an operator can ask for, and whether it can be done now.
 
+use crate::guard::guarded;
 use crate::{HaAction, allowed_action};
 use muster_cluster::{ClusterState, ControlCommand, Group, HaReason, HaState, Refusal, Slot};
 use muster_types::{GroupId, NodeId};
@@ -46,7 +47,7 @@ pub fn check_failover(
     allows(state, peer, HaAction::Failover)?;
     let slot = state.slot_of_home(node).ok_or(Refusal::NoGroup { node })?;
     let reason = HaReason::AdminRequest;
-    Ok(ControlCommand::Together(vec![
+    let commands = vec![
         ControlCommand::SlotDesire {
             slot: slot.id,
             node: peer,
@@ -62,7 +63,8 @@ pub fn check_failover(
             state: HaState::TakingOver,
             reason,
         },
-    ]))
+    ];
+    Ok(guarded(state, ControlCommand::Together(commands)))
 }
 
 /// The command that moves the users home. `node` is the failed-over node or its backup.
@@ -95,9 +97,8 @@ pub fn check_fallback(
     }
     allows(state, home, HaAction::Fallback)?;
     ready.check(home)?;
-    Ok(ControlCommand::Together(
-        fall_back(slot, HaReason::AdminRequest).to_vec(),
-    ))
+    let commands = fall_back(slot, HaReason::AdminRequest).to_vec();
+    Ok(guarded(state, ControlCommand::Together(commands)))
 }
 
 /// The commands that, together, move a slot home from the backup.
@@ -143,7 +144,7 @@ pub fn check_recover(
         return Err(wrong_state(state, node, HaAction::Recover));
     }
     group.nodes.iter().try_for_each(|node| ready.check(*node))?;
-    Ok(recover(state, group))
+    Ok(guarded(state, recover(state, group)))
 }
 
 fn recover(state: &ClusterState, group: &Group) -> ControlCommand {

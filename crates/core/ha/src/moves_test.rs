@@ -210,7 +210,9 @@ fn two_failovers_at_once_do_not_swap_the_users() {
     log.all([first]);
     let before = log.state.clone();
     let outcome = log.apply(Instant::ZERO, second);
-    let refused = Refusal::BackupIsFailedOver { node: A };
+    let refused = Refusal::GroupChanged {
+        group: "east".to_owned(),
+    };
     assert_eq!(outcome, muster_cluster::ControlOutcome::Refused(refused));
     let slots = |state: &muster_cluster::ClusterState| state.slots().cloned().collect::<Vec<_>>();
     assert_eq!(slots(&log.state), slots(&before));

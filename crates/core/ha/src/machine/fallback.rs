@@ -8,6 +8,7 @@ use crate::proposals::Topic;
 use crate::{HaEvent, Hearing, Output};
 use muster_cluster::{ClusterState, ControlCommand, HaReason, HaState, Slot};
 use muster_types::{Instant, NodeId};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How old a sign of life may be to send somebody users for it: several beats.
@@ -23,6 +24,7 @@ impl NodeMachine {
             .collect();
         self.health
             .retain(|home, _| recovering.iter().any(|slot| slot.home == *home));
+        let mut led = BTreeSet::new();
         for slot in recovering {
             let Some(group) = state.group(slot.group) else {
                 continue;
@@ -38,7 +40,9 @@ impl NodeMachine {
                 .entry(slot.home)
                 .or_insert_with(|| Health::new(seen));
             health.observe(now, seen);
-            if self.leads_control && state.settings().fallback_auto {
+            // One at a time: the second of a group goes home when the first is there.
+            let first = led.insert(group.id);
+            if first && self.leads_control && state.settings().fallback_auto {
                 self.lead_fallback(now, state.settings().fallback_delay, slot, group.changes);
             }
         }

@@ -6,6 +6,7 @@ mod services;
 mod slots;
 mod status;
 
+use crate::guard::guarded;
 use crate::health::Health;
 use crate::proposals::{Proposals, Topic};
 use crate::services::Services;
@@ -173,6 +174,10 @@ impl NodeMachine {
     /// Wants a command in the control log. Returns true when it is proposed now.
     fn want(&mut self, now: Instant, topic: Topic, command: ControlCommand) -> bool {
         let retry = self.timing.propose_retry;
+        let command = match &self.state {
+            Some(state) => guarded(state, command),
+            None => command,
+        };
         let Some(command) = self.proposals.want(now, retry, topic, command) else {
             return false;
         };

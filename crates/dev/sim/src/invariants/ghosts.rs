@@ -18,9 +18,7 @@ pub(crate) fn check(
     watcher: &Client,
 ) -> Result<(), Violation> {
     for shown in watcher.sees.keys() {
-        // A user's own clients learn of each other from their owner only, when there is one.
-        let own = shown.to_bare() == watcher.user();
-        let Some(gone) = truth.gone_since(shown).filter(|_| !own) else {
+        let Some(gone) = truth.gone_since(shown) else {
             continue;
         };
         if now.since(gone.max(quiet_since)) > late {

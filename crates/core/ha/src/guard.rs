@@ -1,0 +1,37 @@
+//! What is decided from a state of the cluster holds for that state only: a command that moves users or
+//! changes a node's state is refused when its group has changed meanwhile. Whoever wanted it looks anew.
+
+use muster_cluster::{ClusterState, ControlCommand, Group};
+
+/// The command, bound to the state it was decided from.
+pub(crate) fn guarded(state: &ClusterState, command: ControlCommand) -> ControlCommand {
+    let commands = match command {
+        ControlCommand::Together(commands) => commands,
+        one => vec![one],
+    };
+    let already = matches!(
+        commands.first(),
+        Some(ControlCommand::GroupUnchanged { .. })
+    );
+    let group = commands
+        .iter()
+        .find_map(|command| group_moved(state, command));
+    let guard = group.filter(|group| group.ha && !already).map(|group| {
+        let (group, changes) = (group.id, group.changes);
+        ControlCommand::GroupUnchanged { group, changes }
+    });
+    let mut all: Vec<_> = guard.into_iter().chain(commands).collect();
+    match all.pop() {
+        Some(one) if all.is_empty() => one,
+        last => ControlCommand::Together(all.into_iter().chain(last).collect()),
+    }
+}
+
+/// The group whose states or users a command moves.
+fn group_moved<'a>(state: &'a ClusterState, command: &ControlCommand) -> Option<&'a Group> {
+    match command {
+        ControlCommand::HaTransition { node, .. } => state.group_of(*node),
+        ControlCommand::SlotDesire { slot, .. } => state.group(state.slot(*slot)?.group),
+        _ => None,
+    }
+}
