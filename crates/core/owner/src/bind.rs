@@ -215,7 +215,6 @@ impl Serving {
             .is_some()
         {
             self.sight.tell(cx, &user, &resource, stanza);
-            self.tell_own_clients(cx, &user, stanza);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::testing::{A, B, Net, ONE};
 use crate::{Input, OwnerEvent};
-use muster_envelope::{BindOutcome, ToOwner};
+use muster_envelope::{BindOutcome, ToOwner, WatchRequest};
 use muster_types::{Boot, FullJid, Limits, LogIndex, ResourcePart, SessionId};
 use std::time::Duration;
 
@@ -111,22 +111,76 @@ fn own_clients_see_each_other() {
     let phone = net.login(A, "alice@example.com/phone");
     let desk = net.bind(B, "alice@example.com/desk");
     net.publish(desk, "");
-    let desk_sees = net.take(desk);
-    assert_eq!(desk_sees.len(), 2, "itself and the phone: {desk_sees:?}");
-    assert!(
-        desk_sees
-            .iter()
-            .any(|got| got.contains("from='alice@example.com/phone'"))
-    );
+    let both = [
+        "alice@example.com/desk available",
+        "alice@example.com/phone available",
+    ];
     assert_eq!(
-        net.take(phone),
-        ["<presence from='alice@example.com/desk' to='alice@example.com'/>"]
+        net.take(desk),
+        both,
+        "itself and the phone, without a contact"
     );
+    assert_eq!(net.take(phone), both[..1]);
+    net.publish(desk, "<show>away</show>");
+    let away = ["alice@example.com/desk available <show>away</show>"];
+    assert_eq!(net.take(desk), away);
+    assert_eq!(net.take(phone), away);
     net.leave(desk, true);
-    assert_eq!(
-        net.take(phone),
-        ["<presence from='alice@example.com/desk' type='unavailable' to='alice@example.com'/>"]
+    assert_eq!(net.take(phone), ["alice@example.com/desk unavailable"]);
+}
+
+#[test]
+fn nobody_else_is_shown_a_user_by_asking() {
+    let mut net = Net::pair();
+    let alice = net.login(A, "alice@example.com/a");
+    let bob = net.login(A, "bob@example.com/b");
+    net.raw(
+        A,
+        ToOwner::Watch(vec![WatchRequest {
+            contact: net.jid(alice).to_bare(),
+            watcher: net.jid(bob).to_bare(),
+            known: None,
+        }]),
     );
+    net.publish(alice, "<show>away</show>");
+    assert_eq!(net.take(bob), Vec::<String>::new());
+}
+
+#[test]
+fn who_comes_gets_the_roster_then_presence_each_once() {
+    let mut net = Net::pair();
+    let phone = net.login(A, "alice@example.com/phone");
+    let bob = net.login(B, "bob@example.com/b");
+    net.befriend(phone, bob);
+    let desk = net.bind(B, "alice@example.com/desk");
+    let ask = "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>";
+    net.send(desk, ask);
+    net.publish(desk, "");
+    let seen = net.take(desk);
+    assert!(seen[0].contains("id='r'"), "{seen:?}");
+    let mut presence = seen[1..].to_vec();
+    presence.sort();
+    let all = [
+        "alice@example.com/desk",
+        "alice@example.com/phone",
+        "bob@example.com/b",
+    ];
+    assert_eq!(presence, all.map(|jid| format!("{jid} available")));
+}
+
+#[test]
+fn a_client_that_comes_back_elsewhere_is_new_for_its_users_others_too() {
+    let mut net = Net::pair();
+    let phone = net.login(A, "alice@example.com/phone");
+    let desk = net.login(A, "alice@example.com/desk");
+    net.forget();
+    net.leave(desk, false);
+    net.pass(GRACE / 2);
+    let desk = net.bind(B, "alice@example.com/desk");
+    net.publish(desk, "<show>away</show>");
+    let away = "alice@example.com/desk available <show>away</show>";
+    assert_eq!(net.take(phone), [away]);
+    assert_eq!(net.take(desk), [away, "alice@example.com/phone available"]);
 }
 
 #[test]
@@ -357,12 +411,19 @@ fn a_disabled_users_sessions_end_and_do_not_come_back() {
 fn a_client_sees_its_own_unavailable() {
     let mut net = Net::pair();
     let alice = net.login(A, "alice@example.com/a");
+    let others = [
+        net.login(A, "alice@example.com/x"),
+        net.login(B, "alice@example.com/y"),
+    ];
+    net.forget();
     net.publish_unavailable(alice);
-    let seen = net.take(alice);
-    assert!(
-        seen.len() == 1 && seen[0].contains("unavailable"),
-        "{seen:?}"
-    );
+    let own = "<presence from='alice@example.com/a' type='unavailable' to='alice@example.com'/>";
+    assert_eq!(net.take(alice), [own]);
+    for other in others {
+        assert_eq!(net.take(other), ["alice@example.com/a unavailable"]);
+    }
+    net.publish(others[0], "<show>away</show>");
+    assert_eq!(net.take(alice), Vec::<String>::new(), "it is not available");
 }
 
 #[test]

@@ -60,7 +60,6 @@ impl Serving {
         self.feeds
             .update(cx, &self.sessions, &self.sight, session.id);
         self.sight.tell(cx, &user, &resource, &stanza);
-        self.tell_own_clients(cx, &user, &stanza);
         let began_to_take = match published {
             Published::Initial { .. } => {
                 self.welcome(cx, session, &user);
@@ -84,7 +83,7 @@ impl Serving {
         let shown = shown.map(|publication| publication.session);
         self.retract(cx, &session.jid, stanza);
         if shown.is_some() {
-            // Also to the resource that sent it (§4.5.2).
+            // Also to the resource that sent it (§4.5.2): its node shows it nothing any more.
             let own = stanza.clone().with_to(session.jid.to_bare());
             cx.deliver([session.id], &own);
         }
@@ -96,20 +95,10 @@ impl Serving {
         }
     }
 
-    /// What a client gets that has become available: whom it sees, its user's other clients
-    /// (§4.2.2), and the requests its user has not answered (§3.1.3).
-    fn welcome(&mut self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
+    /// What a client gets that has become available: whom it sees (the user's own clients, §4.2.2,
+    /// are watched by its node anyway), and the requests its user has not answered (§3.1.3).
+    fn welcome(&self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
         self.send_contacts(cx, session.id, user);
-        let own = session.resource();
-        if let Some(presentity) = self.sight.presentity(user) {
-            for (_, other) in presentity
-                .publications()
-                .filter(|(resource, _)| **resource != own)
-            {
-                let stanza = other.stanza.clone().with_to(session.jid.clone());
-                cx.deliver([session.id], &stanza);
-            }
-        }
         for request in cx.state.pending_in(user).cloned().collect::<Vec<_>>() {
             cx.deliver([session.id], &request);
         }
@@ -122,18 +111,6 @@ impl Serving {
         let contacts = items.filter(|item| item.subscription.sees_contact());
         let contacts = contacts.map(|item| item.contact.clone()).collect();
         cx.tell_node(session.node, ToNode::Contacts { session, contacts });
-    }
-
-    /// A user's clients see each other, and each sees itself (§4.2.2, §4.4.2).
-    pub(crate) fn tell_own_clients(&self, cx: &mut Cx<'_>, user: &BareJid, stanza: &Stanza) {
-        let clients: Vec<SessionId> = self
-            .sight
-            .living(user)
-            .map(|(_, own)| own.session)
-            .collect();
-        if !clients.is_empty() {
-            cx.deliver(clients, &stanza.clone().with_to(user.clone()));
-        }
     }
 
     /// Presence that another user directs at one of ours. Without subscription, but wanted by its

@@ -16,17 +16,15 @@ pub(crate) struct Sight {
     pub(crate) watchers: Watchers,
 }
 
-/// Whether `watcher` may see `user` (RFC 6121 §4.2.2: subscription `from` or `both`).
+/// Whether `watcher` may see `user` (RFC 6121 §4.2.2: subscription `from` or `both`, and the user
+/// itself always).
 pub(crate) fn may_see(cx: &Cx<'_>, user: &BareJid, watcher: &BareJid) -> bool {
-    cx.state
-        .roster(user)
-        .is_some_and(|roster| permits(roster, watcher))
+    permits(cx.state.roster(user), user, watcher)
 }
 
-fn permits(roster: &Roster, watcher: &BareJid) -> bool {
-    roster
-        .item(watcher)
-        .is_some_and(|item| item.subscription.seen_by_contact())
+fn permits(roster: Option<&Roster>, user: &BareJid, watcher: &BareJid) -> bool {
+    let item = || roster?.item(watcher);
+    watcher == user || item().is_some_and(|item| item.subscription.seen_by_contact())
 }
 
 /// The presence the server sends for a client that is gone (RFC 6121 §4.5.2).
@@ -51,6 +49,12 @@ impl Sight {
         self.presentities
             .entry(user.clone())
             .or_insert_with(|| Presentity::new(self.epoch))
+    }
+
+    /// Whether there is anything of a user to show.
+    pub(crate) fn is_seen(&self, user: &BareJid) -> bool {
+        self.presentity(user)
+            .is_some_and(|presentity| !presentity.is_empty())
     }
 
     /// The publication of a session, if it still stands.
@@ -88,14 +92,14 @@ impl Sight {
         resource: &ResourcePart,
         stanza: &Stanza,
     ) {
-        let (Some(presentity), Some(roster)) = (self.presentity(user), cx.state.roster(user))
-        else {
+        let Some(presentity) = self.presentity(user) else {
             return;
         };
+        let roster = cx.state.roster(user);
         for (node, watchers) in self.watchers.of(user) {
             let watchers: Vec<BareJid> = watchers
                 .iter()
-                .filter(|watcher| permits(roster, watcher))
+                .filter(|watcher| permits(roster, user, watcher))
                 .cloned()
                 .collect();
             if watchers.is_empty() {

@@ -54,7 +54,10 @@ impl Serving {
             }
         }
         for (contact, Answer { fresh, behind }) in answers {
-            self.sight.show(cx, &contact, from, fresh, false);
+            if self.sight.is_seen(&contact) {
+                // Complete: whatever the node is shown of it while it waits comes from this owner.
+                self.sight.show(cx, &contact, from, fresh, true);
+            }
             if !behind.is_empty() {
                 // Newer than any news that is on its way to the node, or it would be dropped.
                 // While it is not certain that we know every client, nothing is said to have gone.

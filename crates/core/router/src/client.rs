@@ -112,6 +112,7 @@ impl Router {
         let (slot, was_available) = (session.slot, session.presence.is_some());
         let available = presence.presence_type() == Some(PresenceType::Available);
         session.presence = available.then(|| presence.clone());
+        session.sees_itself &= available;
         if !was_available && !available {
             return self.take_back_directed(now, id, &presence);
         }

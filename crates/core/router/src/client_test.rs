@@ -46,7 +46,7 @@ fn a_bind_waits_for_an_owner_five_seconds() {
                 outcome
             }
         ),
-        ["n2 s1 e5 unbind 1 gracefully"],
+        ["n2 s1 e5 unbind 1 cut"],
         "too late"
     );
 }
@@ -128,7 +128,10 @@ fn a_replaced_client_ends_with_conflict() {
     let replaced = ToNode::Replaced {
         session: session(1),
     };
-    assert_eq!(talk.tell(MINE, 5, replaced), ["1 ends: conflict"]);
+    assert_eq!(
+        talk.tell(MINE, 5, replaced),
+        ["n2 s1 e5 unwatch alice@x by alice@x", "1 ends: conflict"]
+    );
     assert_eq!(talk.ended(1, false), EMPTY, "its owner knows");
     assert!(talk.router.sessions.is_empty() && talk.router.users.is_empty());
 }

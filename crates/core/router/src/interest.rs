@@ -128,7 +128,12 @@ impl Interests {
             let Some(shown) = contact.watchers.get_mut(&watcher) else {
                 continue;
             };
-            if shown.version.is_some_and(|known| known >= batch.version) {
+            // News may have come between the request of a watcher and its complete answer, which is
+            // no newer then.
+            if shown
+                .version
+                .is_some_and(|known| known > batch.version || known == batch.version && !batch.full)
+            {
                 continue;
             }
             let before = shown.version.replace(batch.version);

@@ -184,3 +184,14 @@ fn a_contact_without_account_is_found_when_it_gets_one() {
     assert!(all.find_homes(&|_| Some(SLOT)).is_empty(), "found once");
     assert_eq!(all.requests(SLOT).len(), 1);
 }
+
+#[test]
+fn news_before_a_complete_answer_of_the_same_version_hides_nothing() {
+    let mut all = watched();
+    let news = batch(version(1, 4), false, &[("phone", "a")], &["romeo@x"]);
+    assert_eq!(told(&all.take(news)), ["romeo@x sees phone"]);
+    let two = [("desk", "a"), ("phone", "a")];
+    let answer = batch(version(1, 4), true, &two, &["romeo@x"]);
+    assert_eq!(told(&all.take(answer.clone())), ["romeo@x sees desk"]);
+    assert!(all.take(answer).is_empty());
+}

@@ -1,6 +1,7 @@
 //! What this node holds of one client, and of one user with clients here.
 
 use crate::answers::{Answers, Barrier};
+use crate::interest::Seen;
 use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
 use muster_envelope::AnnouncedSession;
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     /// The last available presence it published.
     pub(crate) presence: Option<Stanza>,
     pub(crate) interested: bool,
+    /// Whether it was shown its own presence since it became available.
+    pub(crate) sees_itself: bool,
     /// To whom it sent available presence of its own accord (RFC 6121 §4.6).
     pub(crate) directed: BTreeSet<Jid>,
     pub(crate) answers: Answers,
@@ -54,6 +57,7 @@ impl Session {
             stage,
             presence: None,
             interested: false,
+            sees_itself: false,
             directed: BTreeSet::new(),
             answers: Answers::default(),
             paused: false,
@@ -73,6 +77,24 @@ impl Session {
     /// Whether presence of others is shown to it.
     pub(crate) const fn is_available(&self) -> bool {
         self.bound().is_some() && self.presence.is_some()
+    }
+
+    /// Whether this is its own presence.
+    pub(crate) fn is_from(&self, seen: &Seen) -> bool {
+        self.bound() == Some(&*seen.from)
+    }
+
+    /// Whether it is to be shown this presence. That it is unavailable itself it learns from the
+    /// owner, in answer to what it said (RFC 6121 §4.5.2): here it has said something else since.
+    pub(crate) fn takes(&mut self, seen: &Seen) -> bool {
+        let (own, available) = (self.is_from(seen), seen.is_available());
+        self.sees_itself |= own && available && self.is_available();
+        self.is_available() && (available || !own)
+    }
+
+    /// Whether it is available and was not shown so.
+    pub(crate) fn misses_itself(&self, slot: SlotId) -> bool {
+        self.slot == slot && self.is_available() && !self.sees_itself
     }
 
     /// What a new owner of the user is told. A client that has gone meanwhile is announced too
@@ -201,5 +223,13 @@ impl User {
             contacts: BTreeSet::new(),
             watching: false,
         }
+    }
+
+    /// Whom its clients here are to see: the user's other clients, and the contacts.
+    pub(crate) fn watched(&self) -> Vec<BareJid> {
+        let own = self.address.to_bare();
+        std::iter::once(own)
+            .chain(self.contacts.iter().cloned())
+            .collect()
     }
 }

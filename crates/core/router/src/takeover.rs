@@ -41,6 +41,7 @@ impl Router {
         for part in self.announcement(slot) {
             self.tell_owner(slot, ToOwner::Announce(part));
         }
+        self.show_themselves(slot);
         let mut said = Vec::new();
         for (id, session) in &mut self.sessions {
             if session.slot == slot {

@@ -36,12 +36,18 @@ fn presence_without_an_owner_is_announced_to_the_next() {
     let mut talk = Talk::with_alice();
     assert_eq!(
         talk.send(1, available()),
-        ["n2 s1 e5 publish 1 Presence(Available)"]
+        [
+            "n2 s1 e5 publish 1 Presence(Available)",
+            "n2 s1 e5 watch alice@x by alice@x"
+        ]
     );
     talk.close(MINE, 5);
     assert_eq!(talk.send(1, unavailable()), EMPTY);
     assert_eq!(talk.send(1, available()), EMPTY);
-    assert_eq!(talk.open(MINE, 9), ["n2 s1 e9 announce [alice@x/desk!] []"]);
+    assert_eq!(
+        talk.open(MINE, 9),
+        ["n2 s1 e9 announce [alice@x/desk!] [alice@x since None]"]
+    );
 }
 
 #[test]
@@ -157,7 +163,7 @@ fn announcements_come_in_parts() {
         [
             "n2 s1 e9 announce [alice@x/desk, alice@x/r2!] []",
             "n2 s1 e9 announce [alice@x/r3!] []",
-            "n2 s1 e9 announce [alice@x/r4!] []"
+            "n2 s1 e9 announce [alice@x/r4!] [alice@x since None]"
         ]
     );
 }

@@ -242,6 +242,37 @@ impl Talk {
         };
         self.tell(HIS, index, ToNode::Presence(batch))
     }
+
+    /// The owner says of alice's own clients.
+    pub(crate) fn alice_is(
+        &mut self,
+        (index, seq): (u64, u64),
+        full: bool,
+        clients: &[(&str, Stanza)],
+    ) -> Vec<String> {
+        let presentity = BareJid::new("alice@x").unwrap();
+        let resources = clients.iter().map(|(name, stanza)| {
+            let (resource, stanza) = (resource(name), stanza.clone());
+            let stanza = stanza.with_from(presentity.with_resource(&resource));
+            ResourcePresence { resource, stanza }
+        });
+        let batch = PresenceBatch {
+            version: Version {
+                epoch: epoch(index),
+                seq,
+            },
+            resources: resources.collect(),
+            full,
+            watchers: vec![presentity.clone()],
+            presentity,
+        };
+        self.tell(MINE, index, ToNode::Presence(batch))
+    }
+
+    pub(crate) fn published(&mut self, serial: u64) -> Vec<String> {
+        let session = session(serial);
+        self.tell(MINE, 5, ToNode::Published { session })
+    }
 }
 
 /// One output as a line; sessions by their serial.

@@ -1,4 +1,5 @@
-//! Watching contacts on behalf of users with available clients here.
+//! Watching contacts on behalf of users with available clients here. A user's own clients see each
+//! other the same way (RFC 6121 §4.2.2, §4.4.2, §4.5.2): the user is a contact of itself.
 
 use crate::interest::{Seen, Show};
 use crate::{Directory, Output, Router};
@@ -114,7 +115,7 @@ impl Router {
             return;
         };
         if std::mem::take(&mut known.watching) {
-            for contact in known.contacts.clone() {
+            for contact in known.watched() {
                 self.end_interest(&user, &contact);
             }
         }
@@ -122,7 +123,7 @@ impl Router {
 
     /// A client has become available. The first of its user here begins to watch whom the user was
     /// last said to see (the owner may not notice, if it changed meanwhile); a later one is shown
-    /// what the others have been shown.
+    /// what the others have been shown, and of itself what it has just said, when the owner says it.
     pub(crate) fn became_available(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else {
             return;
@@ -132,13 +133,29 @@ impl Router {
         };
         if !std::mem::replace(&mut user.watching, true) {
             let watcher = session.user.clone();
-            let contacts = user.contacts.iter().cloned().collect();
+            let contacts = user.watched();
             return self.begin_interests(&watcher, contacts);
         }
-        for contact in &user.contacts {
-            for seen in self.interests.seen(contact, &session.user) {
+        for contact in user.watched() {
+            let seen = self.interests.seen(&contact, &session.user).iter();
+            for seen in seen.filter(|seen| !session.is_from(seen)) {
                 let address = user.address.clone();
                 self.out.push_back(presence_for(id, address, seen));
+            }
+        }
+    }
+
+    /// A new owner of `slot` was announced what these clients said last. If that is what everybody
+    /// was shown before, nothing more is shown, and who came in between would not see itself.
+    pub(crate) fn show_themselves(&mut self, slot: SlotId) {
+        let sessions = self.sessions.iter_mut();
+        for (id, session) in sessions.filter(|(_, session)| session.misses_itself(slot)) {
+            let own = self.interests.seen(&session.user, &session.user);
+            let own = own.iter().find(|seen| session.is_from(seen));
+            if let (Some(seen), Some(user)) = (own, self.users.get(&session.user)) {
+                session.sees_itself = true;
+                let address = user.address.clone();
+                self.out.push_back(presence_for(*id, address, seen));
             }
         }
     }
@@ -151,8 +168,8 @@ impl Router {
             for id in &user.sessions {
                 if self
                     .sessions
-                    .get(id)
-                    .is_some_and(|session| session.is_available())
+                    .get_mut(id)
+                    .is_some_and(|session| session.takes(&seen))
                 {
                     self.out
                         .push_back(presence_for(*id, user.address.clone(), &seen));

@@ -12,7 +12,10 @@ fn contacts_are_watched_while_a_client_is_available() {
         contacts,
     };
     assert_eq!(talk.tell(MINE, 5, told.clone()), EMPTY, "not available");
-    talk.send(1, available());
+    assert_eq!(
+        talk.send(1, available())[1..],
+        ["n2 s1 e5 watch alice@x by alice@x"]
+    );
     assert_eq!(
         talk.tell(MINE, 5, told.clone()),
         ["n3 s2 e7 watch bob@x by alice@x"]
@@ -34,6 +37,7 @@ fn contacts_are_watched_while_a_client_is_available() {
     assert_eq!(
         talk.ended(2, false),
         [
+            "n2 s1 e5 unwatch alice@x by alice@x",
             "n3 s2 e7 unwatch bob@x by alice@x",
             "n3 s2 e7 unwatch dave@x by alice@x",
             "n2 s1 e5 unbind 2 cut"
@@ -129,4 +133,154 @@ fn a_client_that_was_unavailable_between_owners_sees_its_contacts_again() {
         talk.send(1, available()),
         ["n3 s2 e7 watch bob@x by alice@x"]
     );
+}
+
+fn own(client: &str, kind: &str) -> String {
+    let kind = if kind.is_empty() {
+        String::new()
+    } else {
+        format!(" type='{kind}'")
+    };
+    format!("<- <presence from='alice@x/{client}'{kind} to='alice@x'/> [alice@x/{client}]")
+}
+
+/// Alice's desk (session 1) and tab (2) are here and available, her phone is elsewhere.
+fn desk_tab_phone() -> Talk {
+    let mut talk = Talk::with_alice();
+    talk.send(1, available());
+    talk.published(1);
+    let both = [("desk", available()), ("phone", available())];
+    assert_eq!(
+        talk.alice_is((5, 1), true, &both),
+        [
+            format!("1 {}", own("desk", "")),
+            format!("1 {}", own("phone", ""))
+        ]
+    );
+    talk.bind(2, "tab");
+    assert_eq!(
+        talk.alice_is((5, 2), false, &both[1..]),
+        [format!("1 {}", own("phone", ""))],
+        "who is not available is shown nothing"
+    );
+    assert_eq!(
+        talk.send(2, available())[1..],
+        [
+            format!("2 {}", own("desk", "")),
+            format!("2 {}", own("phone", ""))
+        ]
+    );
+    talk.published(2);
+    let tab = [("tab", available())];
+    assert_eq!(
+        talk.alice_is((5, 3), false, &tab),
+        [
+            format!("1 {}", own("tab", "")),
+            format!("2 {}", own("tab", ""))
+        ]
+    );
+    talk
+}
+
+#[test]
+fn own_clients_are_seen_while_they_and_the_watcher_are_available() {
+    let mut talk = desk_tab_phone();
+    talk.send(2, unavailable());
+    assert_eq!(
+        talk.alice_is((5, 4), false, &[("tab", unavailable())]),
+        [format!("1 {}", own("tab", "unavailable"))]
+    );
+    assert_eq!(
+        talk.ended(1, true),
+        [
+            "n2 s1 e5 unwatch alice@x by alice@x",
+            "n2 s1 e5 unbind 1 gracefully"
+        ]
+    );
+    assert_eq!(
+        talk.alice_is((5, 5), false, &[("phone", available())]),
+        EMPTY
+    );
+}
+
+#[test]
+fn a_client_is_not_told_that_it_is_gone_when_it_is_here() {
+    let mut talk = desk_tab_phone();
+    talk.send(2, unavailable());
+    assert_eq!(
+        talk.send(2, available()),
+        [
+            format!("2 {}", own("desk", "")),
+            format!("2 {}", own("phone", ""))
+        ]
+    );
+    assert_eq!(
+        talk.alice_is((5, 4), false, &[("tab", unavailable())]),
+        [format!("1 {}", own("tab", "unavailable"))],
+        "the owner answers the client itself"
+    );
+    assert_eq!(
+        talk.alice_is((5, 5), false, &[("tab", available())]),
+        [
+            format!("1 {}", own("tab", "")),
+            format!("2 {}", own("tab", ""))
+        ]
+    );
+}
+
+#[test]
+fn own_clients_gone_with_their_owner_are_taken_back_and_asked_anew() {
+    let mut talk = desk_tab_phone();
+    talk.feed(Input::NodeLost(NodeId(2)));
+    assert_eq!(
+        talk.pass(60),
+        [
+            format!("2 {}", own("desk", "unavailable")),
+            format!("1 {}", own("phone", "unavailable")),
+            format!("2 {}", own("phone", "unavailable")),
+            format!("1 {}", own("tab", "unavailable")),
+        ]
+    );
+    assert_eq!(
+        talk.open(MINE, 9),
+        ["n2 s1 e9 announce [alice@x/desk!, alice@x/tab!] [alice@x since None]"]
+    );
+}
+
+#[test]
+fn an_own_client_that_left_meanwhile_is_asked_for_and_taken_back() {
+    let mut talk = desk_tab_phone();
+    talk.feed(Input::NodeLost(NodeId(2)));
+    assert_eq!(
+        talk.open(MINE, 9),
+        ["n2 s1 e9 announce [alice@x/desk!, alice@x/tab!] [alice@x since Some(3)]"]
+    );
+    let both = [("desk", available()), ("tab", available())];
+    assert_eq!(
+        talk.alice_is((9, 1), true, &both),
+        [
+            format!("1 {}", own("phone", "unavailable")),
+            format!("2 {}", own("phone", "unavailable")),
+        ]
+    );
+}
+
+#[test]
+fn a_client_that_was_unavailable_between_owners_sees_itself() {
+    let mut talk = desk_tab_phone();
+    talk.close(MINE, 5);
+    assert_eq!(talk.send(2, unavailable()), EMPTY);
+    assert_eq!(
+        talk.send(2, available()),
+        [
+            format!("2 {}", own("desk", "")),
+            format!("2 {}", own("phone", ""))
+        ]
+    );
+    assert_eq!(
+        talk.open(MINE, 9)[1..],
+        [format!("2 {}", own("tab", ""))],
+        "the same as before: the next owner's news will not show it"
+    );
+    assert_eq!(talk.alice_is((9, 1), false, &[("tab", available())]), EMPTY);
 }

@@ -91,6 +91,7 @@ impl Net {
             &jid.to_bare(),
             ToOwner::Publish { session, presence },
         );
+        self.watch_itself(session.node, &jid.to_bare());
     }
 
     /// Ends a session: closed by its client, or cut off.
@@ -106,6 +107,7 @@ impl Net {
             &jid.to_bare(),
             ToOwner::Unbind { session, graceful },
         );
+        self.watch_itself(session.node, &jid.to_bare());
     }
 
     /// Sends a stanza the way a router would.

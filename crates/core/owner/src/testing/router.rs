@@ -119,7 +119,10 @@ impl Net {
                 }
             }
             ToNode::Replaced { session } => {
-                self.nodes.get_mut(&at).unwrap().clients.remove(&session);
+                let gone = self.nodes.get_mut(&at).unwrap().clients.remove(&session);
+                if let Some(client) = gone {
+                    self.watch_itself(at, &client.jid.to_bare());
+                }
                 self.got
                     .entry(session)
                     .or_default()
@@ -142,6 +145,21 @@ impl Net {
         self.tell_owner(at, &contact, ToOwner::Watch(vec![request]));
     }
 
+    /// A user's clients on a node see its other ones while one of them is available.
+    pub(super) fn watch_itself(&mut self, at: NodeId, user: &BareJid) {
+        let node = self.nodes.get_mut(&at).unwrap();
+        let mut clients = node.clients.values();
+        let available =
+            clients.any(|client| client.jid.to_bare() == *user && client.presence.is_some());
+        let pair = (user.clone(), user.clone());
+        if available && !node.watches.contains_key(&pair) {
+            self.watch(at, user.clone(), user.clone());
+        } else if !available && node.watches.remove(&pair).is_some() {
+            let (contact, watcher) = pair;
+            self.tell_owner(at, user, ToOwner::Unwatch { contact, watcher });
+        }
+    }
+
     fn show(&mut self, at: NodeId, batch: PresenceBatch) {
         let PresenceBatch {
             presentity,
@@ -155,7 +173,10 @@ impl Net {
             let Some(shown) = watches.get_mut(&(presentity.clone(), watcher.clone())) else {
                 continue;
             };
-            if shown.version.is_some_and(|known| known >= version) {
+            if shown
+                .version
+                .is_some_and(|known| known > version || known == version && !full)
+            {
                 continue;
             }
             shown.version = Some(version);
