@@ -38,7 +38,8 @@ pub enum ToNode {
     /// Presence of users of this slot, one batch per node.
     Presence(PresenceBatch),
     /// The contacts the user of this (now available) session sees: subscription `to` or `both`.
-    /// Replaces what was said before for the session.
+    /// Replaces what was said before for the session. The user's own clients see each other too
+    /// (RFC 6121 §4.2.2): its node watches the user without being told.
     Contacts {
         /// The session.
         session: SessionId,
@@ -95,8 +96,8 @@ pub enum Notice {
 pub struct PresenceBatch {
     /// Whose presence.
     pub presentity: BareJid,
-    /// Which state of it. A node drops a batch that is not newer than what it last took for the
-    /// same watcher.
+    /// Which state of it. A node drops a batch that is older than what it last took for the same
+    /// watcher, and one that is as new unless it is `full`.
     pub version: Version,
     /// What changed (or all there is, see `full`), a presence per resource.
     pub resources: Vec<ResourcePresence>,

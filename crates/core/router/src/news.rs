@@ -39,8 +39,10 @@ impl Router {
             ToNode::Confirm { session, serial } => self.confirmed(session, slot, serial),
             ToNode::Published { session } => self.published(session),
             ToNode::Presence(batch) => {
+                let user = batch.presentity.clone();
                 let shows = self.interests.take(batch);
                 self.show(shows);
+                self.show_itself(&user);
             }
             ToNode::Contacts { session, contacts } => self.contacts(session, contacts),
             ToNode::Notice(notice) => self.notice(notice),

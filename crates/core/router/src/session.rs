@@ -93,8 +93,8 @@ impl Session {
     }
 
     /// Whether it is available and was not shown so.
-    pub(crate) fn misses_itself(&self, slot: SlotId) -> bool {
-        self.slot == slot && self.is_available() && !self.sees_itself
+    pub(crate) const fn misses_itself(&self) -> bool {
+        self.is_available() && !self.sees_itself
     }
 
     /// What a new owner of the user is told. A client that has gone meanwhile is announced too

@@ -145,18 +145,37 @@ impl Router {
         }
     }
 
-    /// A new owner of `slot` was announced what these clients said last. If that is what everybody
-    /// was shown before, nothing more is shown, and who came in between would not see itself.
-    pub(crate) fn show_themselves(&mut self, slot: SlotId) {
-        let sessions = self.sessions.iter_mut();
-        for (id, session) in sessions.filter(|(_, session)| session.misses_itself(slot)) {
-            let own = self.interests.seen(&session.user, &session.user);
-            let own = own.iter().find(|seen| session.is_from(seen));
-            if let (Some(seen), Some(user)) = (own, self.users.get(&session.user)) {
+    /// What a new owner says again is not shown again: who came in between, under an address that
+    /// was seen before, would not see itself.
+    pub(crate) fn show_itself(&mut self, jid: &BareJid) {
+        let Some(user) = self.users.get(jid) else {
+            return;
+        };
+        for id in &user.sessions {
+            let session = self.sessions.get_mut(id);
+            let Some(session) = session.filter(|session| session.misses_itself()) else {
+                continue;
+            };
+            let mut own = self.interests.seen(jid, jid).iter();
+            if let Some(seen) = own.find(|seen| session.is_from(seen)) {
                 session.sees_itself = true;
                 let address = user.address.clone();
                 self.out.push_back(presence_for(*id, address, seen));
             }
+        }
+    }
+
+    /// The owner of `slot` was announced what its users' clients said last. Of what it knows already
+    /// it says nothing.
+    pub(crate) fn show_themselves(&mut self, slot: SlotId) {
+        let of_slot = self
+            .sessions
+            .values()
+            .filter(|session| session.slot == slot);
+        let missing = of_slot.filter(|session| session.misses_itself());
+        let users: BTreeSet<_> = missing.map(|session| session.user.clone()).collect();
+        for user in users {
+            self.show_itself(&user);
         }
     }
 

@@ -284,3 +284,43 @@ fn a_client_that_was_unavailable_between_owners_sees_itself() {
     );
     assert_eq!(talk.alice_is((9, 1), false, &[("tab", available())]), EMPTY);
 }
+
+#[test]
+fn a_client_that_comes_back_while_a_new_owner_begins_sees_itself() {
+    let mut talk = desk_tab_phone();
+    talk.ended(2, false);
+    talk.open(MINE, 9);
+    let (id, user) = (session(3), BareJid::new("alice@x").unwrap());
+    let (outcome, generated) = (
+        BindOutcome::Bound(user.with_resource(&resource("tab"))),
+        resource("g"),
+    );
+    talk.feed(Input::Bind {
+        session: id,
+        user,
+        wanted: None,
+        generated,
+    });
+    talk.tell(
+        MINE,
+        9,
+        ToNode::Bound {
+            session: id,
+            outcome,
+        },
+    );
+    assert_eq!(
+        talk.send(3, available())[1..],
+        [
+            format!("3 {}", own("desk", "")),
+            format!("3 {}", own("phone", ""))
+        ],
+        "what is said of it is out of date"
+    );
+    let tab = [("tab", available())];
+    assert_eq!(
+        talk.alice_is((9, 1), false, &tab),
+        [format!("3 {}", own("tab", ""))],
+        "the others were shown the same before"
+    );
+}
