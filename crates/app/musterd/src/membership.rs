@@ -113,12 +113,7 @@ async fn begin(shared: &Shared, state: &ClusterState, slot: SlotId, group: &Grou
 }
 
 /// One step towards the wanted membership, if this node leads and no change is under way.
-async fn align(
-    shared: &Shared,
-    group: &Group,
-    all: &BTreeSet<NodeId>,
-    voters: &BTreeSet<NodeId>,
-) {
+async fn align(shared: &Shared, group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>) {
     let status: Status = group.status().borrow().clone();
     if !status.leading || status.changing || voters.is_empty() {
         return;

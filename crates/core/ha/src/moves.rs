@@ -97,7 +97,14 @@ pub fn check_fallback(
     }
     allows(state, home, HaAction::Fallback)?;
     ready.check(home)?;
-    let commands = fall_back(slot, HaReason::AdminRequest).to_vec();
+    let mut commands = fall_back(slot, HaReason::AdminRequest).to_vec();
+    if matches!(
+        ha_state(state, slot.desired),
+        HaState::Unreachable | HaState::Off
+    ) {
+        // It has nothing to give back, and says so itself when it is there again.
+        commands.pop();
+    }
     Ok(guarded(state, ControlCommand::Together(commands)))
 }
 

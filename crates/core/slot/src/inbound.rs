@@ -75,7 +75,10 @@ impl SlotState {
         }
         let ignored = !step.deliver;
         scope.keep(&contact, step.changed);
-        if let Some(reply) = step.reply.or_else(|| scope.objection(&contact, kind, ignored)) {
+        if let Some(reply) = step
+            .reply
+            .or_else(|| scope.objection(&contact, kind, ignored))
+        {
             scope.owe(Some(from), reply, &contact);
         }
         if self.users.get(&user).is_some_and(UserData::is_empty) {

@@ -22,10 +22,7 @@ impl Coverage {
             *self.cells.entry((window.kind, operation)).or_default() += 1;
         }
         if !met {
-            *self
-                .cells
-                .entry((FaultKind::None, operation))
-                .or_default() += 1;
+            *self.cells.entry((FaultKind::None, operation)).or_default() += 1;
         }
     }
 
@@ -56,7 +53,11 @@ impl Coverage {
     /// The table, as Markdown.
     pub fn table(&self) -> String {
         let words: Vec<_> = Operation::ALL.iter().map(|one| one.label()).collect();
-        let mut table = format!("| fault | {} |\n|---|{}\n", words.join(" | "), "---:|".repeat(words.len()));
+        let mut table = format!(
+            "| fault | {} |\n|---|{}\n",
+            words.join(" | "),
+            "---:|".repeat(words.len())
+        );
         for fault in FaultKind::ALL {
             let counts: Vec<_> = Operation::ALL
                 .iter()

@@ -110,7 +110,10 @@ mod tests {
 
     #[test]
     fn a_full_disk_fails_until_room_is_made_and_a_failed_sync_once() {
-        for (health, after) in [(Health::Full, Health::Full), (Health::FailsOnce, Health::Good)] {
+        for (health, after) in [
+            (Health::Full, Health::Full),
+            (Health::FailsOnce, Health::Good),
+        ] {
             let (mut rng, mut device) = (Rng::new(1), Device::default());
             device.health = health;
             device.write(Instant::ZERO, &mut rng);

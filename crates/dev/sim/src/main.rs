@@ -61,9 +61,16 @@ fn many(first: u64, count: u64, asked: &Asked) -> io::Result<bool> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = |done: u64, of: u64| {
         let rate = ratio(done, begun.elapsed().as_secs_f64());
-        let end = if io::stderr().is_terminal() { '\r' } else { '\n' };
+        let end = if io::stderr().is_terminal() {
+            '\r'
+        } else {
+            '\n'
+        };
         // Progress that cannot be shown is no reason to stop.
-        drop(write!(io::stderr(), "{done} of {of} seeds, {rate:.1}/s{end}"));
+        drop(write!(
+            io::stderr(),
+            "{done} of {of} seeds, {rate:.1}/s{end}"
+        ));
     };
     let outcome = run_many(first..first + count, threads, asked.go_on, &progress);
     let seconds = begun.elapsed().as_secs_f64();
@@ -133,7 +140,13 @@ fn met(coverage: &Coverage) -> String {
     let row = |fault: &FaultKind| {
         let cells: Vec<_> = Operation::ALL
             .iter()
-            .map(|operation| format!("\"{}\":{}", operation.label(), coverage.met(*fault, *operation)))
+            .map(|operation| {
+                format!(
+                    "\"{}\":{}",
+                    operation.label(),
+                    coverage.met(*fault, *operation)
+                )
+            })
             .collect();
         format!("\"{}\":{{{}}}", fault.label(), cells.join(","))
     };

@@ -188,7 +188,9 @@ impl Net {
 
     /// Whether the link between two nodes is up.
     pub(crate) fn joins(&self, one: NodeId, other: NodeId) -> bool {
-        self.links.get(&pair(one, other)).is_some_and(|link| link.up.is_some())
+        self.links
+            .get(&pair(one, other))
+            .is_some_and(|link| link.up.is_some())
     }
 
     /// Whether what is sent in a direction arrives.

@@ -66,7 +66,9 @@ pub fn run_many(
             }
         }
     });
-    let mut outcome = outcome.into_inner().unwrap_or_else(|broken| broken.into_inner());
+    let mut outcome = outcome
+        .into_inner()
+        .unwrap_or_else(|broken| broken.into_inner());
     outcome.failed.sort_by_key(|(seed, _)| *seed);
     outcome
 }

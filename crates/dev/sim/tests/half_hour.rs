@@ -1,10 +1,12 @@
 //! The long waits, in virtual time.
 
-use muster_sim::{Fault, Plan, World};
+use muster_sim::{Fault, Place, Plan, World};
 use muster_types::{Instant, NodeId, SlotId};
 use std::time::Duration;
 
 const HOME: NodeId = NodeId(1);
+/// Where the home node stands.
+const HERE: Place = Place(0);
 const PEER: NodeId = NodeId(2);
 const SLOT: SlotId = SlotId(1);
 
@@ -14,8 +16,8 @@ fn at(seconds: u64) -> Instant {
 
 #[test]
 fn users_go_home_after_thirty_healthy_minutes() {
-    let faults = vec![(at(20), Fault::Crash(HOME)), (at(40), Fault::Restart(HOME))];
-    let mut world = World::new(Plan::calm(1, faults, at(2000)));
+    let faults = vec![(at(20), Fault::Crash(HERE)), (at(40), Fault::Restart(HERE))];
+    let mut world = World::new(Plan::calm(1, faults, at(2000)), false);
     for (seconds, owner) in [
         (10, HOME),
         (23, PEER),
@@ -32,12 +34,12 @@ fn users_go_home_after_thirty_healthy_minutes() {
 #[test]
 fn an_interruption_starts_the_thirty_minutes_again() {
     let faults = vec![
-        (at(20), Fault::Crash(HOME)),
-        (at(40), Fault::Restart(HOME)),
-        (at(1000), Fault::Pause(HOME)),
-        (at(1010), Fault::Resume(HOME)),
+        (at(20), Fault::Crash(HERE)),
+        (at(40), Fault::Restart(HERE)),
+        (at(1000), Fault::Pause(HERE)),
+        (at(1010), Fault::Resume(HERE)),
     ];
-    let mut world = World::new(Plan::calm(2, faults, at(3000)));
+    let mut world = World::new(Plan::calm(2, faults, at(3000)), false);
     for (seconds, owner) in [
         (40 + 31 * 60, PEER),
         (1010 + 30 * 60 - 5, PEER),

@@ -48,7 +48,8 @@ impl Fallback {
         let outcome = self.early(now, before, after, command);
         for node in after.nodes() {
             let changed = before.node(node.id).is_none_or(|was| {
-                (was.ha.state, was.ha.reason, was.boot) != (node.ha.state, node.ha.reason, node.boot)
+                (was.ha.state, was.ha.reason, was.boot)
+                    != (node.ha.state, node.ha.reason, node.boot)
             });
             if changed {
                 self.unwell(now, node.id);
@@ -92,7 +93,10 @@ impl Fallback {
         }
         let least = (self.delay - self.delay * TOLERANCE_PERCENT / 100).saturating_sub(TOLERANCE);
         if healthy < least {
-            let seen = format!("{slot} goes home to {home} after {healthy:?} of {:?}", self.delay);
+            let seen = format!(
+                "{slot} goes home to {home} after {healthy:?} of {:?}",
+                self.delay
+            );
             return Err(Violation::new("fallback not before the delay", seen));
         }
         Ok(())

@@ -44,122 +44,104 @@ fn follows(was: HaStatus, is: HaStatus) -> bool {
     next(was.state).contains(&is.state)
 }
 
-/// What may follow a state. A restart keeps what an operator or a failover did (with a new reason); a
-/// node that is not heard or stops can be in any.
+/// What may follow a state. A restart keeps what an operator or a failover did (with a new reason).
 const fn next(state: HaState) -> &'static [HaState] {
     use HaState as S;
     match state {
         S::Unknown => &[S::Initializing],
-        S::Initializing => &[
-            S::Normal,
-            S::FailedOver,
-            S::FailedOverCriticalServicesNotRunning,
-            S::RunningInBackupMode,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::Normal => &[
-            S::FailingOver,
-            S::TakingOver,
-            S::RunningInBackupMode,
-            S::FailedOver,
-            S::FailedOverCriticalServicesNotRunning,
-            S::Initializing,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::FailingOver => &[
-            S::Idle,
-            S::RunningInFailedMode,
-            S::RunningInBackupMode,
-            S::FailedOver,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::TakingOver => &[
-            S::RunningInBackupMode,
-            S::RunningInFailedMode,
-            S::FailedOver,
-            S::Normal,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::Idle => &[
-            S::Idle,
-            S::TakingBack,
-            S::Normal,
-            S::RunningInBackupMode,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::RunningInBackupMode => &[
-            S::RunningInBackupMode,
-            S::FallingBack,
-            S::TakingBack,
-            S::FailedOver,
-            S::FailedOverCriticalServicesNotRunning,
-            S::FailoverAffectedServices,
-            S::RunningInFailedMode,
-            S::Normal,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::FailedOver | S::FailedOverCriticalServicesNotRunning => &[
-            S::FailedOver,
-            S::FailedOverCriticalServicesNotRunning,
-            S::TakingBack,
-            S::FallingBack,
-            S::BackupActivated,
-            S::RunningInBackupMode,
-            S::RunningInFailedMode,
-            S::Normal,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::TakingBack => &[
-            S::TakingBack,
-            S::Normal,
-            S::RunningInBackupMode,
-            S::RunningInFailedMode,
-            S::FailedOver,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::FallingBack => &[
-            S::Normal,
-            S::RunningInBackupMode,
-            S::RunningInFailedMode,
-            S::FailedOver,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::RunningInFailedMode => &[
-            S::RunningInFailedMode,
-            S::RunningInBackupMode,
-            S::FallingBack,
-            S::TakingBack,
-            S::Normal,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::BackupActivated | S::FailoverAffectedServices => &[
-            S::FallingBack,
-            S::TakingBack,
-            S::RunningInBackupMode,
-            S::FailedOver,
-            S::Normal,
-            S::RunningInFailedMode,
-            S::Unreachable,
-            S::Off,
-        ],
-        S::Unreachable | S::Off => &[
-            S::FailedOver,
-            S::Initializing,
-            S::RunningInBackupMode,
-            S::Idle,
-            S::Normal,
-            S::Unreachable,
-            S::Off,
-        ],
+        S::Initializing | S::Normal => SERVING,
+        S::FailingOver | S::TakingOver => MOVING_AWAY,
+        S::TakingBack | S::FallingBack => MOVING_HOME,
+        S::Idle => IDLE,
+        S::RunningInBackupMode | S::RunningInFailedMode => BACKING_UP,
+        S::FailedOver
+        | S::FailedOverCriticalServicesNotRunning
+        | S::BackupActivated
+        | S::FailoverAffectedServices => AWAY,
+        S::Unreachable | S::Off => GONE,
     }
 }
+
+use HaState as S;
+
+const SERVING: &[HaState] = &[
+    S::Normal,
+    S::Initializing,
+    S::FailingOver,
+    S::TakingOver,
+    S::RunningInBackupMode,
+    S::RunningInFailedMode,
+    S::FailedOver,
+    S::FailedOverCriticalServicesNotRunning,
+    S::Unreachable,
+    S::Off,
+];
+const MOVING_AWAY: &[HaState] = &[
+    S::Idle,
+    S::RunningInBackupMode,
+    S::RunningInFailedMode,
+    S::FailedOver,
+    S::FailedOverCriticalServicesNotRunning,
+    S::Normal,
+    S::FailingOver,
+    S::TakingOver,
+    S::Unreachable,
+    S::Off,
+];
+const MOVING_HOME: &[HaState] = &[
+    S::Normal,
+    S::TakingBack,
+    S::FallingBack,
+    S::RunningInBackupMode,
+    S::RunningInFailedMode,
+    S::FailedOver,
+    S::FailedOverCriticalServicesNotRunning,
+    S::Unreachable,
+    S::Off,
+];
+const IDLE: &[HaState] = &[
+    S::Idle,
+    S::TakingBack,
+    S::Normal,
+    S::RunningInBackupMode,
+    S::RunningInFailedMode,
+    S::BackupActivated,
+    S::FailedOverCriticalServicesNotRunning,
+    S::Unreachable,
+    S::Off,
+];
+const BACKING_UP: &[HaState] = &[
+    S::RunningInBackupMode,
+    S::RunningInFailedMode,
+    S::FallingBack,
+    S::TakingBack,
+    S::FailedOver,
+    S::FailedOverCriticalServicesNotRunning,
+    S::FailoverAffectedServices,
+    S::Normal,
+    S::Unreachable,
+    S::Off,
+];
+const AWAY: &[HaState] = &[
+    S::FailedOver,
+    S::FailedOverCriticalServicesNotRunning,
+    S::TakingBack,
+    S::FallingBack,
+    S::BackupActivated,
+    S::RunningInBackupMode,
+    S::RunningInFailedMode,
+    S::Normal,
+    S::Unreachable,
+    S::Off,
+];
+const GONE: &[HaState] = &[
+    S::FailedOver,
+    S::FailedOverCriticalServicesNotRunning,
+    S::Initializing,
+    S::RunningInBackupMode,
+    S::RunningInFailedMode,
+    S::Idle,
+    S::Normal,
+    S::Unreachable,
+    S::Off,
+];

@@ -57,12 +57,7 @@ impl Node {
         debug_assert!(self.clock.local(world) == now, "no time passes here");
     }
 
-    fn drive_control(
-        &mut self,
-        world: Instant,
-        rng: &mut Rng,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
+    fn drive_control(&mut self, world: Instant, rng: &mut Rng, effects: &mut Vec<Effect>) -> bool {
         if !std::mem::take(&mut self.control_dirty) {
             return false;
         }

@@ -63,7 +63,11 @@ impl Node {
             control_leader: None,
             leads_control: false,
             parts: BTreeMap::new(),
-            machine: NodeMachine::new(identity(&setup, Boot(0), 1), Timing::default(), Instant::ZERO),
+            machine: NodeMachine::new(
+                identity(&setup, Boot(0), 1),
+                Timing::default(),
+                Instant::ZERO,
+            ),
             router: new_router(&setup, &cluster),
             cluster,
             connected: BTreeMap::new(),
@@ -125,7 +129,9 @@ impl Node {
         self.machine = NodeMachine::new(identity, Timing::default(), now);
         self.router = new_router(&self.setup, &self.cluster);
         let slots: Vec<_> = self.parts.keys().copied().collect();
-        slots.into_iter().for_each(|slot| self.introduce(world, slot));
+        slots
+            .into_iter()
+            .for_each(|slot| self.introduce(world, slot));
     }
 
     fn load_control(&mut self, now: Instant, rng: &mut Rng, lags: bool) {

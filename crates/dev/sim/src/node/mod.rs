@@ -40,7 +40,10 @@ pub(crate) enum Arrival {
     /// A packet on the Raft lane.
     Packet { from: NodeId, packet: Packet },
     /// A message on the data lane.
-    Data { from: NodeId, envelope: Box<Envelope> },
+    Data {
+        from: NodeId,
+        envelope: Box<Envelope>,
+    },
     /// A link came up or broke; the other end and its process start.
     Link {
         other: NodeId,
@@ -211,7 +214,10 @@ impl Node {
     /// Whether it leads a slot's log.
     pub(crate) fn leads(&self, slot: SlotId) -> bool {
         let runs = self.condition == Condition::Running;
-        runs && self.parts.get(&slot).is_some_and(|part| part.raft.is_leading())
+        runs && self
+            .parts
+            .get(&slot)
+            .is_some_and(|part| part.raft.is_leading())
     }
 
     /// Whether another has nearly all of a slot's log that this node leads.

@@ -7,9 +7,7 @@ use muster_cluster::ClusterState;
 use muster_ha::SlotRole;
 use muster_owner::{Accounts, Replica};
 use muster_slot::{SlotCommand, SlotState};
-use muster_types::{
-    BareJid, Boot, Fork, Instant, LogIndex, Machine, Replicated, SlotId,
-};
+use muster_types::{BareJid, Boot, Fork, Instant, LogIndex, Machine, Replicated, SlotId};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -57,14 +57,22 @@ pub(super) fn proposal(
             all.retain(|one| !is_fallback(one));
         }
         (Some(Sabotage::EarlyFallback), ControlCommand::Healthy { accrued, .. }) => *accrued *= 2,
-        (Some(Sabotage::WrongState), ControlCommand::HaTransition { state, .. })
-            if *state == HaState::RunningInBackupMode =>
-        {
-            *state = HaState::Idle;
+        (Some(Sabotage::WrongState), ControlCommand::Together(all)) => {
+            all.iter_mut().for_each(mistake);
         }
+        (Some(Sabotage::WrongState), one) => mistake(one),
         _ => {}
     }
     Some(command)
+}
+
+/// Records that a backup is idle.
+fn mistake(command: &mut ControlCommand) {
+    if let ControlCommand::HaTransition { state, .. } = command
+        && *state == HaState::RunningInBackupMode
+    {
+        *state = HaState::Idle;
+    }
 }
 
 fn is_fallback(command: &ControlCommand) -> bool {

@@ -25,6 +25,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Timing of the logs.
     pub raft: RaftTiming,
+    /// How much clocks may run fast or slow, in millionths.
+    pub clock_ppm: u64,
     /// How long a silent peer is waited for.
     pub peer_timeout: Duration,
     /// How long a recovered node is watched before its users go home.
@@ -49,6 +51,8 @@ pub(crate) fn at(seconds: u64) -> Instant {
     Instant::ZERO + Duration::from_secs(seconds)
 }
 
+/// How much clocks may run fast or slow: two of them by less than 10 %.
+const CLOCK_PPM: u64 = 40_000;
 /// When the first fault may happen: everybody has logged in.
 const FIRST_FAULT: u64 = 12;
 /// When everything is repaired.
@@ -64,6 +68,7 @@ impl Plan {
             topology: Topology::pair(),
             limits: Limits::default(),
             raft: RaftTiming::default(),
+            clock_ppm: 0,
             peer_timeout: settings.peer_timeout,
             fallback_delay: settings.fallback_delay,
             sabotage: None,
@@ -91,6 +96,7 @@ impl Plan {
                 ..Limits::default()
             },
             raft,
+            clock_ppm: CLOCK_PPM,
             peer_timeout,
             fallback_delay: rng.millis(10_000..40_000),
             sabotage: None,

@@ -8,10 +8,8 @@ pub enum Sabotage {
     IgnoreLease,
     /// A lease is longer than what voters wait.
     LongLease,
-    /// A node that has just started votes at once.
-    VoteAtOnce,
-    /// A vote is given before it is on the disk.
-    UnsyncedVote,
+    /// Votes and entries are answered for that are not on the disk.
+    Unsynced,
     /// A leader takes for committed what nobody else has.
     CommitAlone,
     /// A restarted node says that it is the process of before.
@@ -34,11 +32,10 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::IgnoreLease,
         Self::LongLease,
-        Self::VoteAtOnce,
-        Self::UnsyncedVote,
+        Self::Unsynced,
         Self::CommitAlone,
         Self::KeepBoot,
         Self::ShowEverybody,

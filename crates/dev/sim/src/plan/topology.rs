@@ -51,6 +51,11 @@ impl Topology {
         self.groups.iter().sum()
     }
 
+    /// How many users there are, those that sleep until the end included.
+    pub fn user_count(&self) -> usize {
+        self.serving() * (USERS_MIN.div_ceil(self.serving()) + 1)
+    }
+
     /// The places and what they are for.
     pub(crate) fn places(&self) -> Vec<(Place, Role)> {
         let serving = (0..self.serving()).map(|at| (Place(at), Role::Serving));

@@ -36,7 +36,10 @@ impl<C> Raft<C> {
     }
 
     fn end(&self) -> (usize, u64) {
-        (self.log.len(), self.log.last().map_or(0, |entry| entry.term))
+        (
+            self.log.len(),
+            self.log.last().map_or(0, |entry| entry.term),
+        )
     }
 
     pub(super) fn asked(

@@ -35,10 +35,14 @@ impl Members {
 impl<C> Raft<C> {
     /// The members as the log has them last, committed or not.
     pub(super) fn look_up_members(&mut self) {
-        let members = self.log.iter().rev().find_map(|entry| match &entry.content {
-            Content::Members(members) => Some(members),
-            Content::Blank | Content::Command(_) => None,
-        });
+        let members = self
+            .log
+            .iter()
+            .rev()
+            .find_map(|entry| match &entry.content {
+                Content::Members(members) => Some(members),
+                Content::Blank | Content::Command(_) => None,
+            });
         if members.unwrap_or(&Members::default()) != &self.members {
             self.members = members.cloned().unwrap_or_default();
             self.renew();
@@ -130,8 +134,7 @@ impl<C> Raft<C> {
             return false;
         };
         let acked = lead.acked.get(&node);
-        node == self.me
-            || acked.is_some_and(|at| now.since(*at) < self.timing.election_max() * 2)
+        node == self.me || acked.is_some_and(|at| now.since(*at) < self.timing.election_max() * 2)
     }
 
     /// While leading: whether a member lags so little that it may vote.

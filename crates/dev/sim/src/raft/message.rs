@@ -78,10 +78,7 @@ pub(crate) enum Message<C> {
     /// The sender knows a higher term.
     Outdated { term: u64 },
     /// From the leader to all: nobody needs to wait for it any more, and `to` is to stand.
-    TakeOver {
-        term: u64,
-        to: muster_types::NodeId,
-    },
+    TakeOver { term: u64, to: muster_types::NodeId },
 }
 
 impl<C> Message<C> {

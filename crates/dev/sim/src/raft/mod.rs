@@ -11,8 +11,8 @@ mod members;
 mod message;
 mod replicate;
 
-use crate::device::Device;
 use crate::Rng;
+use crate::device::Device;
 use crate::plan::Sabotage;
 use disk::Undo;
 pub(crate) use members::Members;
@@ -50,7 +50,7 @@ impl RaftTiming {
 
     const fn lease(&self, sabotage: Option<Sabotage>) -> Duration {
         match sabotage {
-            Some(Sabotage::LongLease) => Duration::from_millis(self.election_ms.end * 2),
+            Some(Sabotage::LongLease) => Duration::from_millis(self.election_ms.end * 10),
             _ => Duration::from_millis(self.election_ms.end * 8 / 10),
         }
     }
@@ -169,9 +169,6 @@ impl<C> Raft<C> {
         self.look_up_members();
         self.hear(now, rng);
         self.stands_at = self.stands_at + self.timing.election_max();
-        if self.sabotage == Some(Sabotage::VoteAtOnce) {
-            (self.heard, self.stands_at) = (None, now);
-        }
     }
 
     fn hear(&mut self, now: Instant, rng: &mut Rng) {

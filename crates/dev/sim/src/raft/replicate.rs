@@ -56,9 +56,7 @@ impl<C> Raft<C> {
             commit,
         } = append;
         if term < self.term {
-            return self
-                .out
-                .push((from, Message::Outdated { term: self.term }));
+            return self.out.push((from, Message::Outdated { term: self.term }));
         }
         self.adopt(cx, term);
         self.part = Part::Follower;
@@ -119,7 +117,10 @@ impl<C> Raft<C> {
         let Part::Leader(lead) = &mut self.part else {
             return;
         };
-        let behind = lead.next.get(&from).is_some_and(|next| *next < self.log.len());
+        let behind = lead
+            .next
+            .get(&from)
+            .is_some_and(|next| *next < self.log.len());
         lead.eager |= behind && equal >= lead.next.get(&from).copied().unwrap_or_default();
         self.count();
     }

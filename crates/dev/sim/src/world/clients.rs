@@ -1,11 +1,11 @@
 //! Clients as the world sees them: connections, what is sent and delivered, what that promises.
 
 use super::{CLIENT_LATENCY, Event, LATE, MARGIN, World};
-use muster_cluster::Role;
 use crate::Violation;
 use crate::client::{Act, Asked, Stage};
 use crate::invariants::{permission, unavailable};
 use crate::plan::Operation;
+use muster_cluster::Role;
 use muster_router::{BindAnswer, Input, Output};
 use muster_stanza::{Element, IqType, Kind, PresenceType, Stanza};
 use muster_types::SessionId;
@@ -53,8 +53,16 @@ impl World {
     }
 
     pub(super) fn connect(&mut self, at: usize) {
-        let serving: Vec<_> = self.machines.iter().filter(|m| m.role == Role::Serving).map(|m| m.node).collect();
-        let node = self.rng.pick(&serving).and_then(|id| self.nodes.get_mut(id));
+        let serving: Vec<_> = self
+            .machines
+            .iter()
+            .filter(|m| m.role == Role::Serving)
+            .map(|m| m.node)
+            .collect();
+        let node = self
+            .rng
+            .pick(&serving)
+            .and_then(|id| self.nodes.get_mut(id));
         let now = self.now;
         let client = &mut self.clients[at];
         let Some(node) = node.filter(|node| node.takes_clients()) else {
@@ -75,11 +83,18 @@ impl World {
             generated,
         };
         let again = client.was_bound;
-        self.schedule(now + CLIENT_LATENCY, Event::Up {
+        self.schedule(
+            now + CLIENT_LATENCY,
+            Event::Up {
                 session,
                 input: Box::new(input),
-            });
-        self.count(if again { Operation::Reconnect } else { Operation::Login });
+            },
+        );
+        self.count(if again {
+            Operation::Reconnect
+        } else {
+            Operation::Login
+        });
     }
 
     pub(super) fn send(&mut self, at: usize, stanza: Stanza) {
@@ -109,10 +124,13 @@ impl World {
             stanza,
             at: wall,
         };
-        self.schedule(self.now + CLIENT_LATENCY, Event::Up {
+        self.schedule(
+            self.now + CLIENT_LATENCY,
+            Event::Up {
                 session,
                 input: Box::new(input),
-            });
+            },
+        );
     }
 
     pub(super) fn leave(&mut self, at: usize, graceful: bool, pause: Duration) {
@@ -131,10 +149,13 @@ impl World {
             node.sessions.remove(&session);
         }
         let input = Input::Ended { session, graceful };
-        self.schedule(self.now + CLIENT_LATENCY, Event::Up {
+        self.schedule(
+            self.now + CLIENT_LATENCY,
+            Event::Up {
                 session,
                 input: Box::new(input),
-            });
+            },
+        );
     }
 
     pub(super) fn hand_to_client(&mut self, output: Output) {

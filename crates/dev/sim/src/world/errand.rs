@@ -161,7 +161,11 @@ impl World {
                 None => Step::Begin,
             },
             Step::Arrived(new) => {
-                let gone = self.truth.cluster.node(old).is_none_or(|node| !node.is_member());
+                let gone = self
+                    .truth
+                    .cluster
+                    .node(old)
+                    .is_none_or(|node| !node.is_member());
                 if gone {
                     return Step::Done;
                 }
@@ -185,7 +189,11 @@ impl World {
                 None => Step::Begin,
             },
             Step::Arrived(id) => {
-                let member = self.truth.cluster.node(id).is_some_and(|node| node.is_member());
+                let member = self
+                    .truth
+                    .cluster
+                    .node(id)
+                    .is_some_and(|node| node.is_member());
                 if member && self.now.since(since) > PATIENCE {
                     self.count(Operation::Membership);
                     self.command(ControlCommand::NodeRemove { node: id });
@@ -206,10 +214,20 @@ impl World {
     }
 
     fn switching(&mut self, step: Step, since: Instant, group: GroupId) -> Step {
-        let ha = |world: &Self| world.truth.cluster.group(group).is_some_and(|group| group.ha);
+        let ha = |world: &Self| {
+            world
+                .truth
+                .cluster
+                .group(group)
+                .is_some_and(|group| group.ha)
+        };
         match step {
             Step::Begin => {
-                let pair = self.truth.cluster.group(group).is_some_and(|g| g.nodes.len() == 2);
+                let pair = self
+                    .truth
+                    .cluster
+                    .group(group)
+                    .is_some_and(|g| g.nodes.len() == 2);
                 if !pair || since != Instant::ZERO && self.now.since(since) > PATIENCE {
                     return Step::Done;
                 }
@@ -237,7 +255,9 @@ impl World {
     }
 
     fn upgrading(&mut self, step: Step, since: Instant, place: Place) -> Step {
-        let Machine { node: id, vacant, .. } = self.machines[place.0];
+        let Machine {
+            node: id, vacant, ..
+        } = self.machines[place.0];
         if vacant {
             self.machines[place.0].version += 1;
             return Step::Done;

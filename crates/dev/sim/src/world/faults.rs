@@ -1,10 +1,10 @@
 //! Faults as they happen: processes die, stop and start, links break, disks and clocks fail.
 
 use super::{Event, World};
+use crate::LinkNews;
 use crate::net::Weather;
 use crate::node::{Arrival, Condition};
 use crate::plan::{Fault, Place};
-use crate::LinkNews;
 use muster_types::NodeId;
 use std::collections::VecDeque;
 use std::time::Duration;

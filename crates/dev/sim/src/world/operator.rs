@@ -127,9 +127,8 @@ impl World {
     /// When the faults are over, an operator ends what operators must end.
     pub(super) fn tidy_up(&mut self) {
         let state = self.truth.cluster.clone();
-        let in_state = |node: NodeId, wanted| {
-            state.node(node).is_some_and(|node| node.ha.state == wanted)
-        };
+        let in_state =
+            |node: NodeId, wanted| state.node(node).is_some_and(|node| node.ha.state == wanted);
         for group in state.groups().filter(|group| group.ha) {
             let failed = |node: &NodeId| in_state(*node, HaState::RunningInFailedMode);
             if group.nodes.iter().any(failed) {
@@ -147,7 +146,10 @@ impl World {
     }
 
     fn place_of(&self, node: NodeId) -> Option<Place> {
-        let at = self.machines.iter().position(|machine| machine.node == node);
+        let at = self
+            .machines
+            .iter()
+            .position(|machine| machine.node == node);
         at.map(Place)
     }
 

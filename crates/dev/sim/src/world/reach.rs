@@ -23,17 +23,17 @@ impl World {
         let (now, grace) = (self.now, self.plan.limits.grace);
         let slots: Vec<_> = self.truth.cluster.slots().map(|slot| slot.id).collect();
         let runs = |node: &Node| node.condition == Condition::Running;
-        let nodes: Vec<_> = self.nodes.values().map(|node| (node.id(), runs(node))).collect();
+        let nodes: Vec<_> = self
+            .nodes
+            .values()
+            .map(|node| (node.id(), runs(node)))
+            .collect();
         for slot in slots {
             let owner = self.owner(slot);
             for (node, runs) in &nodes {
                 let joined = |owner| owner == *node || self.net.joins(owner, *node);
                 let reached = *runs && owner.is_some_and(joined);
-                let (last, unknown) = self
-                    .reach
-                    .seen
-                    .entry((*node, slot))
-                    .or_insert((now, None));
+                let (last, unknown) = self.reach.seen.entry((*node, slot)).or_insert((now, None));
                 if reached {
                     *last = now;
                 } else if now.since(*last) + TOLERANCE >= grace {

@@ -14,8 +14,6 @@ use muster_cluster::Role;
 use muster_types::{BareJid, Instant, NodeId, ResourcePart};
 use std::collections::BTreeMap;
 
-/// How much clocks may run fast or slow, in millionths: two of them by less than 10 %.
-const CLOCK_PPM: u64 = 40_000;
 /// How many contacts a user begins with.
 const CONTACTS: usize = 6;
 /// When the first client logs in.
@@ -91,10 +89,10 @@ impl World {
             sabotage: self.plan.sabotage,
             noisy: self.noisy,
         };
-        let drawn = self.rng.below(2 * CLOCK_PPM);
+        let widest = i64::try_from(self.plan.clock_ppm).unwrap_or_default();
+        let drawn = self.rng.below(2 * self.plan.clock_ppm + 1);
         let clock = Clock {
-            fast_ppm: i64::try_from(drawn).unwrap_or_default()
-                - i64::try_from(CLOCK_PPM).unwrap_or_default(),
+            fast_ppm: i64::try_from(drawn).unwrap_or_default() - widest,
             ahead_ms: 0,
         };
         let beginning = first.then_some(&self.beginning);
@@ -109,7 +107,10 @@ impl World {
             .map(|place| self.plan.topology.users(place))
             .collect();
         let active: Vec<_> = all.iter().flat_map(|(active, _)| active.clone()).collect();
-        let sleepers: Vec<_> = all.iter().flat_map(|(_, sleepers)| sleepers.clone()).collect();
+        let sleepers: Vec<_> = all
+            .iter()
+            .flat_map(|(_, sleepers)| sleepers.clone())
+            .collect();
         let resource = |name| ResourcePart::new(name).expect("a short word").into_owned();
         for (count, user) in active.iter().enumerate() {
             let others = self.contacts(user, &active);
@@ -127,8 +128,7 @@ impl World {
                 };
                 let jid = user.with_resource(&resource(name));
                 let (others, sleepers) = (others.clone(), sleepers.clone());
-                self.clients
-                    .push(Client::new(jid, until, others, sleepers));
+                self.clients.push(Client::new(jid, until, others, sleepers));
             }
         }
         for sleeper in &sleepers {
