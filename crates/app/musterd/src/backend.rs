@@ -97,7 +97,7 @@ impl NodeBackend {
         let failed = services
             .iter()
             .filter(|service| service.critical && service.has_failed());
-        reasons.extend(failed.map(|service| words_of(service)));
+        reasons.extend(failed.map(words_of));
         if !node.control.is_led() {
             reasons.push("no leader of the control log is heard".to_owned());
         }

@@ -22,6 +22,8 @@ pub(crate) fn after_boot(before: HaStatus, peer: HaState, place: Place) -> (HaSt
         return (S::RunningInFailedMode, R::Unknown);
     }
     let starting = match place {
+        // Its users are on their way home.
+        Place::AtHome if peer == S::FallingBack => S::TakingBack,
         Place::AtHome => S::Initializing,
         Place::Away => S::FailedOver,
         Place::BacksUp => S::RunningInBackupMode,
@@ -156,6 +158,10 @@ mod tests {
         assert_eq!(
             after_boot(off, S::RunningInFailedMode, Place::AtHome),
             (S::RunningInFailedMode, Unknown)
+        );
+        assert_eq!(
+            after_boot(off, S::FallingBack, Place::AtHome),
+            (S::TakingBack, Initialization)
         );
     }
 

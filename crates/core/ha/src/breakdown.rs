@@ -75,17 +75,19 @@ pub(crate) fn breakdown(
 
 /// The reason of moving everybody away from a backup that broke.
 const fn auto_recover(failed: HaReason) -> HaReason {
-    match failed {
-        HaReason::DatabaseFailure => HaReason::AutoRecoverDatabaseFailure,
-        _ => HaReason::AutoRecoverCriticalServiceDown,
+    if matches!(failed, HaReason::DatabaseFailure) {
+        HaReason::AutoRecoverDatabaseFailure
+    } else {
+        HaReason::AutoRecoverCriticalServiceDown
     }
 }
 
 /// The other way round: what broke.
 pub(crate) const fn cause(auto: HaReason) -> HaReason {
-    match auto {
-        HaReason::AutoRecoverDatabaseFailure => HaReason::DatabaseFailure,
-        _ => HaReason::CriticalServiceDown,
+    if matches!(auto, HaReason::AutoRecoverDatabaseFailure) {
+        HaReason::DatabaseFailure
+    } else {
+        HaReason::CriticalServiceDown
     }
 }
 
@@ -157,12 +159,12 @@ impl<'a> Pair<'a> {
 
     /// The users that were on their way to this node stay with the peer.
     fn undo_move(&self, reason: HaReason) -> Vec<ControlCommand> {
-        let coming = match self.me.ha.state {
-            HaState::TakingBack => self.own.id,
-            HaState::TakingOver => self.other.id,
-            _ => return Vec::new(),
-        };
-        vec![desire(coming, self.peer.id, reason)]
+        let state = self.me.ha.state;
+        let own = (state == HaState::TakingBack).then_some(self.own.id);
+        let other = (state == HaState::TakingOver).then_some(self.other.id);
+        let coming = own.or(other);
+        let stays = coming.map(|slot| desire(slot, self.peer.id, reason));
+        stays.into_iter().collect()
     }
 
     /// The services of a backup that broke run again: it waits for its users like any failed-over node.

@@ -252,6 +252,12 @@ pub const PAIRS: &[Pair] = &[
         WAIT,
     ),
     pair(
+        (S::TakingBack, R::Initialization),
+        (S::FallingBack, R::AutomaticFallback),
+        "the node restarted while taking back by itself",
+        WAIT,
+    ),
+    pair(
         (S::FailedOver, R::DatabaseFailure),
         (S::RunningInBackupMode, R::DatabaseFailure),
         "the node's store works again",

@@ -185,9 +185,6 @@ fn is_backup_for_another_reason(node: &Node, why: HaReason) -> bool {
     let not_heard = [HaReason::PeerDown, HaReason::PeerDownDuringInitialization];
     let same =
         node.ha.reason == why || not_heard.contains(&node.ha.reason) && not_heard.contains(&why);
-    match node.ha.state {
-        HaState::RunningInBackupMode => !same,
-        HaState::BackupActivated => true,
-        _ => false,
-    }
+    node.ha.state == HaState::BackupActivated
+        || node.ha.state == HaState::RunningInBackupMode && !same
 }
