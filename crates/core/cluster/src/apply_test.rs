@@ -282,6 +282,32 @@ fn what_was_planned_on_an_older_picture_of_a_group_is_refused_whole() {
 }
 
 #[test]
+fn a_start_is_told_once_with_what_it_means_and_not_again_when_that_is_out_of_date() {
+    let mut log = protected();
+    let started = |boot, state| {
+        let booted = ControlCommand::NodeBooted {
+            node: A,
+            boot: Boot(boot),
+            version: SoftwareVersion { wire: 1, data: 1 },
+            addresses: Addresses::default(),
+        };
+        let transition = ControlCommand::HaTransition {
+            node: A,
+            state,
+            reason: HaReason::Initialization,
+        };
+        ControlCommand::Together(vec![booted, transition])
+    };
+    log.ok(started(5, HaState::RunningInBackupMode));
+    let known = Refusal::BootKnown { node: A };
+    assert_eq!(log.refused(started(5, HaState::Idle)), known);
+    assert_eq!(log.refused(started(4, HaState::Idle)), known);
+    let state = log.state.node(A).map(|node| node.ha.state);
+    assert_eq!(state, Some(HaState::RunningInBackupMode));
+    log.ok(started(6, HaState::Idle));
+}
+
+#[test]
 fn a_repeated_proposal_gets_its_answer_and_is_applied_once() {
     let mut log = pair();
     let origin = Origin {

@@ -299,4 +299,10 @@ pub enum Refusal {
         /// The group's name.
         group: String,
     },
+    /// A start that is on record already, or a later one is.
+    #[error("node {node} has said already that it has started")]
+    BootKnown {
+        /// The node.
+        node: NodeId,
+    },
 }

@@ -110,15 +110,18 @@ impl Draft {
         version: SoftwareVersion,
         addresses: Addresses,
     ) -> Applied {
+        let node = self.member(id)?;
+        // What a start means for the states is told with it, once: said again it may be out of date.
+        if boot < node.boot || (boot, version) == (node.boot, node.version) {
+            return Err(Refusal::BootKnown { node: id });
+        }
         self.node_addressed(id, addresses)?;
         let mut node = self.member(id)?;
-        if (node.boot, node.version) != (boot, version) {
-            (node.boot, node.version) = (boot, version);
-            self.put_node(node);
-            self.group_changed_state(id);
-            self.events
-                .push(ControlEvent::NodeBooted { node: id, boot });
-        }
+        (node.boot, node.version) = (boot, version);
+        self.put_node(node);
+        self.group_changed_state(id);
+        self.events
+            .push(ControlEvent::NodeBooted { node: id, boot });
         Ok(ControlOutcome::Done)
     }
 
