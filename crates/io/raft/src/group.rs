@@ -10,18 +10,18 @@ use crate::log::LogStore;
 use crate::machine::{Machine, SnapshotData, StateMachine};
 use crate::network::{Network, Transport};
 use crate::rpc::{GroupId, Request, Response, SnapshotPart};
+use crate::runtime::{self, Beat, Instant};
 use crate::status::{Status, is_lone_voter, plain};
 use crate::types::{Command, Types, node_of, raft_id};
 use muster_store::Store;
 use muster_types::{LogIndex, NodeId};
-use openraft::async_runtime::{Instant as _, WatchReceiver as _};
+use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, ForwardToLeader, RaftError};
 use openraft::metrics::RaftMetrics;
 use openraft::{ChangeMembers, ServerState};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::{Mutex, watch};
 
 type Raft = openraft::Raft<Types, Machine>;
@@ -149,7 +149,7 @@ impl Group {
         live.store(true, std::sync::atomic::Ordering::Release);
         let lease = Lease::default();
         let (status_tx, status) = watch::channel(Status::default());
-        tokio::spawn(observe(
+        runtime::spawn(observe(
             raft.clone(),
             host.timing,
             host.clock,
@@ -181,8 +181,8 @@ impl Group {
     fn sit_out_first_election(&self) {
         self.inner.raft.runtime_config().elect(false);
         let group = self.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(group.inner.timing.election_max).await;
+        runtime::spawn(async move {
+            runtime::sleep(group.inner.timing.election_max).await;
             group.inner.raft.runtime_config().elect(true);
         });
     }
@@ -431,8 +431,7 @@ async fn observe(
     status: watch::Sender<Status>,
 ) {
     let mut metrics = raft.metrics();
-    let mut tick = tokio::time::interval(timing.beat);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut beat = Beat::new(timing.beat);
     let mut snapshot_at = 0;
     let mut suspensions = Suspensions::default();
     loop {
@@ -454,16 +453,18 @@ async fn observe(
         if ended {
             return lease.end();
         }
+        // The beat first: it is rare, and must not wait for metrics that never rest.
         tokio::select! {
-            changed = metrics.changed() => {
-                if changed.is_err() {
-                    return lease.end();
-                }
-            }
-            _ = tick.tick() => {
+            biased;
+            () = beat.tick() => {
                 if current.state == ServerState::Leader {
                     // A group that stops is seen by the next turn of the loop.
                     let _ = raft.trigger().heartbeat().await;
+                }
+            }
+            changed = metrics.changed() => {
+                if changed.is_err() {
+                    return lease.end();
                 }
             }
         }

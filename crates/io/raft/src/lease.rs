@@ -1,7 +1,7 @@
 //! Until when an owner may decide.
 
+use crate::runtime;
 use muster_types::Instant;
-use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,21 +10,21 @@ use std::time::Duration;
 /// suspended (`CLOCK_BOOTTIME`), so a lease that ended meanwhile has ended when the process wakes.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    start_nanos: u64,
+    start: Duration,
 }
 
 impl Clock {
     /// A clock that begins now (at a nonzero instant, so that zero is always in the past).
     pub fn start() -> Self {
         Self {
-            start_nanos: nanos(ClockId::Boottime),
+            start: runtime::boottime(),
         }
     }
 
     /// The current instant.
     pub fn now(&self) -> Instant {
-        let elapsed = nanos(ClockId::Boottime).saturating_sub(self.start_nanos);
-        Instant::from_nanos(elapsed.saturating_add(1))
+        let elapsed = runtime::boottime().saturating_sub(self.start).as_nanos();
+        Instant::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1))
     }
 
     /// The system's reading of an instant, for timers. They stand still while the machine is
@@ -32,13 +32,6 @@ impl Clock {
     pub fn reading(&self, instant: Instant) -> std::time::Instant {
         std::time::Instant::now() + instant.since(self.now())
     }
-}
-
-fn nanos(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-    let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
 /// How far the two clocks may drift apart between two looks without a suspension: they are read one
@@ -52,24 +45,24 @@ pub(crate) struct Suspensions {
     /// By how much the clock that goes on was ahead at the last look.
     ahead: Option<Duration>,
     /// When the last one was noticed.
-    noticed: Option<std::time::Instant>,
+    noticed: Option<runtime::Instant>,
 }
 
 impl Suspensions {
     /// Compares the clocks.
     pub(crate) fn look(&mut self) {
-        let before = nanos(ClockId::Monotonic);
-        let boot = nanos(ClockId::Boottime);
-        let after = nanos(ClockId::Monotonic);
+        let before = runtime::monotonic();
+        let boot = runtime::boottime();
+        let after = runtime::monotonic();
         // Whoever was held up in between compares nothing: the next look is near.
-        if Duration::from_nanos(after.saturating_sub(before)) < SLACK / 10 {
-            self.compare(Duration::from_nanos(boot.saturating_sub(after)));
+        if after.saturating_sub(before) < SLACK / 10 {
+            self.compare(boot.saturating_sub(after));
         }
     }
 
     fn compare(&mut self, ahead: Duration) {
         if self.ahead.is_some_and(|before| ahead > before + SLACK) {
-            self.noticed = Some(std::time::Instant::now());
+            self.noticed = Some(runtime::Instant::now());
         }
         self.ahead = Some(ahead);
     }

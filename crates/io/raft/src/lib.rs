@@ -23,6 +23,7 @@ mod log;
 mod machine;
 mod network;
 mod rpc;
+mod runtime;
 mod status;
 mod types;
 
@@ -33,6 +34,7 @@ pub use lease::{Clock, Lease};
 pub use machine::{Applied, Records, StateMachine};
 pub use network::Transport;
 pub use rpc::GroupId as RaftGroupId;
+pub use runtime::{Entered, World, enter};
 pub use status::Status;
 
 #[cfg(test)]

@@ -189,6 +189,7 @@ impl RaftNetworkV2<Types> for Peer {
         option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         tokio::select! {
+            biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
             sent = self.send_snapshot(vote, snapshot, option.hard_ttl()) => {
                 sent.map_err(|e| StreamingError::Unreachable(Unreachable::new(&e)))

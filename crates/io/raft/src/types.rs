@@ -43,6 +43,7 @@ openraft::declare_raft_types!(
         R = Answer,
         NodeId = u64,
         Node = openraft::impls::EmptyNode,
+        AsyncRuntime = crate::runtime::Runtime,
 );
 
 pub(crate) type LogId = openraft::alias::LogIdOf<Types>;

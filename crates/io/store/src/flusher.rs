@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 /// Called with the outcome of the flush that covers the request.
-type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
 
 /// The thread and its inbox. The inbox needs no bound of its own: each waiting Raft group has at
 /// most a few requests out before it waits for an answer.

@@ -13,6 +13,7 @@
 //! * What was durable once is there or the store does not open, also when the end of the engine's
 //!   file is lost.
 //! * Damage is an error that says what to do, never a panic: the engine's own are caught.
+//! * Simulations put a [`Disk`] in memory in the engine's place.
 //! * A failed flush or sync is final: every later barrier fails with the same cause, because a page
 //!   whose write-back failed may be lost although the next sync says otherwise.
 
@@ -20,9 +21,12 @@ mod engine;
 mod flushed;
 mod flusher;
 mod folder;
+mod memory;
 mod table;
+mod tree;
 
 pub use folder::{DataFolder, FORMAT, FolderError, FolderIdentity};
+pub use memory::{Disk, Sync};
 pub use table::{Batch, CHUNK_BYTES, Pair, Table};
 
 use flushed::Flushed;
@@ -31,6 +35,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tree::Tree;
 
 /// What to do when a node's data is lost: the others have it all.
 pub const REPLACE: &str = "stop this node and move its data folder away; then bring it back as a new \
@@ -81,8 +86,13 @@ impl From<StoreError> for io::Error {
 /// All tables of one node. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    db: sled::Db,
-    flusher: Arc<Flusher>,
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sled { db: sled::Db, flusher: Arc<Flusher> },
+    Memory(Disk),
 }
 
 impl std::fmt::Debug for Store {
@@ -135,10 +145,18 @@ impl Store {
         }
         let flushed = Flushed::open(&db, path, corrupt)?;
         let file = std::fs::File::open(file).map_err(sled::Error::from)?;
+        let flusher = Arc::new(Flusher::start(db.clone(), file, flushed));
         Ok(Self {
-            flusher: Arc::new(Flusher::start(db.clone(), file, flushed)),
-            db,
+            engine: Engine::Sled { db, flusher },
         })
+    }
+
+    /// Opens the store on a disk in memory, for simulations: no process that used it before runs.
+    pub fn in_memory(disk: &Disk) -> Self {
+        disk.opened();
+        Self {
+            engine: Engine::Memory(disk.clone()),
+        }
     }
 
     /// The table called `name`, made if it is new.
@@ -146,7 +164,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`], [`StoreError::Engine`].
     pub fn table(&self, name: &str) -> Result<Table, StoreError> {
-        Table::open(&self.db, name)
+        Table::open(name, |map| match &self.engine {
+            Engine::Sled { db, .. } => db.open_tree(map).map(Tree::Sled),
+            Engine::Memory(disk) => Ok(Tree::Memory(disk.tree(map))),
+        })
     }
 
     /// Removes the table called `name` and everything in it.
@@ -154,13 +175,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Engine`].
     pub fn drop_table(&self, name: &str) -> Result<(), StoreError> {
-        Table::remove(&self.db, name)
+        for map in [name, &table::chunk_tree(name)] {
+            match &self.engine {
+                Engine::Sled { db, .. } => drop(db.drop_tree(map)?),
+                Engine::Memory(disk) => disk.drop_tree(map)?,
+            }
+        }
+        Ok(())
     }
 
     /// Calls `done` from the flusher's thread once everything written before this call is on the
     /// disk, or with the error that makes this store unusable. Never blocks.
     pub fn barrier(&self, done: impl FnOnce(io::Result<()>) + Send + 'static) {
-        self.flusher.request(Box::new(done));
+        match &self.engine {
+            Engine::Sled { flusher, .. } => flusher.request(Box::new(done)),
+            Engine::Memory(disk) => disk.request(Box::new(done)),
+        }
     }
 
     /// Blocks until everything written before this call is on the disk.
@@ -181,6 +211,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Engine`].
     pub fn size_on_disk(&self) -> Result<u64, StoreError> {
-        Ok(self.db.size_on_disk()?)
+        match &self.engine {
+            Engine::Sled { db, .. } => Ok(db.size_on_disk()?),
+            Engine::Memory(disk) => Ok(disk.size()),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use crate::engine::guarded;
+use crate::tree::{Changes, Tree};
 use std::ops::{Bound, RangeBounds};
 
 /// The engine keeps larger values in files of their own, outside its ordered log; so larger ones
@@ -43,8 +44,8 @@ impl Batch {
 #[derive(Clone)]
 pub struct Table {
     name: String,
-    values: sled::Tree,
-    chunks: sled::Tree,
+    values: Tree,
+    chunks: Tree,
 }
 
 impl std::fmt::Debug for Table {
@@ -54,21 +55,19 @@ impl std::fmt::Debug for Table {
 }
 
 impl Table {
-    pub(crate) fn open(db: &sled::Db, name: &str) -> Result<Self, StoreError> {
+    /// Made of the map called like it and that of its pieces.
+    pub(crate) fn open(
+        name: &str,
+        open: impl Fn(&str) -> sled::Result<Tree>,
+    ) -> Result<Self, StoreError> {
         let damaged = || StoreError::Damaged {
             table: name.to_owned(),
         };
         Ok(Self {
             name: name.to_owned(),
-            values: guarded(|| db.open_tree(name), damaged)?,
-            chunks: guarded(|| db.open_tree(chunk_tree(name)), damaged)?,
+            values: guarded(|| open(name), damaged)?,
+            chunks: guarded(|| open(&chunk_tree(name)), damaged)?,
         })
-    }
-
-    pub(crate) fn remove(db: &sled::Db, name: &str) -> Result<(), StoreError> {
-        db.drop_tree(name)?;
-        db.drop_tree(chunk_tree(name))?;
-        Ok(())
     }
 
     /// The error for a value that is whole and yet cannot be decoded.
@@ -83,14 +82,12 @@ impl Table {
     /// # Errors
     /// [`StoreError::Damaged`], [`StoreError::Engine`].
     pub fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        let mut values = sled::Batch::default();
+        let mut values = Changes::with_capacity(batch.changes.len());
         for (key, value) in batch.changes {
-            match value {
-                Some(value) => values.insert(key.as_slice(), self.seal(&key, &value)?),
-                None => values.remove(key),
-            }
+            let sealed = value.map(|value| self.seal(&key, &value)).transpose()?;
+            values.push((key, sealed));
         }
-        self.guarded(|| self.values.apply_batch(values))
+        self.guarded(|| self.values.apply(values))
     }
 
     /// The value of `key`.
@@ -108,10 +105,13 @@ impl Table {
         &self,
         range: impl RangeBounds<K>,
     ) -> impl Iterator<Item = Result<Pair, StoreError>> + '_ {
-        let mut pairs = self.values.range::<K, _>(range);
+        let mut pairs = self.values.range(range);
         std::iter::from_fn(move || {
             let pair = self.guarded(|| pairs.next().transpose()).transpose()?;
-            Some(pair.and_then(|(key, sealed)| Ok((key.to_vec(), self.unseal(&key, &sealed)?))))
+            Some(pair.and_then(|(key, sealed)| {
+                let value = self.unseal(&key, &sealed)?;
+                Ok((key, value))
+            }))
         })
     }
 
@@ -124,7 +124,7 @@ impl Table {
             return Ok(None);
         };
         let value = self.unseal(&key, &sealed)?;
-        Ok(Some((key.to_vec(), value)))
+        Ok(Some((key, value)))
     }
 
     /// Removes every key in `range`, in one batch.
@@ -135,13 +135,13 @@ impl Table {
         &self,
         range: impl RangeBounds<K>,
     ) -> Result<(), StoreError> {
-        let mut values = sled::Batch::default();
-        let mut keys = self.values.range::<K, _>(range).keys();
-        while let Some(key) = self.guarded(|| keys.next().transpose())? {
+        let mut values = Changes::new();
+        let mut pairs = self.values.range(range);
+        while let Some((key, _)) = self.guarded(|| pairs.next().transpose())? {
             self.remove_chunks(&key)?;
-            values.remove(key);
+            values.push((key, None));
         }
-        self.guarded(|| self.values.apply_batch(values))
+        self.guarded(|| self.values.apply(values))
     }
 
     /// Overwrites the value of `key` with one whose checksum is wrong, for tests of what follows.
@@ -150,7 +150,8 @@ impl Table {
     /// [`StoreError::Engine`].
     #[cfg(any(test, feature = "testing"))]
     pub fn damage(&self, key: &[u8]) -> Result<(), StoreError> {
-        self.values.insert(key, &[INLINE, 1, 2, 3, 4, b'x'])?;
+        self.values
+            .insert(key.to_vec(), &[INLINE, 1, 2, 3, 4, b'x'])?;
         Ok(())
     }
 
@@ -201,7 +202,7 @@ impl Table {
 
     fn pieces(&self, key: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut value = Vec::new();
-        let mut pieces = self.chunks.scan_prefix(chunk_prefix(key));
+        let mut pieces = self.chunks.range(Self::prefixed(&chunk_prefix(key)));
         while let Some((_, piece)) = self.guarded(|| pieces.next().transpose())? {
             value.extend_from_slice(&piece);
         }
@@ -209,9 +210,9 @@ impl Table {
     }
 
     fn remove_chunks(&self, key: &[u8]) -> Result<(), StoreError> {
-        let mut pieces = self.chunks.scan_prefix(chunk_prefix(key)).keys();
-        while let Some(piece) = self.guarded(|| pieces.next().transpose())? {
-            self.guarded(|| self.chunks.remove(piece))?;
+        let mut pieces = self.chunks.range(Self::prefixed(&chunk_prefix(key)));
+        while let Some((piece, _)) = self.guarded(|| pieces.next().transpose())? {
+            self.guarded(|| self.chunks.remove(&piece))?;
         }
         Ok(())
     }
@@ -229,7 +230,7 @@ impl Table {
     }
 }
 
-fn chunk_tree(name: &str) -> String {
+pub(crate) fn chunk_tree(name: &str) -> String {
     format!("{name}.chunks")
 }
 
@@ -276,7 +277,7 @@ mod tests {
         assert_eq!(table.range::<Vec<u8>>(..).count(), sizes.len());
         table.remove_range::<Vec<u8>>(..).unwrap();
         assert_eq!(table.range::<Vec<u8>>(..).count(), 0);
-        assert_eq!(table.chunks.len(), 0);
+        assert_eq!(table.chunks.range::<Vec<u8>>(..).count(), 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! from its own copy.
 
 use super::Group;
+use crate::runtime;
 use openraft::raft::ReadPolicy;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ impl Group {
                     .await
                     .is_ok();
             }
-            tokio::time::sleep(PAUSE).await;
+            runtime::sleep(PAUSE).await;
         }
         false
     }
