@@ -2,23 +2,23 @@
 
 mod catch_up;
 mod led;
+mod observe;
 mod size;
 
 use crate::config::Timing;
-use crate::lease::{Clock, Lease, Suspensions};
+use crate::lease::{Clock, Lease};
 use crate::log::LogStore;
 use crate::machine::{Machine, SnapshotData, StateMachine};
 use crate::network::{Network, Transport};
 use crate::rpc::{GroupId, Request, Response, SnapshotPart};
-use crate::runtime::{self, Beat, Instant};
-use crate::status::{Status, is_lone_voter, plain};
+use crate::runtime::{self, Instant};
+use crate::status::{Status, plain};
 use crate::types::{Command, Types, node_of, raft_id};
 use muster_store::Store;
 use muster_types::{LogIndex, NodeId};
+use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, ForwardToLeader, RaftError};
-use openraft::metrics::RaftMetrics;
-use openraft::{ChangeMembers, ServerState};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -149,7 +149,7 @@ impl Group {
         live.store(true, std::sync::atomic::Ordering::Release);
         let lease = Lease::default();
         let (status_tx, status) = watch::channel(Status::default());
-        runtime::spawn(observe(
+        runtime::spawn(observe::observe(
             raft.clone(),
             host.timing,
             host.clock,
@@ -266,7 +266,8 @@ impl Group {
     }
 
     /// Makes `voters` the nodes whose majority decides. Voters that are dropped stay as learners
-    /// when `keep` is set. Returns when the change is complete.
+    /// when `keep` is set. Returns when the change is complete. A leader that is not among them has no
+    /// lease from here on, and hands over.
     ///
     /// # Errors
     /// [`ChangeError`].
@@ -275,6 +276,8 @@ impl Group {
         voters: &BTreeSet<NodeId>,
         keep: bool,
     ) -> Result<(), ChangeError> {
+        // The others may follow the new voters before this node looks at its lease again.
+        let _barred = (!voters.contains(&self.inner.node)).then(|| self.inner.lease.bar());
         let voters: BTreeSet<u64> = voters.iter().copied().map(raft_id).collect();
         self.inner
             .raft
@@ -418,82 +421,5 @@ fn change_error(error: RaftError<Types, ClientWriteError<Types>>) -> ChangeError
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ChangeError::NotLeader,
         RaftError::APIError(e) => ChangeError::Failed(e.to_string()),
         RaftError::Fatal(e) => ChangeError::Failed(e.to_string()),
-    }
-}
-
-/// Sends the beats, turns openraft's metrics into [`Status`], keeps the lease, and takes snapshots
-/// when enough was written. Ends when the group does.
-async fn observe(
-    raft: Raft,
-    timing: Timing,
-    clock: Clock,
-    lease: Lease,
-    status: watch::Sender<Status>,
-) {
-    let mut metrics = raft.metrics();
-    let mut beat = Beat::new(timing.beat);
-    let mut snapshot_at = 0;
-    let mut suspensions = Suspensions::default();
-    loop {
-        let current = metrics.borrow_watched().clone();
-        suspensions.look();
-        renew(&lease, &current, timing, clock, &suspensions);
-        let now = Status::of(&current);
-        let ended = now.stopped.is_some();
-        if now.applied >= snapshot_at + timing.entries_per_snapshot {
-            snapshot_at = now.applied;
-            // The group may stop between; the next turn of the loop sees it.
-            let _ = raft.trigger().snapshot().await;
-        }
-        status.send_if_modified(|old| {
-            let changed = *old != now;
-            *old = now;
-            changed
-        });
-        if ended {
-            return lease.end();
-        }
-        // The beat first: it is rare, and must not wait for metrics that never rest.
-        tokio::select! {
-            biased;
-            () = beat.tick() => {
-                if current.state == ServerState::Leader {
-                    // A group that stops is seen by the next turn of the loop.
-                    let _ = raft.trigger().heartbeat().await;
-                }
-            }
-            changed = metrics.changed() => {
-                if changed.is_err() {
-                    return lease.end();
-                }
-            }
-        }
-    }
-}
-
-/// The lease runs from the *sending* of the last round that a quorum acknowledged. A lone voter
-/// is its own quorum: it renews by the beat, so that a paused process still loses its lease before
-/// any voter that it was just given could vote.
-fn renew(
-    lease: &Lease,
-    metrics: &RaftMetrics<Types>,
-    timing: Timing,
-    clock: Clock,
-    suspensions: &Suspensions,
-) {
-    if metrics.state != ServerState::Leader || metrics.running_state.is_err() {
-        return lease.end();
-    }
-    if is_lone_voter(metrics) {
-        lease.set(clock.now() + timing.lease());
-    } else if let Some(acked) = metrics.last_quorum_acked {
-        // The clock is read before the age, so the sum errs towards an earlier end.
-        let now = clock.now();
-        let age = acked.into_inner().elapsed();
-        if suspensions.know(age) {
-            lease.set(now - age + timing.lease());
-        } else {
-            lease.end();
-        }
     }
 }

@@ -215,6 +215,23 @@ async fn a_cut_off_leader_loses_its_lease_before_another_leads() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_loses_its_vote_has_no_lease_any_more_and_hands_over() {
+    for (others, keep) in [(&[2][..], true), (&[2, 3], true), (&[2, 3], false)] {
+        let cluster = Cluster::of(3, Timing::default()).await;
+        let (old, clock) = (cluster.group(1), cluster.clock);
+        assert!(old.lease().holds(clock.now()));
+        let others: BTreeSet<_> = others.iter().copied().map(NodeId).collect();
+        old.change_voters(&others, keep).await.unwrap();
+        cluster.wait(1, |s| s.voters == others && !s.joint).await;
+        assert!(!old.lease().holds(clock.now()), "{others:?}, {keep}");
+        tokio::select! {
+            () = cluster.wait(2, |s| s.leading) => {}
+            () = cluster.wait(3, |s| s.leading) => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leadership_is_handed_to_a_chosen_node() {
     let cluster = Cluster::of(3, Timing::default()).await;
     let (_, answer) = cluster.group(1).propose(b"x".to_vec()).await.unwrap();

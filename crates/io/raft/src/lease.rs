@@ -79,6 +79,8 @@ impl Suspensions {
 pub struct Lease {
     until: Arc<AtomicU64>,
     withheld: Arc<AtomicBool>,
+    /// How many changes of voters keep it from being set.
+    bars: Arc<AtomicU64>,
 }
 
 impl Lease {
@@ -103,11 +105,32 @@ impl Lease {
     }
 
     pub(crate) fn set(&self, until: Instant) {
-        self.until.store(until.as_nanos(), Ordering::Release);
+        self.until.store(until.as_nanos(), Ordering::SeqCst);
+        // A bar may have come in between: it has ended the lease before this set it, or sees it.
+        if self.bars.load(Ordering::SeqCst) > 0 {
+            self.end();
+        }
     }
 
     pub(crate) fn end(&self) {
-        self.set(Instant::ZERO);
+        let nothing = Instant::ZERO.as_nanos();
+        self.until.store(nothing, Ordering::SeqCst);
+    }
+
+    /// Ends it, and keeps it from being set until the answer is dropped.
+    pub(crate) fn bar(&self) -> Bar {
+        self.bars.fetch_add(1, Ordering::SeqCst);
+        self.end();
+        Bar(Arc::clone(&self.bars))
+    }
+}
+
+/// See [`Lease::bar`].
+pub(crate) struct Bar(Arc<AtomicU64>);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -139,6 +162,23 @@ mod tests {
         lease.clone().set(Instant::from_nanos(99));
         assert!(!lease.holds(now) && lease.until() < now);
         lease.withhold(false);
+        assert!(lease.holds(now));
+    }
+
+    #[test]
+    fn a_barred_lease_is_over_and_cannot_be_set() {
+        let lease = Lease::default();
+        let (now, later) = (Instant::from_nanos(5), Instant::from_nanos(9));
+        lease.set(later);
+        assert!(lease.holds(now));
+        let bars = (lease.bar(), lease.bar());
+        assert!(!lease.holds(now));
+        for bar in [bars.0, bars.1] {
+            lease.set(later);
+            assert!(!lease.holds(now));
+            drop(bar);
+        }
+        lease.set(later);
         assert!(lease.holds(now));
     }
 

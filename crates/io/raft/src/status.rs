@@ -79,3 +79,10 @@ pub(crate) fn is_lone_voter(metrics: &RaftMetrics<Types>) -> bool {
     let mut voters = metrics.membership_config.membership().voter_ids();
     voters.next() == Some(metrics.id) && voters.next().is_none()
 }
+
+/// True when this node is among those who decide, by the old voters and by the new ones.
+pub(crate) fn is_voter(metrics: &RaftMetrics<Types>) -> bool {
+    let membership = metrics.membership_config.membership();
+    let mut all = membership.get_joint_config().iter();
+    all.all(|voters| voters.contains(&metrics.id))
+}
