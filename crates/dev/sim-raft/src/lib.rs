@@ -34,3 +34,6 @@ pub use faults::Kind;
 pub use invariants::Violation;
 pub use plan::{Mistake, Plan};
 pub use run::{Run, run};
+
+#[cfg(test)]
+mod run_test;

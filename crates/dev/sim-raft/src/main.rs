@@ -6,7 +6,6 @@ mod summary;
 use muster_sim_raft::{Mistake, Plan, Run, Violation, run};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -70,39 +69,20 @@ fn mistake(name: &str) -> Option<Mistake> {
         .find(|mistake| format!("{mistake:?}") == name)
 }
 
-/// What a seed gives, also when something in it panics.
-fn attempt(seed: u64, mistake: Option<Mistake>) -> Result<Run, String> {
+fn attempt(seed: u64, mistake: Option<Mistake>) -> Run {
     let mut plan = Plan::random(seed);
     plan.mistake = mistake;
-    panic::catch_unwind(AssertUnwindSafe(|| run(&plan))).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_default()
-    })
+    run(&plan)
 }
 
 fn one(seed: u64, options: &Options) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    match attempt(seed, options.mistake) {
-        Ok(run) => {
-            if options.log || run.violation.is_some() {
-                print(&mut out, &run.log)?;
-            }
-            report(&mut out, seed, run.violation.as_ref())?;
-            Ok(run.violation.is_none())
-        }
-        Err(panic) => {
-            report(&mut out, seed, Some(&panicked(panic)))?;
-            Ok(false)
-        }
+    let run = attempt(seed, options.mistake);
+    if options.log || run.violation.is_some() {
+        print(&mut out, &run.log)?;
     }
-}
-
-fn panicked(what: String) -> Violation {
-    Violation {
-        invariant: "panics",
-        what,
-    }
+    report(&mut out, seed, run.violation.as_ref())?;
+    Ok(run.violation.is_none())
 }
 
 fn print(out: &mut impl Write, log: &[String]) -> io::Result<()> {
@@ -165,9 +145,7 @@ fn many(first: u64, count: u64, options: &Options) -> io::Result<bool> {
         .unwrap_or_else(PoisonError::into_inner);
     let mut out = io::stdout().lock();
     if let Some((seed, violation)) = failures.first_key_value() {
-        if let Ok(run) = attempt(*seed, options.mistake) {
-            print(&mut out, &run.log)?;
-        }
+        print(&mut out, &attempt(*seed, options.mistake).log)?;
         report(&mut out, *seed, Some(violation))?;
     }
     for (seed, violation) in failures.iter().skip(1) {
@@ -183,15 +161,14 @@ fn toil(work: &Work, options: &Options) {
         if seed >= work.end {
             return;
         }
-        let violation = match attempt(seed, options.mistake) {
-            Ok(run) => {
-                let mut summary = work.summary.lock().unwrap_or_else(PoisonError::into_inner);
-                summary.add(&run);
-                run.violation
-            }
-            Err(panic) => Some(panicked(panic)),
-        };
-        if let Some(violation) = violation {
+        let run = attempt(seed, options.mistake);
+        {
+            let mut summary = work.summary.lock().unwrap_or_else(PoisonError::into_inner);
+            summary.add(&run);
+        }
+        if let Some(violation) = run.violation {
+            // The log comes in the end.
+            let _ = report(&mut io::stderr().lock(), seed, Some(&violation));
             let mut failures = work.failures.lock().unwrap_or_else(PoisonError::into_inner);
             failures.insert(seed, violation);
             work.stop.fetch_or(!options.go_on, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use crate::sim::{host, sim};
 use crate::state::{Machine, State};
 use crate::truth::Replica;
 use crate::{align, owner};
-use muster_raft::{Clock, Group, Groups, Host, RaftGroupId, Timing};
+use muster_raft::{Clock, Group, Groups, Host, Lease, RaftGroupId, Timing};
 use muster_store::{Disk, Store};
 use muster_types::NodeId;
 use std::cell::Cell;
@@ -57,6 +57,7 @@ pub(crate) struct Seat {
     pub(crate) replica: Replica,
     pub(crate) witness: bool,
     pub(crate) group: Group,
+    pub(crate) lease: Lease,
     pub(crate) clock: Clock,
     pub(crate) serving: Cell<Option<Serving>>,
     /// In this term it handed leadership over, or tried.
@@ -179,6 +180,7 @@ async fn open(id: NodeId, group: RaftGroupId, clock: Clock, store: Store) {
     let seat = Rc::new(Seat {
         replica,
         witness,
+        lease: group.lease(),
         group: group.clone(),
         clock,
         serving: Cell::new(None),

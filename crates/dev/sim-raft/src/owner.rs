@@ -58,7 +58,7 @@ fn close_if_over(seat: &Seat, status: &Status) {
 }
 
 fn has_lease(seat: &Seat) -> bool {
-    seat.group.lease().holds(seat.clock.now())
+    seat.lease.holds(seat.clock.now())
 }
 
 async fn step(seat: &Seat, status: &Status) {

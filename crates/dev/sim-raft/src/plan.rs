@@ -91,10 +91,7 @@ impl Plan {
             mistake: None,
             nodes,
             groups: groups(&mut rng, nodes),
-            timing: Timing {
-                entries_per_snapshot: rng.range(60..400),
-                ..Timing::default()
-            },
+            timing: timing(&mut rng),
             faults: faults::draw(&mut rng, BEGIN, heal),
             heal,
             calm: heal + CALM,
@@ -110,6 +107,19 @@ impl Plan {
     /// How fast a machine's clocks run, in millionths: within what the lease allows for.
     pub(crate) fn rate(&self, chance: u64) -> u64 {
         Rng::new(chance).range(960_000..1_040_000)
+    }
+}
+
+/// Mostly the default; one run in five has twice its times.
+fn timing(rng: &mut Rng) -> Timing {
+    let entries_per_snapshot = rng.range(60..400);
+    let times = if rng.chance(20) { 2 } else { 1 };
+    let default = Timing::default();
+    Timing {
+        beat: default.beat * times,
+        election_min: default.election_min * times,
+        election_max: default.election_max * times,
+        entries_per_snapshot,
     }
 }
 

@@ -9,7 +9,9 @@ use crate::rng::Rng;
 use crate::sim::{self, Sim, Wanted, host};
 use crate::{client, faults, operator};
 use muster_types::NodeId;
+use std::any::Any;
 use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -36,13 +38,18 @@ pub fn run(plan: &Plan) -> Run {
     let before = sim::set(Some(Rc::clone(&sim)));
     begin(&sim);
     let settled = Cell::new(false);
-    sim.exec.run(plan.end, || {
-        let looked = invariants::one_owner::check(&sim);
-        sim.truth.borrow_mut().found(looked);
-        settled.set(sim.is_after(plan.calm) && is_quiet(&sim));
-        settled.get() || sim.truth.borrow().violation().is_some()
-    });
-    if !settled.get() {
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| {
+        sim.exec.run(plan.end, || {
+            let looked = invariants::one_owner::check(&sim);
+            sim.truth.borrow_mut().found(looked);
+            settled.set(sim.is_after(plan.calm) && is_quiet(&sim));
+            settled.get() || sim.truth.borrow().violation().is_some()
+        });
+    }));
+    if let Err(panic) = ran {
+        let outcome = Err(Violation::of("panics", text(&*panic)));
+        sim.truth.borrow_mut().found(outcome);
+    } else if !settled.get() {
         let looked = invariants::settles::check(&sim);
         sim.truth.borrow_mut().found(looked);
     }
@@ -51,6 +58,14 @@ pub fn run(plan: &Plan) -> Run {
     sim::set(before);
     drop(entered);
     outcome
+}
+
+/// What a panic said.
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Whether all is well, looked at twice a second.

@@ -9,6 +9,9 @@ use crate::sim::{Sim, host, sim};
 use muster_types::NodeId;
 use std::time::Duration;
 
+/// What is done so soon after a fault counts as done under it.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
 type End = Box<dyn FnOnce(&Sim)>;
 
 /// Lets a fault begin now, and end when its time is over.
@@ -22,10 +25,14 @@ pub(crate) fn begin(number: u64, fault: Fault) {
     sim.counts.borrow_mut().add_fault(fault.kind);
     sim.exec.after(fault.lasts, move || {
         let sim = crate::sim::sim();
-        if sim.active.borrow_mut().remove(&number).is_some() {
+        // What was lost with a disk comes back as a new node also after the healing.
+        if !sim.heals() || fault.kind == Kind::Wipe {
             sim.say(format!("{:?} ends", fault.kind));
             end(&sim);
         }
+    });
+    sim.exec.after(fault.lasts + AFTERMATH, move || {
+        crate::sim::sim().active.borrow_mut().remove(&number);
     });
 }
 
@@ -33,7 +40,6 @@ pub(crate) fn begin(number: u64, fault: Fault) {
 pub(crate) fn heal() {
     let sim = sim();
     sim.say("healing");
-    sim.active.borrow_mut().clear();
     sim.net.borrow_mut().heal();
     let ids: Vec<_> = sim.nodes.borrow().keys().copied().collect();
     for id in ids {
