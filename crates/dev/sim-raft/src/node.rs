@@ -40,6 +40,7 @@ pub(crate) struct Node {
 
 /// A running process.
 pub(crate) struct Process {
+    store: Store,
     pub(crate) clock: Clock,
     pub(crate) groups: Groups,
     pub(crate) seats: BTreeMap<RaftGroupId, Rc<Seat>>,
@@ -97,7 +98,9 @@ pub(crate) fn start(id: NodeId) {
     }
     node.boot += 1;
     let clock = sim.exec.within(host(id), Clock::start);
+    let store = Store::in_memory(&node.disk);
     node.process = Some(Process {
+        store: store.clone(),
         clock,
         groups: Groups::default(),
         seats: BTreeMap::new(),
@@ -108,7 +111,6 @@ pub(crate) fn start(id: NodeId) {
     }
     let (disk, groups) = (node.disk.clone(), node.groups.clone());
     drop(nodes);
-    let store = Store::in_memory(&disk);
     sim.exec.spawn_on(host(id), disk::flush(id, disk));
     for group in groups {
         sim.exec
@@ -127,7 +129,7 @@ pub(crate) fn add_group(id: NodeId, group: RaftGroupId) {
         return;
     }
     if let Some(process) = &node.process {
-        let opening = open(id, group, process.clock, Store::in_memory(&node.disk));
+        let opening = open(id, group, process.clock, process.store.clone());
         sim.exec.spawn_on(host(id), opening);
     }
 }

@@ -12,7 +12,7 @@ use crate::machine::{Machine, SnapshotData, StateMachine};
 use crate::network::{Network, Transport};
 use crate::rpc::{GroupId, Request, Response, SnapshotPart};
 use crate::runtime::{self, Instant};
-use crate::status::{Status, plain};
+use crate::status::{Status, is_settled, plain};
 use crate::types::{Command, Types, node_of, raft_id};
 use muster_store::Store;
 use muster_types::{LogIndex, NodeId};
@@ -70,6 +70,9 @@ pub enum ChangeError {
     Failed(String),
 }
 
+/// Why leadership is not handed over now.
+const CHANGING: &str = "voters are being changed";
+
 /// One running group. Cheap to clone.
 #[derive(Clone)]
 pub struct Group {
@@ -87,6 +90,8 @@ struct Inner {
     log: LogStore,
     network: Network,
     obeyed: led::Obeyed,
+    /// Held while voters are changed or leadership is handed over: one at a time.
+    changing: Mutex<()>,
     /// The snapshot being received: its parts so far.
     incoming: Mutex<Vec<u8>>,
 }
@@ -167,6 +172,7 @@ impl Group {
             log: stored,
             network,
             obeyed: led::Obeyed::default(),
+            changing: Mutex::new(()),
             incoming: Mutex::new(Vec::new()),
         };
         let group = Self {
@@ -276,6 +282,7 @@ impl Group {
         voters: &BTreeSet<NodeId>,
         keep: bool,
     ) -> Result<(), ChangeError> {
+        let _alone = self.inner.changing.lock().await;
         // The others may follow the new voters before this node looks at its lease again.
         let _barred = (!voters.contains(&self.inner.node)).then(|| self.inner.lease.bar());
         let voters: BTreeSet<u64> = voters.iter().copied().map(raft_id).collect();
@@ -292,6 +299,7 @@ impl Group {
     /// # Errors
     /// [`ChangeError`].
     pub async fn finish_change(&self) -> Result<(), ChangeError> {
+        let _alone = self.inner.changing.lock().await;
         let none: ChangeMembers<u64, openraft::impls::EmptyNode> =
             ChangeMembers::AddVoterIds(BTreeSet::new());
         self.inner
@@ -320,15 +328,26 @@ impl Group {
 
     /// Hands leadership to `to`, which must have everything in its log. The caller has stopped
     /// serving before. From here on the group takes no commands on this node; should the transfer
-    /// fail, the missing beats let the others elect a leader.
+    /// fail, the missing beats let the others elect a leader. There must be others: a group that lost
+    /// them by a change of voters meanwhile would take no commands ever again.
     ///
     /// # Errors
-    /// [`ChangeError::Failed`] when `to` lags; then nothing has happened.
+    /// [`ChangeError::Failed`] when `to` lags or does not vote, or voters are being changed; then nothing
+    /// has happened.
     pub async fn transfer(&self, to: NodeId) -> Result<(), ChangeError> {
         let metrics = self.inner.raft.metrics().borrow_watched().clone();
         let status = Status::of(&metrics);
         if !status.leading {
             return Err(ChangeError::NotLeader);
+        }
+        let Ok(_alone) = self.inner.changing.try_lock() else {
+            return Err(ChangeError::Failed(CHANGING.to_owned()));
+        };
+        if !is_settled(&metrics) {
+            return Err(ChangeError::Failed(CHANGING.to_owned()));
+        }
+        if !status.voters.contains(&to) {
+            return Err(ChangeError::Failed(format!("{to} does not vote")));
         }
         if status.matched.get(&to) != Some(&status.last_log) {
             return Err(ChangeError::Failed(format!("{to} has not caught up")));

@@ -254,6 +254,24 @@ async fn leadership_is_handed_to_a_chosen_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_is_handed_to_nobody_who_could_not_keep_the_group_going() {
+    let cluster = Cluster::of(3, Timing::default()).await;
+    let leader = cluster.group(1);
+    let pair = BTreeSet::from([NodeId(1), NodeId(2)]);
+    leader.change_voters(&pair, true).await.unwrap();
+    let said = leader.transfer(NodeId(3)).await.unwrap_err();
+    assert_eq!(said.to_string(), "n3 does not vote");
+    // A change that has no quorum stays under way.
+    cluster.cut(2);
+    let alone = BTreeSet::from([NodeId(1)]);
+    let change = leader.change_voters(&alone, true);
+    let early = tokio::time::timeout(Duration::from_millis(100), change).await;
+    assert!(early.is_err());
+    let said = leader.transfer(NodeId(2)).await.unwrap_err();
+    assert_eq!(said.to_string(), "voters are being changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_group_has_everything_and_a_lagging_one_gets_a_snapshot() {
     let timing = Timing {
         entries_per_snapshot: 3_000,

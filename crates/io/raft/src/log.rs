@@ -110,8 +110,11 @@ impl RaftLogStorage<Types> for LogStore {
         let purged: Option<LogId> = self.mark(PURGED)?;
         let last = match self.entries.last()? {
             Some((_, bytes)) => Some(read::<Entry>(&self.entries, &bytes)?.log_id()),
-            None => purged,
+            None => None,
         };
+        // A crash within `purge` leaves entries below its mark; the next one removes them.
+        let is_above = |last: &LogId| purged.as_ref().is_none_or(|mark| last.index > mark.index);
+        let last = last.filter(is_above).or(purged);
         Ok(LogState {
             last_purged_log_id: purged,
             last_log_id: last,

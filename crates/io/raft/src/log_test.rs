@@ -3,12 +3,14 @@
 use crate::log::LogStore;
 use crate::machine::{Applied, Machine, Records, StateMachine};
 use crate::rpc::GroupId;
-use crate::types::Types;
+use crate::types::{Entry, LogId, Types};
 use futures_util::future::BoxFuture;
 use muster_store::Store;
 use muster_types::LogIndex;
 use openraft::StorageError;
+use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::vote::RaftLeaderId;
 
 /// Keeps nothing: the suite looks at the position only.
 struct Forgetful;
@@ -49,4 +51,30 @@ fn the_store_passes_the_suite_of_openraft() {
         .unwrap()
         .block_on(Suite::test_all(Builder))
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_crash_within_a_purge_leaves_a_log_that_begins_after_the_mark() {
+    let disk = muster_store::Disk::default();
+    let store = Store::in_memory(&disk);
+    let mut log = LogStore::open(&store, GroupId(1)).unwrap();
+    let leader = openraft::alias::LeaderIdOf::<Types>::new(2, 1);
+    let id = |index| LogId::new(leader.to_committed(), index);
+    let entry = |index| Entry {
+        log_id: id(index),
+        payload: openraft::EntryPayload::Blank,
+    };
+    log.append((1..9).map(entry), IOFlushed::noop())
+        .await
+        .unwrap();
+    disk.settle(&disk.begin());
+    // A snapshot reaches further than the log: of the purge only the mark is durable.
+    log.purge(id(20)).await.unwrap();
+    disk.crash(|written| {
+        assert_eq!(written, 2);
+        1
+    });
+    let state = log.get_log_state().await.unwrap();
+    assert_eq!(state.last_purged_log_id, Some(id(20)));
+    assert_eq!(state.last_log_id, Some(id(20)));
 }

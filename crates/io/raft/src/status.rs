@@ -80,9 +80,16 @@ pub(crate) fn is_lone_voter(metrics: &RaftMetrics<Types>) -> bool {
     voters.next() == Some(metrics.id) && voters.next().is_none()
 }
 
-/// True when this node is among those who decide, by the old voters and by the new ones.
+/// True when this node is among those who decide, once a change of voters is complete.
 pub(crate) fn is_voter(metrics: &RaftMetrics<Types>) -> bool {
     let membership = metrics.membership_config.membership();
-    let mut all = membership.get_joint_config().iter();
-    all.all(|voters| voters.contains(&metrics.id))
+    let newest = membership.get_joint_config().last();
+    newest.is_some_and(|voters| voters.contains(&metrics.id))
+}
+
+/// True when no change of voters is under way: neither in the log nor between its two steps.
+pub(crate) fn is_settled(metrics: &RaftMetrics<Types>) -> bool {
+    let membership = metrics.membership_config.membership();
+    metrics.membership_config == metrics.committed_membership_config
+        && membership.get_joint_config().len() == 1
 }

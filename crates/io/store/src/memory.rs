@@ -37,9 +37,12 @@ struct Inner {
     full: bool,
 }
 
+/// Keys and their new values.
+type Pieces = Vec<(Vec<u8>, Option<Arc<[u8]>>)>;
+
 #[derive(Clone)]
 enum Write {
-    Apply(String, Vec<(Vec<u8>, Option<Arc<[u8]>>)>),
+    Apply(String, Pieces),
     Drop(String),
 }
 

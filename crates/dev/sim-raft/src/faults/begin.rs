@@ -56,7 +56,7 @@ pub(crate) fn heal() {
 
 fn start(sim: &Sim, fault: Fault, rng: &mut Rng) -> Option<End> {
     let kind = fault.kind;
-    let end = match kind {
+    match kind {
         Kind::Crash | Kind::CrashLoop | Kind::CrashAll | Kind::QuickRestart | Kind::WitnessLoss => {
             down(sim, fault, rng)
         }
@@ -86,8 +86,7 @@ fn start(sim: &Sim, fault: Fault, rng: &mut Rng) -> Option<End> {
             end(move |sim| with(sim, id, |node| node.wall -= hour))
         }
         Kind::Wipe => wipe(sim, fault, rng),
-    };
-    end
+    }
 }
 
 #[expect(
@@ -267,9 +266,11 @@ fn disk(sim: &Sim, fault: Fault, rng: &mut Rng) -> Option<End> {
 fn wipe(sim: &Sim, fault: Fault, rng: &mut Rng) -> Option<End> {
     let id = victim(sim, rng)?;
     let groups = sim.group_ids();
+    let present = present(sim);
     let may = groups.iter().all(|group| {
         let wanted = sim.wanted(*group);
         operator::is_settled(sim, *group)
+            && wanted.all.iter().all(|id| present.contains(id))
             && (wanted.voters.len() > 2 || !wanted.voters.contains(&id))
     });
     if !may {

@@ -31,10 +31,7 @@ fn of_group(sim: &Sim, group: RaftGroupId) -> Result<(), String> {
     let members: std::collections::BTreeSet<_> =
         status.voters.union(&status.learners).copied().collect();
     if status.changing || status.voters != wanted.voters || members != wanted.all {
-        return Err(format!(
-            "voters {:?}, learners {:?}, wanted {wanted:?}",
-            status.voters, status.learners
-        ));
+        return Err(format!("wanted {wanted:?}, found {status:?}"));
     }
     for node in &wanted.all {
         let applied = seat(sim, *node, group).map(|seat| seat.group.status().borrow().applied);

@@ -4,7 +4,7 @@ use super::Raft;
 use crate::config::Timing;
 use crate::lease::{Clock, Lease, Suspensions};
 use crate::runtime::Beat;
-use crate::status::{Status, is_lone_voter, is_voter};
+use crate::status::{Status, is_lone_voter, is_settled, is_voter};
 use crate::types::Types;
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver as _;
@@ -66,8 +66,7 @@ pub(super) async fn observe(
 
 /// Who should lead in the place of a leader that has no vote: a voter that has everything.
 fn heir(metrics: &RaftMetrics<Types>) -> Option<u64> {
-    let settled = metrics.membership_config == metrics.committed_membership_config;
-    if metrics.state != ServerState::Leader || is_voter(metrics) || !settled {
+    if metrics.state != ServerState::Leader || is_voter(metrics) || !is_settled(metrics) {
         return None;
     }
     let matched = metrics.replication.as_ref()?;
