@@ -36,4 +36,8 @@ pub use plan::{Mistake, Plan};
 pub use run::{Run, run};
 
 #[cfg(test)]
+mod exec_test;
+#[cfg(test)]
+mod net_test;
+#[cfg(test)]
 mod run_test;

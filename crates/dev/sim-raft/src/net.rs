@@ -68,7 +68,7 @@ impl Net {
     }
 
     /// When one message arrives: never, once or twice.
-    fn fate(&mut self, from: NodeId, to: NodeId) -> Vec<Duration> {
+    pub(crate) fn fate(&mut self, from: NodeId, to: NodeId) -> Vec<Duration> {
         if self.is_cut(from, to) || self.rng.chance(self.loss) {
             return Vec::new();
         }
