@@ -75,6 +75,7 @@ pub(crate) async fn dial(shared: &Shared, peer: &Peer, lane: Lane) -> Result<Dia
     let tcp = tokio::time::timeout(within, TcpStream::connect(peer.address().as_str())).await?;
     let tcp = tcp.map_err(DialError::Connect)?;
     tcp.set_nodelay(true).map_err(DialError::Connect)?;
+    let _greeting = peer.lane(lane).greet();
     let connector = TlsConnector::from(shared.tls.load().client(lane));
     let tls = tokio::time::timeout(within, connector.connect(name, tcp)).await?;
     let channel = channel(tls.map_err(DialError::Tls)?).await?;

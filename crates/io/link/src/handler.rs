@@ -32,7 +32,8 @@ pub trait Handler: Send + Sync + 'static {
     /// is ready: a slow receiver fills the sender's outbox and no memory of its own.
     fn data(&self, from: NodeId, body: Bytes) -> BoxFuture<'static, ()>;
 
-    /// This node's data lane to the peer stands (again). What was sent to it before may be lost.
+    /// This node's data lane to the peer stands (again), directly or by way of a third node. What was sent to it
+    /// before may be lost.
     fn hello(&self, peer: Hello);
 
     /// This node's data lane to the peer has ended. Only a hint: the peer may be well. Not called for

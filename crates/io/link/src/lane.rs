@@ -2,54 +2,61 @@
 
 use crate::backoff::Backoff;
 use crate::dial::{Dialled, dial};
-use crate::peer::{Connection, Outbound, Peer};
-use crate::pending::Pending;
+use crate::peer::{Connection, Outbound, Peer, Route};
+use crate::relay::Detour;
 use crate::shared::Shared;
 use crate::wire::{Frame, FrameKind, Lane};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Notify;
 use tonic::Streaming;
 
-/// Dials, stays while the connection is good, and dials again, until it is aborted.
+/// Dials, stays while the connection is good, and dials again, until it is aborted. While no connection is
+/// to be had, messages go by way of another node if that is possible.
 pub(crate) async fn keep(shared: Arc<Shared>, peer: Arc<Peer>, lane: Lane) {
     let timing = shared.timing;
     let mut backoff = Backoff::new(timing.backoff_first, timing.backoff_last);
-    let outbound = peer.lane(lane);
+    peer.lane(lane).dial_now.notify_one();
     loop {
-        match dial(&shared, &peer, lane).await {
-            Ok(dialled) => {
-                let since = Instant::now();
-                let reason = stay(&shared, &peer, lane, dialled).await;
-                tracing::info!(peer = %peer.node, ?lane, reason, "link ended");
-                // One that ends at once again is no reason to hurry.
-                if since.elapsed() > timing.backoff_last {
-                    backoff.reset();
-                }
-            }
-            Err(error) => peer.failed(lane, &error),
+        let mut detour = Detour::default();
+        let dialled = tokio::select! {
+            dialled = dial_until(&shared, &peer, lane, &mut backoff) => dialled,
+            never = detour.keep(&shared, &peer), if lane == Lane::Data => match never {},
+        };
+        detour.leave(&shared, "the direct link stands");
+        let since = Instant::now();
+        let reason = stay(&shared, &peer, lane, dialled).await;
+        tracing::info!(peer = %peer.node, ?lane, reason, "link ended");
+        // One that ends at once again is no reason to hurry.
+        if since.elapsed() > timing.backoff_last {
+            backoff.reset();
         }
+    }
+}
+
+/// Waits and dials until a connection stands.
+async fn dial_until(shared: &Shared, peer: &Peer, lane: Lane, backoff: &mut Backoff) -> Dialled {
+    loop {
         tokio::select! {
             () = tokio::time::sleep(backoff.wait()) => {}
-            () = outbound.dial_now.notified() => {}
+            () = peer.lane(lane).dial_now.notified() => {}
+        }
+        match dial(shared, peer, lane).await {
+            Ok(dialled) => return dialled,
+            Err(error) => peer.failed(lane, &error),
         }
     }
 }
 
 /// Serves one connection; returns why it ended.
 async fn stay(shared: &Shared, peer: &Peer, lane: Lane, dialled: Dialled) -> String {
-    let connection = Arc::new(Connection {
-        boot: dialled.hello.boot,
-        outbox: dialled.outbox,
-        pending: Arc::new(Pending::default()),
-        end: Notify::new(),
-    });
+    let connection = Connection::new(dialled.hello, dialled.outbox, Route::Direct);
+    let connection = Arc::new(connection);
     let outbound = peer.lane(lane);
     outbound.connection.store(Some(Arc::clone(&connection)));
     let _standing = Standing(outbound, &connection);
     peer.connected(lane, dialled.hello);
     peer.hear(shared.started);
-    tracing::info!(peer = %peer.node, ?lane, boot = %connection.boot, "link stands");
+    tracing::info!(peer = %peer.node, ?lane, boot = %dialled.hello.boot, "link stands");
     if lane == Lane::Data {
         shared.handler.hello(dialled.hello);
     }
@@ -64,7 +71,7 @@ async fn stay(shared: &Shared, peer: &Peer, lane: Lane, dialled: Dialled) -> Str
     reason
 }
 
-/// Reads what comes back: beats, and responses.
+/// Reads what comes back: beats, responses, and what is said of relayed lanes.
 async fn listen(
     shared: &Shared,
     peer: &Peer,
@@ -79,8 +86,10 @@ async fn listen(
             Err(_elapsed) => return "silence".to_owned(),
         };
         peer.hear(shared.started);
-        if frame.kind() == FrameKind::Response {
-            connection.pending.answer(frame.serial, frame.body);
+        match frame.kind() {
+            FrameKind::Response => connection.pending.answer(frame.serial, frame.body),
+            FrameKind::RelayAccept | FrameKind::RelayClose => connection.relays.take(frame),
+            _ => {}
         }
     }
 }
@@ -92,5 +101,6 @@ impl Drop for Standing<'_> {
     fn drop(&mut self) {
         self.0.connection.store(None);
         self.1.pending.close();
+        self.1.relays.close();
     }
 }

@@ -20,12 +20,17 @@
 //! and whatever still matters has to be said again. Messages of an older connection are never
 //! delivered after those of a newer one.
 //!
+//! When the direct data lane to a node is down, messages to it go by way of a third node that reaches both,
+//! under the same promises; the sender hears `lost` and `hello` when the way changes. Only messages do:
+//! requests and beats never take another way.
+//!
 //! # Who is believed
 //!
 //! A node is who its certificate says ([`node_name`]). The dialler asks for the name of the node it
 //! wants, the listener reads the name of the caller, and both refuse another cluster, a node that is
 //! no peer ([`Links::set_peers`]), versions that cannot work together, and a second living process
-//! with the same id.
+//! with the same id. On the way through a third node, that node's word is taken for who the sender is: the
+//! cluster's nodes trust each other with their messages.
 
 mod accept;
 mod backoff;
@@ -45,6 +50,7 @@ mod peer;
 mod pending;
 mod pinned;
 mod pki;
+mod relay;
 mod seal;
 mod service;
 mod shared;

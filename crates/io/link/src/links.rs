@@ -20,7 +20,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -79,6 +79,7 @@ impl Links {
             raft_runtime: config.raft_runtime,
             data_runtime: Handle::current(),
             connections: AtomicU64::new(0),
+            relayed: AtomicU64::new(0),
             started: Instant::now(),
         });
         let tasks = Tasks {
@@ -162,7 +163,7 @@ impl Links {
     pub fn send(&self, to: NodeId, body: Bytes) -> Result<(), LinkError> {
         self.check_size(Lane::Data, &body)?;
         let connection = self.connection(to, Lane::Data)?;
-        let pushed = connection.outbox.push(wire::data(body));
+        let pushed = connection.send(body);
         pushed.map_err(|error| refusal(to, &error))
     }
 
@@ -170,7 +171,7 @@ impl Links {
     pub async fn send_when_room(&self, to: NodeId, body: Bytes) -> Result<(), LinkError> {
         self.check_size(Lane::Data, &body)?;
         let connection = self.connection(to, Lane::Data)?;
-        let pushed = connection.outbox.push_when_room(wire::data(body)).await;
+        let pushed = connection.send_when_room(body).await;
         pushed.map_err(|error| refusal(to, &error))
     }
 
@@ -192,6 +193,11 @@ impl Links {
         let peers = self.shared.peers.load();
         let status = |peer: &Arc<Peer>| peer.status(self.shared.started);
         peers.values().map(status).collect()
+    }
+
+    /// How many messages this node has passed on between two others that do not reach each other.
+    pub fn relayed(&self) -> u64 {
+        self.shared.relayed.load(Ordering::Relaxed)
     }
 
     /// Uses a renewed certificate for every connection made from now on; those that stand stay.

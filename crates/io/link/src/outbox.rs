@@ -32,10 +32,12 @@ pub(crate) enum PushError {
 pub(crate) struct Outbox {
     frames: mpsc::Sender<Frame>,
     room: Arc<Semaphore>,
+    /// Bytes of room in an empty one.
+    bytes: usize,
 }
 
 /// The end that the connection drains: the frames, and a beat whenever there was nothing else for a
-/// while. Ends when the last [`Outbox`] is dropped.
+/// while. Ends when the last [`Outbox`] is dropped, or by [`Outbox::push_or_end`].
 pub(crate) struct Outgoing {
     frames: mpsc::Receiver<Frame>,
     room: Arc<Semaphore>,
@@ -47,12 +49,14 @@ pub(crate) fn outbox(limits: OutboxLimits, beat: Duration) -> (Outbox, Outgoing)
     let (sender, receiver) = mpsc::channel(limits.frames.max(1));
     let bytes = limits.bytes as usize;
     let room = bytes.max(limits.frame_bytes as usize + FRAME_OVERHEAD);
-    let room = Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS)));
+    let bytes = room.min(Semaphore::MAX_PERMITS);
+    let room = Arc::new(Semaphore::new(bytes));
     let mut beat = tokio::time::interval(beat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outbox = Outbox {
         frames: sender,
         room: Arc::clone(&room),
+        bytes,
     };
     let outgoing = Outgoing {
         frames: receiver,
@@ -78,6 +82,24 @@ impl Outbox {
         Ok(())
     }
 
+    /// Takes a frame of a relayed lane: only half of the room is for those, so that they do not crowd out
+    /// what the two ends of this connection have to say to each other.
+    pub(crate) fn push_relayed(&self, frame: Frame) -> Result<(), PushError> {
+        let is_half_full = self.room.available_permits() * 2 < self.bytes
+            || self.frames.capacity() * 2 < self.frames.max_capacity();
+        if is_half_full && !self.room.is_closed() {
+            return Err(PushError::Full);
+        }
+        self.push(frame)
+    }
+
+    /// Takes a frame that must not be missing: the connection ends if there is no room for it.
+    pub(crate) fn push_or_end(&self, frame: Frame) {
+        if self.push(frame) == Err(PushError::Full) {
+            self.room.close();
+        }
+    }
+
     /// Waits for room, then takes the frame. Fails only when the connection has ended.
     pub(crate) async fn push_when_room(&self, frame: Frame) -> Result<(), PushError> {
         let room = self.room.acquire_many(cost(&frame)).await;
@@ -98,6 +120,9 @@ impl Stream for Outgoing {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        if self.room.is_closed() {
+            return Poll::Ready(None);
+        }
         match self.frames.poll_recv(cx) {
             Poll::Ready(Some(frame)) => {
                 self.room.add_permits(cost(&frame) as usize);
@@ -157,6 +182,33 @@ mod tests {
         assert_eq!(outbox.push(body(100)), Err(PushError::Full));
         assert_eq!(outgoing.next().await.unwrap().body.len(), 100);
         outbox.push(body(100)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn half_of_the_room_is_not_for_relayed_lanes() {
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        outbox.push_relayed(body(0)).unwrap();
+        outbox.push_relayed(body(0)).unwrap();
+        assert_eq!(outbox.push_relayed(body(0)), Err(PushError::Full));
+        outbox.push(body(0)).unwrap();
+        for _ in 0..3 {
+            outgoing.next().await.unwrap();
+        }
+        outbox.push_relayed(body(100)).unwrap();
+        assert_eq!(outbox.push_relayed(body(0)), Err(PushError::Full));
+        outbox.push(body(0)).unwrap();
+        drop(outgoing);
+        assert_eq!(outbox.push_relayed(body(0)), Err(PushError::Closed));
+    }
+
+    #[tokio::test]
+    async fn what_must_not_be_missing_ends_a_full_outbox() {
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        for serial in 0..4 {
+            outbox.push_or_end(wire::request(serial, Bytes::new()));
+        }
+        assert_eq!(outgoing.next().await, None);
+        assert_eq!(outbox.push(body(0)), Err(PushError::Closed));
     }
 
     #[tokio::test]

@@ -2,17 +2,19 @@
 
 use crate::handler::Hello;
 use crate::inbound::Inbound;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, PushError};
 use crate::pending::Pending;
+use crate::relay::{Relays, Way, relay};
 use crate::shared::Shared;
-use crate::wire::Lane;
+use crate::wire::{self, Frame, FrameKind, Lane};
 use crate::{dial, lane};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use muster_types::{Boot, NodeId};
+use bytes::Bytes;
+use muster_types::NodeId;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 /// How this node stands with a peer, for people.
@@ -24,8 +26,10 @@ pub struct PeerStatus {
     pub address: String,
     /// Whether the raft lane to it stands.
     pub raft: bool,
-    /// Whether the data lane to it stands.
+    /// Whether the data lane to it stands, without another node in between.
     pub data: bool,
+    /// The node by way of which messages go to it while the direct lane does not stand.
+    pub via: Option<NodeId>,
     /// What it said of itself last.
     pub hello: Option<Hello>,
     /// When anything came from it last.
@@ -37,13 +41,80 @@ pub struct PeerStatus {
     pub twin_for: Duration,
 }
 
-/// A connection that stands.
+impl PeerStatus {
+    /// Whether messages get to it, by way of another node if need be.
+    pub const fn is_reached(&self) -> bool {
+        self.data || self.via.is_some()
+    }
+}
+
+/// How a lane gets to its peer.
+#[derive(Clone, Copy)]
+pub(crate) enum Route {
+    /// Over a connection of its own.
+    Direct,
+    /// Over the connection to another node.
+    Relayed {
+        via: NodeId,
+        to: NodeId,
+        serial: u64,
+    },
+}
+
+/// A lane that stands.
 pub(crate) struct Connection {
-    pub(crate) boot: Boot,
+    /// What the peer said of itself.
+    pub(crate) hello: Hello,
+    /// The way out; of a relayed lane that of the carrier.
     pub(crate) outbox: Outbox,
     pub(crate) pending: Arc<Pending>,
-    /// Ends the connection; it is dialled again.
+    /// The relayed lanes over it; none over one that is relayed itself.
+    pub(crate) relays: Arc<Relays>,
+    /// Ends it; the peer is dialled again.
     pub(crate) end: Notify,
+    route: Route,
+}
+
+impl Connection {
+    pub(crate) fn new(hello: Hello, outbox: Outbox, route: Route) -> Self {
+        Self {
+            hello,
+            outbox,
+            pending: Arc::default(),
+            relays: Relays::new(hello.node),
+            end: Notify::new(),
+            route,
+        }
+    }
+
+    /// Sends a message of the data lane.
+    pub(crate) fn send(&self, body: Bytes) -> Result<(), PushError> {
+        match self.route {
+            Route::Direct => self.outbox.push(wire::data(body)),
+            Route::Relayed { .. } => self.outbox.push_relayed(self.message(body)),
+        }
+    }
+
+    /// As [`send`](Self::send), but waits for room.
+    pub(crate) async fn send_when_room(&self, body: Bytes) -> Result<(), PushError> {
+        self.outbox.push_when_room(self.message(body)).await
+    }
+
+    fn message(&self, body: Bytes) -> Frame {
+        match self.route {
+            Route::Direct => wire::data(body),
+            Route::Relayed { to, serial, .. } => {
+                relay(FrameKind::RelayData, Way::To(to), serial, body)
+            }
+        }
+    }
+
+    fn via(&self) -> Option<NodeId> {
+        match self.route {
+            Route::Direct => None,
+            Route::Relayed { via, .. } => Some(via),
+        }
+    }
 }
 
 /// One lane to the peer.
@@ -52,6 +123,8 @@ pub(crate) struct Outbound {
     pub(crate) connection: ArcSwapOption<Connection>,
     /// Ends a wait between two attempts.
     pub(crate) dial_now: Notify,
+    /// Whether the peer was reached and a new connection is being agreed on.
+    greeting: watch::Sender<bool>,
     problem: Mutex<Option<String>>,
     /// The first and the last refusal in a row because of another process with this node's id.
     twin: Mutex<Option<(Instant, Instant)>>,
@@ -64,6 +137,34 @@ impl Outbound {
         if let Some(connection) = self.connection.swap(None) {
             connection.end.notify_one();
         }
+    }
+
+    /// What stands without another node in between.
+    pub(crate) fn direct(&self) -> Option<Arc<Connection>> {
+        let connection = self.connection.load_full();
+        connection.filter(|connection| connection.via().is_none())
+    }
+
+    /// A new connection is being agreed on until the guard is dropped.
+    pub(crate) fn greet(&self) -> Greeting<'_> {
+        self.greeting.send_replace(true);
+        Greeting(self)
+    }
+
+    /// Waits until no new connection is being agreed on.
+    pub(crate) async fn not_greeting(&self) {
+        let mut greeting = self.greeting.subscribe();
+        // An error would be the end of the sender, which is borrowed here.
+        let _over = greeting.wait_for(|greeting| !greeting).await;
+    }
+}
+
+/// A new connection is being agreed on.
+pub(crate) struct Greeting<'a>(&'a Outbound);
+
+impl Drop for Greeting<'_> {
+    fn drop(&mut self) {
+        self.0.greeting.send_replace(false);
     }
 }
 
@@ -148,11 +249,16 @@ impl Peer {
         for lane in [&self.raft, &self.data] {
             lane.dial_now.notify_one();
             if let Some(connection) = lane.connection.load_full()
-                && connection.boot != hello.boot
+                && connection.hello.boot != hello.boot
             {
                 connection.end.notify_one();
             }
         }
+        *lock(&self.hello) = Some(hello);
+    }
+
+    /// A relayed lane to the peer stands.
+    pub(crate) fn reached(&self, hello: Hello) {
         *lock(&self.hello) = Some(hello);
     }
 
@@ -184,11 +290,14 @@ impl Peer {
 
     pub(crate) fn status(&self, started: Instant) -> PeerStatus {
         let problem = lock(&self.raft.problem).clone();
+        let data = self.data.connection.load_full();
+        let via = data.as_ref().and_then(|data| data.via());
         PeerStatus {
             node: self.node,
             address: self.address().as_ref().clone(),
             raft: self.raft.connection.load().is_some(),
-            data: self.data.connection.load().is_some(),
+            data: data.is_some() && via.is_none(),
+            via,
             hello: *lock(&self.hello),
             last_heard: self.last_heard(started),
             problem: problem.or_else(|| lock(&self.data.problem).clone()),

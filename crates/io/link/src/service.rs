@@ -6,6 +6,7 @@ use crate::inbound::{Caller, Seat};
 use crate::join::{self, JOIN_LIMIT, JOIN_TIME};
 use crate::outbox::{Outbox, Outgoing, outbox};
 use crate::peer::Peer;
+use crate::relay::{Carrier, Receiver, Way, way};
 use crate::shared::Shared;
 use crate::wire::proto::link_server::Link;
 use crate::wire::proto::{JoinRequest, JoinResponse};
@@ -207,16 +208,24 @@ impl Call {
         }
     }
 
-    /// The data lane: one message after the other.
+    /// The data lane: one message after the other, and what belongs to relayed lanes.
     async fn take(&mut self) -> String {
+        let node = self.hello.node;
+        let mut carrier = Carrier::new(Arc::clone(&self.shared), node, self.outbox.clone());
+        let mut receiver = Receiver::new(Arc::clone(&self.shared), node, self.outbox.clone());
         loop {
             let frame = match next(&mut self.frames, &self.shared).await {
                 Ok(frame) => frame,
                 Err(reason) => return reason,
             };
             self.hear();
-            if frame.kind() == FrameKind::Data {
-                self.shared.handler.data(self.hello.node, frame.body).await;
+            match way(&frame) {
+                Some(Way::To(to)) => carrier.take(to, frame),
+                Some(Way::From(from)) => receiver.take(from, frame).await,
+                None if frame.kind() == FrameKind::Data => {
+                    self.shared.handler.data(node, frame.body).await;
+                }
+                None => {}
             }
         }
     }

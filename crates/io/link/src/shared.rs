@@ -5,7 +5,7 @@ use crate::handler::Handler;
 use crate::identity::TlsConfigs;
 use crate::outbox::OutboxLimits;
 use crate::peer::Peer;
-use crate::wire::{Lane, proto};
+use crate::wire::{self, Lane, proto};
 use arc_swap::ArcSwap;
 use muster_types::{Boot, NodeId};
 use std::collections::BTreeMap;
@@ -30,8 +30,10 @@ pub(crate) struct Shared {
     pub(crate) peers: ArcSwap<BTreeMap<NodeId, Arc<Peer>>>,
     pub(crate) raft_runtime: Handle,
     pub(crate) data_runtime: Handle,
-    /// Counts the connections this process made.
+    /// Counts the connections this process made, and the relayed lanes it asked for.
     pub(crate) connections: AtomicU64,
+    /// Counts the messages that this node passed on for others.
+    pub(crate) relayed: AtomicU64,
     /// What [`Peer::heard`] counts from.
     pub(crate) started: Instant,
 }
@@ -97,7 +99,7 @@ impl Shared {
                 hello.cluster, self.cluster
             ));
         }
-        if hello.node_id() != Some(expected) {
+        if wire::node_id(hello.node) != Some(expected) {
             return Some(format!(
                 "the certificate is of {expected}, the hello of n{}",
                 hello.node

@@ -22,7 +22,10 @@ pub(crate) mod proto {
 
 pub(crate) use proto::{Frame, FrameKind};
 
-/// Bytes that a frame may have beside its body: serial, kind, lengths.
+/// The wire version that introduced relayed lanes.
+pub(crate) const RELAY_SINCE: u32 = 2;
+
+/// Bytes that a frame may have beside its body: serial, kind, nodes, lengths.
 pub(crate) const FRAME_OVERHEAD: usize = 32;
 
 /// One of the two streams between a dialling node and the node it dials.
@@ -57,6 +60,7 @@ pub(crate) fn request(serial: u64, body: Bytes) -> Frame {
         serial,
         kind: FrameKind::Request.into(),
         body,
+        ..Frame::default()
     }
 }
 
@@ -65,22 +69,23 @@ pub(crate) fn response(serial: u64, body: Bytes) -> Frame {
         serial,
         kind: FrameKind::Response.into(),
         body,
+        ..Frame::default()
     }
 }
 
 pub(crate) fn data(body: Bytes) -> Frame {
     Frame {
-        serial: 0,
         kind: FrameKind::Data.into(),
         body,
+        ..Frame::default()
     }
 }
 
 pub(crate) fn hello(hello: &proto::Hello) -> Frame {
     Frame {
-        serial: 0,
         kind: FrameKind::Hello.into(),
         body: hello.encode_to_vec().into(),
+        ..Frame::default()
     }
 }
 
@@ -89,18 +94,20 @@ pub(crate) fn read_hello(frame: &Frame) -> Option<proto::Hello> {
     if frame.kind() != FrameKind::Hello {
         return None;
     }
-    proto::Hello::decode(frame.body.clone()).ok()
+    read_hello_body(&frame.body)
+}
+
+/// Reads the body of a hello, and of what opens and accepts a relayed lane.
+pub(crate) fn read_hello_body(body: &Bytes) -> Option<proto::Hello> {
+    proto::Hello::decode(body.clone()).ok()
+}
+
+/// The id as the other crates have it; `None` if it is none.
+pub(crate) fn node_id(id: u32) -> Option<NodeId> {
+    u16::try_from(id).ok().filter(|id| *id != 0).map(NodeId)
 }
 
 impl proto::Hello {
-    /// The id as the other crates have it; `None` if it is none.
-    pub(crate) fn node_id(&self) -> Option<NodeId> {
-        u16::try_from(self.node)
-            .ok()
-            .filter(|id| *id != 0)
-            .map(NodeId)
-    }
-
     pub(crate) fn to_hello(&self, node: NodeId) -> Hello {
         Hello {
             node,

@@ -6,4 +6,6 @@ mod limits;
 mod node;
 mod proxy;
 mod reconnect;
+mod relay;
+mod relay_frames;
 mod trust;

@@ -1,5 +1,6 @@
 //! A node whose handler writes down what it sees.
 
+use crate::wire::RELAY_SINCE;
 use crate::{
     BoxFuture, ClusterCa, Handler, Hello, Identity, JoinRequest, JoinResponse, LinkConfig,
     LinkLimits, LinkTiming, Links, NodeKey, Versions,
@@ -17,6 +18,9 @@ pub(super) const LONG: Duration = Duration::from_secs(20);
 pub(super) const A: NodeId = NodeId(1);
 pub(super) const B: NodeId = NodeId(2);
 pub(super) const C: NodeId = NodeId(3);
+pub(super) const D: NodeId = NodeId(4);
+/// An address where nobody listens.
+pub(super) const NOWHERE: &str = "127.0.0.1:1";
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
@@ -110,6 +114,13 @@ impl Plan {
             gate: Semaphore::MAX_PERMITS,
             join: Box::new(|_| Err("nobody may join".to_owned())),
         }
+    }
+
+    /// A node that knows relayed lanes.
+    pub(super) fn relaying(ca: &ClusterCa, node: NodeId) -> Self {
+        let mut plan = Self::new(ca, node, 1);
+        plan.config.versions.wire = RELAY_SINCE;
+        plan
     }
 
     pub(super) async fn start(self) -> Node {

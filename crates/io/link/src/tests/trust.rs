@@ -8,6 +8,7 @@ use crate::wire::proto::link_client::LinkClient;
 use crate::wire::{Frame, JOIN_ALPN, Lane};
 use crate::{ClusterCa, Issued, LinkError, PkiError, Versions};
 use bytes::Bytes;
+use muster_types::NodeId;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -153,7 +154,7 @@ async fn callers_who_are_no_node_may_only_join() {
             "opened for something else",
         ),
     ] {
-        let tls = connect(&ca, &a, shown, alpn).await.unwrap();
+        let tls = connect(&ca, (&a, A), shown, alpn).await.unwrap();
         let mut client = LinkClient::new(channel(tls).await.unwrap());
         let frames = tokio_stream::empty::<Frame>();
         let status = match alpn == Lane::Data.alpn() {
@@ -171,7 +172,7 @@ async fn a_certificate_for_client_listeners_is_no_callers() {
     let a = Node::start(&ca, A, 1).await;
     let server = ca.issue_server(&["example.com"], &[]).unwrap();
     // In TLS 1.3 the client learns of it with the first bytes it reads.
-    let tls = connect(&ca, &a, Some(&server), Lane::Raft.alpn()).await;
+    let tls = connect(&ca, (&a, A), Some(&server), Lane::Raft.alpn()).await;
     let mut byte = [0];
     let outcome = match tls {
         Ok(mut tls) => tls.read_exact(&mut byte).await.map(|_| ()),
@@ -190,9 +191,9 @@ async fn strangers_and_garbage_do_not_keep_nodes_out() {
     let a = plan.start().await;
     let mut held = Vec::new();
     for _ in 0..2 {
-        held.push(connect(&ca, &a, None, JOIN_ALPN).await.unwrap());
+        held.push(connect(&ca, (&a, A), None, JOIN_ALPN).await.unwrap());
     }
-    let mut third = connect(&ca, &a, None, JOIN_ALPN).await.unwrap();
+    let mut third = connect(&ca, (&a, A), None, JOIN_ALPN).await.unwrap();
     let ended = third.read_exact(&mut [0]).await;
     assert!(ended.is_err(), "one stranger too many");
     let mut silent = Vec::new();
@@ -217,7 +218,7 @@ async fn frames_before_a_hello_are_refused() {
         certificate: node.certificate,
         key: node.key,
     };
-    let tls = connect(&ca, &a, Some(&node), Lane::Data.alpn())
+    let tls = connect(&ca, (&a, A), Some(&node), Lane::Data.alpn())
         .await
         .unwrap();
     let mut client = LinkClient::new(channel(tls).await.unwrap());
@@ -226,9 +227,10 @@ async fn frames_before_a_hello_are_refused() {
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
 }
 
-async fn connect(
+/// A connection to a node that is called `name`.
+pub(super) async fn connect(
     ca: &ClusterCa,
-    to: &Node,
+    (to, name): (&Node, NodeId),
     shown: Option<&Issued>,
     alpn: &[u8],
 ) -> std::io::Result<TlsStream<TcpStream>> {
@@ -252,7 +254,7 @@ async fn connect(
     };
     config.alpn_protocols = vec![alpn.to_vec()];
     let tcp = TcpStream::connect(to.address()).await?;
-    let name = ServerName::try_from(node_name(A, CLUSTER)).unwrap();
+    let name = ServerName::try_from(node_name(name, CLUSTER)).unwrap();
     TlsConnector::from(Arc::new(config))
         .connect(name, tcp)
         .await
