@@ -14,6 +14,7 @@ pub(crate) const NODE: &[Column] = &[
     ("REASON", "reason"),
     ("AGE", "since"),
     ("REACHABLE", "reachable"),
+    ("VIA", "via"),
     ("ACTION", "action"),
 ];
 
@@ -37,6 +38,7 @@ pub(crate) fn node(node: &proto::Node) -> Value {
         "action": or_null(&node.action),
         "reachable": node.reachable,
         "heard_ms_ago": node.heard_ms_ago,
+        "via": or_null(&node.via),
         "answering": node.answering,
         "link": node.link,
         "admin": or_null(&node.admin),

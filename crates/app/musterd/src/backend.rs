@@ -19,7 +19,7 @@ use muster_admin::{
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
 use muster_link::JoinToken;
 use muster_store::DataFolder;
-use muster_telemetry::{gauge, metrics};
+use muster_telemetry::{counter, gauge, metrics};
 use muster_types::{DomainPart, NodeId, SlotId, Timestamp};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -127,6 +127,12 @@ impl NodeBackend {
         gauge!(metrics::SESSIONS).set(u32::try_from(sessions).unwrap_or(u32::MAX));
         let connections = node.clients.as_ref().map_or(0, |c| c.connection_count());
         gauge!(metrics::CONNECTIONS).set(u32::try_from(connections).unwrap_or(u32::MAX));
+        let peers = node.shared.peers();
+        let detours = peers.iter().filter(|peer| peer.via.is_some()).count();
+        gauge!(metrics::LINK_DETOURS).set(u32::try_from(detours).unwrap_or(u32::MAX));
+        if let Some(links) = node.shared.links.get() {
+            counter!(metrics::LINK_RELAYED).absolute(links.relayed());
+        }
         gauge!(metrics::CONTROL_QUORUM).set(u8::from(live(node).control_quorum));
         node.shared.services.gauge();
         let delayed = node.shared.alarms.words(start_gate::ALARM).is_some();
@@ -357,11 +363,7 @@ fn live(node: &Node) -> LiveView {
     let shared = &node.shared;
     let control = node.control.status().borrow().clone();
     let is_led = node.control.is_led();
-    let heard = shared
-        .links
-        .get()
-        .map(|links| links.peers())
-        .unwrap_or_default();
+    let peers = shared.peers();
     let millis =
         |at: std::time::Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
     let state = shared.cluster_state();
@@ -383,9 +385,13 @@ fn live(node: &Node) -> LiveView {
     });
     LiveView {
         node: shared.node,
-        heard_ms: heard
-            .into_iter()
+        heard_ms: peers
+            .iter()
             .filter_map(|peer| Some((peer.node, millis(peer.last_heard?))))
+            .collect(),
+        via: peers
+            .iter()
+            .filter_map(|peer| Some((peer.node, peer.via?)))
             .collect(),
         control_leader: control.leader.filter(|_| is_led),
         control_quorum: is_led && shared.reaches_quorum(),

@@ -218,7 +218,7 @@ impl Clients {
             .succeeded(self.shared.clock.now(), address, account);
     }
 
-    /// Where a user's client belongs, if that is another node that is in contact and the operator
+    /// Where a user's client belongs, if that is another node that is in reach and the operator
     /// wants clients to be sent on. Between two owners a client belongs where it is.
     pub(crate) fn other_host(&self, user: &BareJid, security: Security) -> Option<String> {
         if self.shared.config.c2s.misplaced == Misplaced::Serve {
@@ -226,7 +226,7 @@ impl Clients {
         }
         let state = self.shared.cluster_state();
         let (owner, _) = self.shared.owner_of(state.account_slot(user)?)?;
-        if owner == self.shared.node || !self.shared.in_contact().contains(&owner) {
+        if owner == self.shared.node || !self.shared.in_reach().contains(&owner) {
             return None;
         }
         let of = |node| {

@@ -6,6 +6,7 @@ use crate::{ha, last_words};
 use muster_cluster::ClusterState;
 use muster_envelope::{Envelope, ToPeer};
 use muster_ha::Input as HaInput;
+use muster_link::PeerStatus;
 use muster_owner::{Input as SlotInput, OwnerEvent};
 use muster_raft::Group;
 use muster_types::{NodeId, SlotId};
@@ -60,16 +61,8 @@ async fn introduce(shared: &Arc<Shared>, handle: &SlotHandle) {
     for (slot, node, epoch) in shared.known_owners() {
         handle.tell(SlotInput::OwnerKnown { slot, node, epoch });
     }
-    let peers = shared
-        .links
-        .get()
-        .map(|links| links.peers())
-        .unwrap_or_default();
-    for hello in peers
-        .iter()
-        .filter(|peer| peer.data)
-        .filter_map(|peer| peer.hello)
-    {
+    let in_reach = shared.peers().into_iter().filter(PeerStatus::is_reached);
+    for hello in in_reach.filter_map(|peer| peer.hello) {
         let (node, boot) = (hello.node, hello.boot);
         handle.tell(SlotInput::NodeUp { node, boot });
     }
@@ -109,10 +102,10 @@ fn end(why: &str) -> ! {
 /// The exit status of a node whose storage failed (sysexits).
 pub(crate) const EX_IOERR: u8 = 74;
 
-/// Who is in contact, and who else keeps a copy of the slot.
+/// Whom envelopes get to, and who else keeps a copy of the slot.
 pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> SlotInput {
     let serving = |node: &NodeId| state.node(*node).is_some_and(|node| node.serves());
-    let mut alive = shared.in_contact();
+    let mut alive = shared.in_reach();
     alive.insert(shared.node);
     alive.retain(serving);
     let replicas = muster_ha::desired_voters(state, slot)
@@ -137,7 +130,7 @@ pub(crate) async fn keep_told(shared: Arc<Shared>) {
             _ = tick.tick() => false,
         };
         let newest = Arc::clone(&state.borrow_and_update());
-        let alive = shared.in_contact();
+        let alive = shared.in_reach();
         if !changed && alive == told {
             continue;
         }

@@ -8,7 +8,7 @@ use crate::slot::SlotHandle;
 use bytes::Bytes;
 use muster_cluster::ClusterState;
 use muster_envelope::Envelope;
-use muster_link::{LinkError, Links};
+use muster_link::{LinkError, Links, PeerStatus};
 use muster_owner::{Body, Input as SlotInput};
 use muster_raft::{Clock, Groups, RaftGroupId};
 use muster_router::Input as RouterInput;
@@ -159,18 +159,27 @@ impl Shared {
             .collect()
     }
 
-    /// The nodes whose data lane from here stands.
+    /// The nodes whose data lane from here stands, without another node in between: what a quorum is
+    /// made of.
     pub(crate) fn in_contact(&self) -> BTreeSet<NodeId> {
-        let peers = self
-            .links
-            .get()
-            .map(|links| links.peers())
-            .unwrap_or_default();
+        let peers = self.peers().into_iter();
         peers
-            .iter()
             .filter(|peer| peer.data)
             .map(|peer| peer.node)
             .collect()
+    }
+
+    /// The nodes that envelopes get to, by way of another node if need be.
+    pub(crate) fn in_reach(&self) -> BTreeSet<NodeId> {
+        let peers = self.peers().into_iter();
+        let in_reach = peers.filter(PeerStatus::is_reached);
+        in_reach.map(|peer| peer.node).collect()
+    }
+
+    /// How this node stands with each other one.
+    pub(crate) fn peers(&self) -> Vec<PeerStatus> {
+        let links = self.links.get();
+        links.map(Links::peers).unwrap_or_default()
     }
 
     /// Whether a majority of the control log's voters is in contact, this node included.

@@ -82,6 +82,8 @@ pub struct LiveView {
     pub node: NodeId,
     /// Milliseconds since each other node was last heard. Nodes never heard are missing.
     pub heard_ms: BTreeMap<NodeId, u64>,
+    /// The nodes that are reached by way of another one only, and by way of which.
+    pub via: BTreeMap<NodeId, NodeId>,
     /// The leader of the control log, if known.
     pub control_leader: Option<NodeId>,
     /// Whether the control log has a leader and a quorum, as far as this node knows.

@@ -206,6 +206,23 @@ async fn a_move_is_refused_while_nobody_says_how_far_its_receiver_is() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_reached_by_way_of_another_says_so() {
+    let fake = Fake::pair();
+    fake.heard(NodeId(2), None);
+    fake.change_live(|live| live.via = [(NodeId(2), NodeId(3))].into());
+    let service = service(&fake);
+    let status = service.status(Request::new(proto::StatusRequest {})).await;
+    let nodes = status.unwrap().into_inner().nodes;
+    let seen = |node: &proto::Node| (node.name.clone(), node.reachable, node.via.clone());
+    let seen: Vec<_> = nodes.iter().map(seen).collect();
+    let row = |name: &str, reachable, via: &str| (name.to_owned(), reachable, via.to_owned());
+    assert_eq!(
+        seen,
+        [row("a", true, ""), row("b", false, "w"), row("w", true, "")]
+    );
+}
+
+#[tokio::test]
 async fn sessions_say_since_when_they_are_there() {
     let fake = Fake::pair();
     fake.set_sessions(vec![crate::SessionInfo {

@@ -124,6 +124,11 @@ fn node(state: &ClusterState, live: &LiveView, node: &Node) -> proto::Node {
         since: node.ha.since.to_string(),
         reachable: live.hears(node.id),
         heard_ms_ago: heard.unwrap_or_default(),
+        via: live
+            .via
+            .get(&node.id)
+            .map(|via| resolve::name_of(state, *via))
+            .unwrap_or_default(),
         link: node.addresses.link.clone(),
         admin: node.addresses.admin.clone(),
         c2s: node.addresses.c2s.clone(),

@@ -88,6 +88,11 @@ pub const START_DELAYED: &str = "muster_start_delayed";
 /// Connections to other nodes that were made anew.
 pub const LINK_RECONNECTS: &str = "muster_link_reconnects_total";
 
+/// Other nodes that envelopes get to only by way of a third one.
+pub const LINK_DETOURS: &str = "muster_link_detours";
+/// Envelopes passed on between two other nodes.
+pub const LINK_RELAYED: &str = "muster_link_relayed_total";
+
 /// Bounds of the buckets of all histograms, in seconds: from a fast flush to a takeover under the
 /// profile `compat`.
 pub const BUCKETS: &[f64] = &[
@@ -162,6 +167,17 @@ const TABLE: &[Metric] = &[
         LINK_RECONNECTS,
         &[],
         "connections to other nodes that were made anew",
+    ),
+    gauge(
+        LINK_DETOURS,
+        Unit::Count,
+        &[],
+        "other nodes that envelopes get to only by way of a third one, since the direct link is down",
+    ),
+    counter(
+        LINK_RELAYED,
+        &[],
+        "envelopes passed on between two other nodes whose direct link is down",
     ),
 ];
 
