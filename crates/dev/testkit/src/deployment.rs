@@ -40,6 +40,14 @@ impl Deployment {
     /// # Errors
     /// Fails without root, and when a step of the deployment does.
     pub fn start(users: &[&str]) -> Result<Self> {
+        Self::start_expecting(users, 60)
+    }
+
+    /// The same, with so many seconds of grace for lost clients.
+    ///
+    /// # Errors
+    /// As [`Deployment::start`].
+    pub fn start_expecting(users: &[&str], grace_s: u32) -> Result<Self> {
         let turn = Turn::wait()?;
         let folder = tempfile::Builder::new()
             .prefix("muster-")
@@ -49,7 +57,7 @@ impl Deployment {
         write_certificate(folder.path(), DOMAIN)?;
         let mut nodes = Vec::new();
         for (number, name) in (1..).zip(NODES) {
-            nodes.push(start_node(folder.path(), name, number)?);
+            nodes.push(start_node(folder.path(), name, number, grace_s)?);
         }
         let users = users
             .iter()
@@ -119,6 +127,30 @@ impl Deployment {
         ip(&format!("-n {} link set link0 up", namespace(node)))
     }
 
+    /// Cuts two nodes from each other; both still reach the rest.
+    ///
+    /// # Errors
+    /// Fails when the system refuses.
+    pub fn part(&self, one: &str, other: &str) -> Result<()> {
+        for (host, unheard) in [(one, other), (other, one)] {
+            let unheard = link_address(number(unheard));
+            nft(host, &["add", "table", "inet", "faults"])?;
+            let chain = "{ type filter hook input priority 0 ; }";
+            nft(host, &["add", "chain", "inet", "faults", "input", chain])?;
+            let rule = format!("add rule inet faults input ip saddr {unheard} drop");
+            nft(host, &rule.split(' ').collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    /// Undoes [`Deployment::part`] on one of the two.
+    ///
+    /// # Errors
+    /// Fails when the system refuses.
+    pub fn mend_packets(&self, node: &str) -> Result<()> {
+        nft(node, &["delete", "table", "inet", "faults"])
+    }
+
     /// The pids of all nodes.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
@@ -158,7 +190,7 @@ impl Deployment {
 }
 
 /// Starts a node from the example configuration, with the addresses and folders of the test.
-fn start_node(folder: &Path, name: &str, number: u8) -> Result<Process> {
+fn start_node(folder: &Path, name: &str, number: u8, grace_s: u32) -> Result<Process> {
     let example = programs::root().join("deploy").join(format!("{name}.toml"));
     let config = fs::read_to_string(&example)
         .with_context(|| format!("reading {}", example.display()))?
@@ -171,7 +203,8 @@ fn start_node(folder: &Path, name: &str, number: u8) -> Result<Process> {
             &format!("{name}.internal.example.com"),
             &link_address(number),
         )
-        .replace(&format!("{name}.xmpp.example.com"), &client_address(number));
+        .replace(&format!("{name}.xmpp.example.com"), &client_address(number))
+        .replace("grace_seconds = 60", &format!("grace_seconds = {grace_s}"));
     let file = folder.join(format!("{name}.toml"));
     fs::write(&file, config).with_context(|| format!("writing {}", file.display()))?;
     let log = OpenOptions::new()
@@ -280,6 +313,22 @@ fn ip(arguments: &str) -> Result<()> {
     if !output.status.success() {
         bail!(
             "ip {arguments}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}
+
+fn nft(host: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new("ip")
+        .args(["netns", "exec", &namespace(host), "nft"])
+        .args(arguments)
+        .output()
+        .context("starting nft (Debian: nftables)")?;
+    if !output.status.success() {
+        bail!(
+            "nft {} on {host}: {}",
+            arguments.join(" "),
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
