@@ -16,7 +16,7 @@ mod needs_root {
         let (alice, bob) = (cluster.user(0).clone(), cluster.user(1).clone());
         let home = ctl.home_of(&alice.jid)?;
         let peer = if home == "a" { "b" } else { "a" };
-        let addresses = [cluster.c2s(&home), cluster.c2s(peer)];
+        let addresses = [cluster.c2s(&home)?, cluster.c2s(peer)?];
         let mut alice = cluster.client(
             &alice,
             &ClientOptions::new(Library::Slixmpp, &addresses.each_ref().map(|a| &**a)),
@@ -72,7 +72,7 @@ mod needs_root {
     #[test]
     fn a_witness_that_is_cut_off_disturbs_nobody() -> Outcome {
         let cluster = Deployment::start(&["alice"])?;
-        let address = cluster.c2s("a");
+        let address = cluster.c2s("a")?;
         let mut alice = cluster.client(
             cluster.user(0),
             &ClientOptions::new(Library::Aioxmpp, &[&address]),

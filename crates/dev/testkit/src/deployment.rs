@@ -2,34 +2,69 @@
 //! network for links and one for clients, so that a node can be cut from the others while its clients still reach it.
 //! Needs root.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod host;
 
-use anyhow::{Context, Result, bail};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::certificate::write_certificate;
 use crate::client::{Client, ClientOptions};
 use crate::ctl::Ctl;
 use crate::facts::UserFacts;
-use crate::process::Process;
+use crate::network::{self, Network, PacketFault};
+use crate::process::{Signal, signal};
 use crate::programs;
+use crate::raw::Trust;
+use crate::relay::Relay;
 use crate::turn::Turn;
 use crate::wait::{PATIENCE, until};
+use host::Host;
 
 const DOMAIN: &str = "example.com";
 const GROUP: &str = "east";
-const NODES: [&str; 3] = ["a", "b", "w"];
+/// How long the way home of a node may take: its copy has to catch up first.
+const HOME: Duration = Duration::from_secs(60);
 
-/// Three hosts. Dropped, they are gone with their networks.
+/// What to deploy.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    /// The names of the accounts.
+    pub users: &'a [&'a str],
+    /// The hosts, serving ones before the witness; the cluster is made on the first.
+    pub hosts: &'a [&'a str],
+    /// The profile of the timing; without one the example's times hold.
+    pub profile: Option<&'a str>,
+    /// There and back between two hosts, by a relay in front of each; zero: no relay.
+    pub round_trip: Duration,
+    /// A host whose data stands on a disk of its own of so many MiB.
+    pub small_disk: Option<(&'a str, u32)>,
+}
+
+impl Default for Plan<'_> {
+    fn default() -> Self {
+        Self {
+            users: &["alice", "bob"],
+            hosts: &["a", "b", "w"],
+            profile: None,
+            round_trip: Duration::ZERO,
+            small_disk: None,
+        }
+    }
+}
+
+/// Some hosts. Dropped, they are gone with their networks.
 #[derive(Debug)]
 pub struct Deployment {
-    // The fields are dropped in this order: the processes, then their networks, then the folder, then the turn.
-    nodes: Vec<Process>,
-    _network: Network,
+    // The fields are dropped in this order: the processes, then their relays and networks, then the folder, then the turn.
+    hosts: Vec<Host>,
+    relays: Vec<Relay>,
+    network: Network,
     users: Vec<UserFacts>,
+    profile: Option<String>,
     folder: TempDir,
     _turn: Turn,
 }
@@ -40,41 +75,148 @@ impl Deployment {
     /// # Errors
     /// Fails without root, and when a step of the deployment does.
     pub fn start(users: &[&str]) -> Result<Self> {
-        Self::start_expecting(users, 60)
+        Self::start_with(&Plan {
+            users,
+            ..Plan::default()
+        })
     }
 
-    /// The same, with so many seconds of grace for lost clients.
+    /// Deploys something else. Without a witness the group has no HA.
     ///
     /// # Errors
     /// As [`Deployment::start`].
-    pub fn start_expecting(users: &[&str], grace_s: u32) -> Result<Self> {
+    pub fn start_with(plan: &Plan) -> Result<Self> {
         let turn = Turn::wait()?;
         let folder = tempfile::Builder::new()
             .prefix("muster-")
             .tempdir()
             .context("making a folder")?;
-        let network = Network::make()?;
+        let network = Network::make(plan.hosts)?;
         write_certificate(folder.path(), DOMAIN)?;
-        let mut nodes = Vec::new();
-        for (number, name) in (1..).zip(NODES) {
-            nodes.push(start_node(folder.path(), name, number, grace_s)?);
-        }
-        let users = users
-            .iter()
-            .map(|name| UserFacts {
-                jid: format!("{name}@{DOMAIN}"),
-                password: format!("{name}'s secret"),
-            })
-            .collect();
-        let deployment = Self {
-            nodes,
-            _network: network,
-            users,
+        let users = plan.users.iter().map(|name| UserFacts {
+            jid: format!("{name}@{DOMAIN}"),
+            password: format!("{name}'s secret"),
+        });
+        let mut deployment = Self {
+            hosts: Vec::new(),
+            relays: Vec::new(),
+            network,
+            users: users.collect(),
+            profile: plan.profile.map(str::to_owned),
             folder,
             _turn: turn,
         };
-        deployment.make_cluster()?;
+        for name in plan.hosts {
+            if !plan.round_trip.is_zero() {
+                deployment.relay(name, plan.round_trip / 2)?;
+            }
+            deployment.place(name, plan.small_disk.filter(|(host, _)| host == name))?;
+        }
+        deployment.make_cluster(plan.hosts)?;
         Ok(deployment)
+    }
+
+    fn relay(&mut self, name: &str, one_way: Duration) -> Result<()> {
+        let listen: SocketAddr = network::relay_address(name)?.parse()?;
+        let to = SocketAddr::new(network::link_address(name)?.parse()?, host::LINK_PORT);
+        self.relays.push(Relay::start(listen, to, one_way)?);
+        Ok(())
+    }
+
+    /// Starts a node on a host that stands.
+    fn place(&mut self, name: &str, disk: Option<(&str, u32)>) -> Result<()> {
+        let advertised = if self.relays.is_empty() {
+            format!("{}:{}", network::link_address(name)?, host::LINK_PORT)
+        } else {
+            network::relay_address(name)?
+        };
+        let mut host = Host::prepare(self.folder.path(), name, &advertised)?;
+        if let Some(profile) = &self.profile {
+            host.set_profile(profile)?;
+        }
+        if let Some((_, mib)) = disk {
+            host.mount(mib)?;
+        }
+        host.start()?;
+        self.hosts.push(host);
+        Ok(())
+    }
+
+    fn make_cluster(&self, hosts: &[&str]) -> Result<()> {
+        let first = self.ctl("a")?;
+        self.answers("a")?;
+        first.run(&["cluster", "init", "--domain", DOMAIN])?;
+        for name in &hosts[1..] {
+            self.join(name)?;
+        }
+        first.run(&["group", "create", GROUP])?;
+        for name in ["a", "b"] {
+            first.run(&["group", "add-node", GROUP, name])?;
+        }
+        let protected = hosts.iter().any(|name| host::is_witness(name));
+        if protected {
+            self.protect()?;
+        }
+        for user in &self.users {
+            first.add_user(user)?;
+        }
+        if protected {
+            self.is_protected()?;
+        }
+        Ok(())
+    }
+
+    /// Enables HA for the group, when that is possible.
+    ///
+    /// # Errors
+    /// Fails when it stays impossible.
+    pub fn protect(&self) -> Result<()> {
+        let first = self.ctl("a")?;
+        // Refused until the new nodes' copies are caught up.
+        until("HA can be enabled", HOME, || {
+            Ok(first.run(&["group", "enable-ha", GROUP]).ok())
+        })
+        .map(drop)
+    }
+
+    /// Waits until the cluster says that its users are protected.
+    ///
+    /// # Errors
+    /// Fails when it does not in time.
+    pub fn is_protected(&self) -> Result<()> {
+        until("the users are protected", HOME, || {
+            let status = self.any_ctl()?.run(&["status"])?;
+            Ok((status.contains("protected") && !status.contains("not protected")).then_some(()))
+        })
+    }
+
+    /// Puts up one more host, and brings its node into the cluster.
+    ///
+    /// # Errors
+    /// Fails when a step does.
+    pub fn add(&mut self, name: &str) -> Result<()> {
+        self.network.add(name)?;
+        self.place(name, None)?;
+        self.join(name)
+    }
+
+    fn join(&self, name: &str) -> Result<()> {
+        self.answers(name)?;
+        let role = if host::is_witness(name) {
+            "witness"
+        } else {
+            "serving"
+        };
+        let token = self.any_ctl()?.json(&["token", "create", "--role", role])?;
+        let token = token["token"].as_str().context("no token was printed")?;
+        self.ctl(name)?.run(&["cluster", "join", token]).map(drop)
+    }
+
+    fn answers(&self, name: &str) -> Result<()> {
+        let socket = self.host(name)?.data().join("admin.sock");
+        until(&format!("node {name} takes commands"), PATIENCE, || {
+            Ok(socket.exists().then_some(()))
+        })
     }
 
     /// The n-th user.
@@ -83,24 +225,53 @@ impl Deployment {
         &self.users[n]
     }
 
+    /// The folder of everything: `NAME.log`, `NAME.toml` and the data folder `NAME` of each node, `ca.pem`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The admin client on a node's host.
     ///
     /// # Errors
     /// Fails when the program is not there.
     pub fn ctl(&self, node: &str) -> Result<Ctl> {
-        let socket = data_dir(self.folder.path(), node).join("admin.sock");
-        let program = programs::musterctl()?.display().to_string();
-        Ok(Ctl::new(vec![
-            program,
-            "--address".to_owned(),
-            format!("unix:{}", socket.display()),
-        ]))
+        self.ctl_of(&[node])
+    }
+
+    /// The admin client, which asks whichever node answers, a witness first.
+    ///
+    /// # Errors
+    /// Fails when the program is not there.
+    pub fn any_ctl(&self) -> Result<Ctl> {
+        let mut names: Vec<_> = self.hosts.iter().map(Host::name).collect();
+        names.sort_by_key(|name| !host::is_witness(name));
+        self.ctl_of(&names)
+    }
+
+    fn ctl_of(&self, names: &[&str]) -> Result<Ctl> {
+        let mut prefix = vec![programs::musterctl()?.display().to_string()];
+        for name in names {
+            let socket = self.folder.path().join(name).join("admin.sock");
+            prefix.extend(["--address".to_owned(), format!("unix:{}", socket.display())]);
+        }
+        Ok(Ctl::new(prefix))
     }
 
     /// A node's address for STARTTLS clients.
-    #[must_use]
-    pub fn c2s(&self, node: &str) -> String {
-        format!("{}:5222", client_address(number(node)))
+    ///
+    /// # Errors
+    /// Fails when there is no such host.
+    pub fn c2s(&self, node: &str) -> Result<String> {
+        Ok(format!("{}:5222", network::client_address(node)?))
+    }
+
+    /// What a raw client needs to trust the servers.
+    ///
+    /// # Errors
+    /// Fails when the authority's certificate cannot be read.
+    pub fn trust(&self) -> Result<Trust> {
+        Trust::read(&self.folder.path().join("ca.pem"), DOMAIN)
     }
 
     /// A third-party client, not yet waited for.
@@ -116,7 +287,7 @@ impl Deployment {
     /// # Errors
     /// Fails when the system refuses.
     pub fn cut(&self, node: &str) -> Result<()> {
-        ip(&format!("-n {} link set link0 down", namespace(node)))
+        self.network.plug(node, false)
     }
 
     /// Undoes [`Deployment::cut`].
@@ -124,7 +295,15 @@ impl Deployment {
     /// # Errors
     /// Fails when the system refuses.
     pub fn heal(&self, node: &str) -> Result<()> {
-        ip(&format!("-n {} link set link0 up", namespace(node)))
+        self.network.plug(node, true)
+    }
+
+    /// Breaks packets on a node's host.
+    ///
+    /// # Errors
+    /// Fails when the system refuses.
+    pub fn break_packets(&self, node: &str, fault: &PacketFault) -> Result<()> {
+        self.network.break_packets(node, fault)
     }
 
     /// Cuts two nodes from each other; both still reach the rest.
@@ -132,228 +311,142 @@ impl Deployment {
     /// # Errors
     /// Fails when the system refuses.
     pub fn part(&self, one: &str, other: &str) -> Result<()> {
-        for (host, unheard) in [(one, other), (other, one)] {
-            let unheard = link_address(number(unheard));
-            nft(host, &["add", "table", "inet", "faults"])?;
-            let chain = "{ type filter hook input priority 0 ; }";
-            nft(host, &["add", "chain", "inet", "faults", "input", chain])?;
-            let rule = format!("add rule inet faults input ip saddr {unheard} drop");
-            nft(host, &rule.split(' ').collect::<Vec<_>>())?;
-        }
-        Ok(())
+        self.break_packets(one, &PacketFault::DeafTo(other.to_owned()))?;
+        self.break_packets(other, &PacketFault::DeafTo(one.to_owned()))
     }
 
-    /// Undoes [`Deployment::part`] on one of the two.
+    /// Nothing is wrong with a host's packets any more.
     ///
     /// # Errors
     /// Fails when the system refuses.
     pub fn mend_packets(&self, node: &str) -> Result<()> {
-        nft(node, &["delete", "table", "inet", "faults"])
+        self.network.mend_packets(node)
     }
 
-    /// The pids of all nodes.
+    /// The relays, in the order of the hosts.
     #[must_use]
-    pub fn pids(&self) -> Vec<u32> {
-        self.nodes.iter().map(Process::pid).collect()
+    pub fn relays(&self) -> &[Relay] {
+        &self.relays
     }
 
-    fn make_cluster(&self) -> Result<()> {
-        let first = self.ctl("a")?;
-        for name in NODES {
-            let socket = data_dir(self.folder.path(), name).join("admin.sock");
-            until(&format!("node {name} takes commands"), PATIENCE, || {
-                Ok(socket.exists().then_some(()))
-            })?;
+    /// `kill -9` for a node.
+    ///
+    /// # Errors
+    /// Fails when it does not run.
+    pub fn kill(&mut self, node: &str) -> Result<()> {
+        self.host_mut(node)?.kill()
+    }
+
+    /// `kill -9` for several nodes at once.
+    ///
+    /// # Errors
+    /// Fails when one does not run.
+    pub fn kill_all(&mut self, nodes: &[&str]) -> Result<()> {
+        for node in nodes {
+            signal(self.host(node)?.pid()?, Signal::Kill)?;
         }
-        first.run(&["cluster", "init", "--domain", DOMAIN])?;
-        for (name, role) in [("b", "serving"), ("w", "witness")] {
-            let token = first.json(&["token", "create", "--role", role])?;
-            let token = token["token"].as_str().context("no token was printed")?;
-            self.ctl(name)?.run(&["cluster", "join", token])?;
+        for node in nodes {
+            self.host_mut(node)?.wait()?;
         }
-        first.run(&["group", "create", GROUP])?;
-        for name in ["a", "b"] {
-            first.run(&["group", "add-node", GROUP, name])?;
-        }
-        // Refused until the new nodes' copies are caught up.
-        until("HA can be enabled", PATIENCE, || {
-            Ok(first.run(&["group", "enable-ha", GROUP]).ok())
+        Ok(())
+    }
+
+    /// Sends a signal to a node.
+    ///
+    /// # Errors
+    /// Fails when it does not run.
+    pub fn signal(&self, node: &str, which: Signal) -> Result<()> {
+        signal(self.host(node)?.pid()?, which)
+    }
+
+    /// Whether a node's process has ended, and if so with which exit code.
+    ///
+    /// # Errors
+    /// Fails when the system cannot say.
+    pub fn ended(&mut self, node: &str) -> Result<Option<Option<i32>>> {
+        self.host_mut(node)?.ended()
+    }
+
+    /// Starts a node that has ended.
+    ///
+    /// # Errors
+    /// Fails when its program cannot be started.
+    pub fn restart(&mut self, node: &str) -> Result<()> {
+        self.host_mut(node)?.start()
+    }
+
+    /// Waits until a node that is back may have its users again, and brings them home.
+    ///
+    /// # Errors
+    /// Fails when that does not happen in time.
+    pub fn come_home(&self, node: &str) -> Result<()> {
+        let ctl = self.any_ctl()?;
+        until("the node is back", HOME, || {
+            let state = ctl.state_of(node);
+            Ok(state
+                .is_ok_and(|(state, _)| state == "Failed Over" || state == "Normal")
+                .then_some(()))
         })?;
-        for user in &self.users {
-            first.add_user(user)?;
-        }
-        until("the users are protected", PATIENCE, || {
-            let status = first.run(&["status"])?;
-            Ok((status.contains("protected") && !status.contains("not protected")).then_some(()))
+        until("the users are home", HOME, || {
+            let home = ctl.owner_of(node)?.as_deref() == Some(node);
+            if home && ctl.state_of(node)?.0 == "Normal" {
+                return Ok(Some(()));
+            }
+            // Refused until its copy has caught up, and while it is on its way.
+            ctl.run(&["group", "fallback", node]).ok();
+            Ok(None)
         })
     }
-}
 
-/// Starts a node from the example configuration, with the addresses and folders of the test.
-fn start_node(folder: &Path, name: &str, number: u8, grace_s: u32) -> Result<Process> {
-    let example = programs::root().join("deploy").join(format!("{name}.toml"));
-    let config = fs::read_to_string(&example)
-        .with_context(|| format!("reading {}", example.display()))?
-        .replace(
-            "/var/lib/muster",
-            &data_dir(folder, name).display().to_string(),
+    /// Waits until a node serves the users of a home node.
+    ///
+    /// # Errors
+    /// Fails when it does not in time.
+    pub fn served_by(&self, home: &str, owner: &str) -> Result<()> {
+        let ctl = self.any_ctl()?;
+        until(
+            &format!("{owner} serves the users of {home}"),
+            PATIENCE,
+            || Ok((ctl.owner_of(home)?.as_deref() == Some(owner)).then_some(())),
         )
-        .replace("/etc/muster", &folder.display().to_string())
-        .replace(
-            &format!("{name}.internal.example.com"),
-            &link_address(number),
-        )
-        .replace(&format!("{name}.xmpp.example.com"), &client_address(number))
-        .replace("grace_seconds = 60", &format!("grace_seconds = {grace_s}"));
-    let file = folder.join(format!("{name}.toml"));
-    fs::write(&file, config).with_context(|| format!("writing {}", file.display()))?;
-    let log = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(folder.join(format!("{name}.log")))?;
-    let mut command = Command::new("ip");
-    command
-        .args(["netns", "exec", &namespace(name)])
-        .arg(programs::musterd()?)
-        .arg("run")
-        .arg(&file);
-    Process::start(command.stdout(log.try_clone()?).stderr(log))
-}
-
-/// Writes a certificate for a domain as the example configurations name it (`DOMAIN.pem`), its key (`DOMAIN.key`), and its
-/// authority as `ca.pem`.
-///
-/// # Errors
-/// Fails when a file is there already or cannot be written.
-pub fn write_certificate(folder: &Path, domain: &str) -> Result<()> {
-    let ca_key = KeyPair::generate()?;
-    let mut ca = CertificateParams::new(Vec::new())?;
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // A leaf of the same name would look self-signed to OpenSSL.
-    let authority = format!("authority of {domain}");
-    ca.distinguished_name.push(DnType::CommonName, authority);
-    fs::write(folder.join("ca.pem"), ca.self_signed(&ca_key)?.pem())?;
-    let key = KeyPair::generate()?;
-    let issued = CertificateParams::new(vec![domain.to_owned()])?
-        .signed_by(&key, &Issuer::new(ca, ca_key))?;
-    fs::write(folder.join(format!("{domain}.pem")), issued.pem())?;
-    let key_file = folder.join(format!("{domain}.key"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&key_file)?;
-    std::io::Write::write_all(&mut file, key.serialize_pem().as_bytes())
-        .with_context(|| format!("writing {}", key_file.display()))
-}
-
-/// Two bridges and three namespaces with a leg on each.
-#[derive(Debug)]
-struct Network;
-
-const BRIDGES: [(&str, &str); 2] = [("link", "mu-link"), ("client", "mu-client")];
-
-impl Network {
-    fn make() -> Result<Self> {
-        Self::remove(); // what a killed test left behind
-        let network = Self;
-        for (_, bridge) in BRIDGES {
-            ip(&format!("link add {bridge} type bridge"))?;
-            ip(&format!("link set {bridge} up"))?;
-        }
-        ip(&format!(
-            "addr add {}/24 dev {}",
-            client_address(254),
-            BRIDGES[1].1
-        ))?;
-        for (number, name) in (1..).zip(NODES) {
-            let space = namespace(name);
-            ip(&format!("netns add {space}"))?;
-            ip(&format!("-n {space} link set lo up"))?;
-            for ((leg, bridge), address) in BRIDGES
-                .into_iter()
-                .zip([link_address(number), client_address(number)])
-            {
-                let outside = format!("mu-{leg}-{name}");
-                ip(&format!(
-                    "link add {outside} type veth peer name {leg}0 netns {space}"
-                ))?;
-                ip(&format!("link set {outside} master {bridge} up"))?;
-                ip(&format!("-n {space} addr add {address}/24 dev {leg}0"))?;
-                ip(&format!("-n {space} link set {leg}0 up"))?;
-            }
-        }
-        Ok(network)
     }
 
-    fn remove() {
-        for name in NODES {
-            ip(&format!("netns del {}", namespace(name))).ok();
-            for (leg, _) in BRIDGES {
-                ip(&format!("link del mu-{leg}-{name}")).ok();
-            }
-        }
-        for (_, bridge) in BRIDGES {
-            ip(&format!("link del {bridge}")).ok();
-        }
+    /// The pids of all nodes that run.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        self.hosts
+            .iter()
+            .filter_map(|host| host.pid().ok())
+            .collect()
+    }
+
+    /// What a node has logged so far.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read.
+    pub fn log(&self, node: &str) -> Result<String> {
+        self.host(node)?.log()
+    }
+
+    fn host(&self, name: &str) -> Result<&Host> {
+        let mut all = self.hosts.iter();
+        all.find(|host| host.name() == name)
+            .with_context(|| format!("no node runs on host {name}"))
+    }
+
+    fn host_mut(&mut self, name: &str) -> Result<&mut Host> {
+        let mut all = self.hosts.iter_mut();
+        all.find(|host| host.name() == name)
+            .with_context(|| format!("no node runs on host {name}"))
     }
 }
 
-impl Drop for Network {
+impl Drop for Deployment {
     fn drop(&mut self) {
-        Self::remove();
+        if std::thread::panicking() {
+            for host in &self.hosts {
+                eprintln!("--- {}\n{}", host.name(), host.last_words());
+            }
+        }
     }
-}
-
-fn ip(arguments: &str) -> Result<()> {
-    let output = Command::new("ip")
-        .args(arguments.split(' '))
-        .output()
-        .context("starting ip (Debian: iproute2)")?;
-    if !output.status.success() {
-        bail!(
-            "ip {arguments}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    Ok(())
-}
-
-fn nft(host: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new("ip")
-        .args(["netns", "exec", &namespace(host), "nft"])
-        .args(arguments)
-        .output()
-        .context("starting nft (Debian: nftables)")?;
-    if !output.status.success() {
-        bail!(
-            "nft {} on {host}: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    Ok(())
-}
-
-fn number(node: &str) -> u8 {
-    (1..)
-        .zip(NODES)
-        .find(|(_, name)| *name == node)
-        .map_or(0, |(number, _)| number)
-}
-
-fn namespace(node: &str) -> String {
-    format!("muster-{node}")
-}
-
-fn link_address(number: u8) -> String {
-    format!("10.78.0.{number}")
-}
-
-fn client_address(number: u8) -> String {
-    format!("10.77.0.{number}")
-}
-
-fn data_dir(folder: &Path, node: &str) -> PathBuf {
-    folder.join(node)
 }

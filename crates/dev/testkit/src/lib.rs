@@ -7,12 +7,15 @@
 //! The programs come from `MUSTERD`, `MUSTERCTL` and `MUSTER_PYTHON`, which `cargo xtask test` sets; without them the ones
 //! of the development build are used.
 
+mod certificate;
 mod client;
 mod ctl;
 mod deployment;
 mod dns;
 mod facts;
 mod freezer;
+mod history;
+mod network;
 mod outcome;
 mod ports;
 mod process;
@@ -20,16 +23,20 @@ mod programs;
 mod quickstart;
 mod raw;
 mod slow_link;
+mod relay;
 mod turn;
 mod volume;
 mod wait;
 
+pub use certificate::write_certificate;
 pub use client::{Client, ClientOptions, Event, Library, Mode};
 pub use ctl::{Ctl, Watch};
-pub use deployment::{Deployment, write_certificate};
+pub use deployment::{Deployment, Plan};
 pub use dns::{Dns, Record};
 pub use facts::{Facts, NodeFacts, Role, UserFacts};
 pub use freezer::Freezer;
+pub use history::{History, Verdict, Writer};
+pub use network::PacketFault;
 pub use outcome::{Failure, Outcome};
 pub use ports::{free_port, free_ports};
 pub use process::{Process, Signal, alive, signal};
@@ -37,6 +44,7 @@ pub use programs::{clients, musterctl, musterd, root};
 pub use quickstart::{Options, Quickstart};
 pub use raw::{Raw, Trust, header, plain};
 pub use slow_link::SlowLink;
+pub use relay::Relay;
 pub use turn::Turn;
 pub use volume::Volume;
 pub use wait::{PATIENCE, never, until};

@@ -75,6 +75,7 @@ pub struct Raw {
     channel: Channel,
     read: Vec<u8>,
     ended: bool,
+    patience: Duration,
 }
 
 impl Raw {
@@ -83,11 +84,19 @@ impl Raw {
     /// # Errors
     /// Fails when nobody listens.
     pub fn connect(address: &str) -> Result<Self> {
+        Self::connect_within(address, PATIENCE)
+    }
+
+    /// The same, waiting no longer than this for anything from then on.
+    ///
+    /// # Errors
+    /// Fails when nobody listens.
+    pub fn connect_within(address: &str, patience: Duration) -> Result<Self> {
         let socket: SocketAddr = address
             .to_socket_addrs()?
             .next()
             .with_context(|| format!("{address} is no address"))?;
-        let stream = TcpStream::connect_timeout(&socket, PATIENCE)
+        let stream = TcpStream::connect_timeout(&socket, patience)
             .with_context(|| format!("connecting to {address}"))?;
         stream.set_read_timeout(Some(SLICE))?;
         stream.set_nodelay(true)?;
@@ -95,6 +104,7 @@ impl Raw {
             channel: Channel::Plain(stream),
             read: Vec::new(),
             ended: false,
+            patience,
         })
     }
 
@@ -111,7 +121,11 @@ impl Raw {
     /// # Errors
     /// Fails when the server does not offer it or the handshake fails.
     pub fn connect_starttls(address: &str, trust: &Trust) -> Result<Self> {
-        let mut raw = Self::connect(address)?;
+        Self::connect(address)?.start_tls(trust)
+    }
+
+    fn start_tls(self, trust: &Trust) -> Result<Self> {
+        let mut raw = self;
         raw.open(&trust.domain)?;
         raw.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")?;
         raw.read_until("<proceed")?;
@@ -124,7 +138,21 @@ impl Raw {
     /// # Errors
     /// Fails when one of these does.
     pub fn login(address: &str, trust: &Trust, user: &UserFacts, resource: &str) -> Result<Self> {
-        let mut raw = Self::connect_starttls(address, trust)?;
+        Self::login_within(address, trust, user, resource, PATIENCE)
+    }
+
+    /// The same, waiting no longer than this for anything, then and later.
+    ///
+    /// # Errors
+    /// As [`Raw::login`].
+    pub fn login_within(
+        address: &str,
+        trust: &Trust,
+        user: &UserFacts,
+        resource: &str,
+        patience: Duration,
+    ) -> Result<Self> {
+        let mut raw = Self::connect_within(address, patience)?.start_tls(trust)?;
         raw.open(&trust.domain)?;
         raw.send(plain(user, ""))?;
         raw.read_until("<success")?;
@@ -150,7 +178,7 @@ impl Raw {
             ClientConnection::new(Arc::clone(&trust.config), name)?,
             stream,
         );
-        tls.sock.set_read_timeout(Some(PATIENCE))?;
+        tls.sock.set_read_timeout(Some(self.patience))?;
         while tls.conn.is_handshaking() {
             tls.conn
                 .complete_io(&mut tls.sock)
@@ -161,7 +189,20 @@ impl Raw {
             channel: Channel::Tls(Box::new(tls)),
             read: Vec::new(),
             ended: false,
+            patience: self.patience,
         })
+    }
+
+    /// This end's address.
+    ///
+    /// # Errors
+    /// Fails when the connection is broken.
+    pub fn local_address(&self) -> Result<SocketAddr> {
+        let stream = match &self.channel {
+            Channel::Plain(stream) => stream,
+            Channel::Tls(tls) => &tls.sock,
+        };
+        stream.local_addr().context("asking for the own address")
     }
 
     /// The protocol that the server chose by ALPN.
@@ -211,7 +252,7 @@ impl Raw {
                 let rest = self.read.split_off(at + text.len());
                 return Ok(lossy(&std::mem::replace(&mut self.read, rest)));
             }
-            if self.ended || begun.elapsed() > PATIENCE {
+            if self.ended || begun.elapsed() > self.patience {
                 bail!(
                     "no {text:?} came, only {:?} (ended: {})",
                     lossy(&self.read),
