@@ -4,7 +4,10 @@
 //! (`tests/clients`), and each test stands alone.
 
 use anyhow::{Context, Result};
-use muster_testkit::{Client, ClientOptions, Library, NodeFacts, Quickstart, UserFacts};
+use muster_testkit::{
+    Client, ClientOptions, History, Library, NodeFacts, PATIENCE, Quickstart, Raw, UserFacts,
+    Writer,
+};
 
 /// A pair of users with different home nodes: what one of them sees of the other crosses the cluster.
 #[derive(Clone, Debug)]
@@ -43,6 +46,18 @@ impl Couple {
     }
 }
 
+/// What a node answers to a probe, with the headers.
+///
+/// # Errors
+/// Fails when it does not answer.
+pub fn probe(node: &NodeFacts, path: &str) -> Result<String> {
+    let mut raw = Raw::connect(&node.http)?;
+    raw.send(format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    ))?;
+    raw.read_to_end(PATIENCE)
+}
+
 /// A node's address for STARTTLS clients.
 ///
 /// # Errors
@@ -51,6 +66,29 @@ pub fn c2s(node: &NodeFacts) -> Result<&str> {
     node.c2s
         .as_deref()
         .with_context(|| format!("node {} serves no clients", node.name))
+}
+
+/// Starts to write for both of a couple, each at their home node and round to the other, with messages to the next two
+/// accounts, who must not be online.
+///
+/// # Errors
+/// Fails when there are not enough accounts.
+pub fn write_under(cluster: &Quickstart, couple: &Couple) -> Result<History> {
+    let mut readers = cluster.facts().users.iter();
+    let mut next = || {
+        let free = readers.find(|user| **user != couple.alice && **user != couple.bob);
+        free.cloned().context("no account is left for a reader")
+    };
+    let mut writers = Vec::new();
+    for (user, home) in [(&couple.alice, &couple.home), (&couple.bob, &couple.peer)] {
+        let (own, other) = (cluster.node(home)?, cluster.peer(home)?);
+        writers.push(Writer {
+            user: user.clone(),
+            reader: next()?,
+            addresses: vec![c2s(own)?.to_owned(), c2s(other)?.to_owned()],
+        });
+    }
+    Ok(History::start(&cluster.trust()?, writers))
 }
 
 /// A client that starts at a node and goes to its peer when that does not answer, and back.

@@ -4,10 +4,8 @@ use std::fmt::Write;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use muster_testkit::{
-    Library, Options, Outcome, PATIENCE, Quickstart, Raw, UserFacts, never, until,
-};
-use muster_tests::{Couple, log_in};
+use muster_testkit::{Library, Options, Outcome, PATIENCE, Quickstart, UserFacts, never, until};
+use muster_tests::{Couple, log_in, probe};
 use serde_json::json;
 
 const PASSWORD: &str = "correct horse";
@@ -266,11 +264,7 @@ fn health_and_metrics_are_served_over_http() -> Outcome {
             ("/metrics", "muster_"),
             ("/none", " 404 "),
         ] {
-            let mut raw = Raw::connect(&node.http)?;
-            raw.send(format!(
-                "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-            ))?;
-            let answer = raw.read_to_end(PATIENCE)?;
+            let answer = probe(node, path)?;
             assert!(answer.contains(expected), "{} {path}: {answer}", node.name);
         }
     }
@@ -282,19 +276,12 @@ fn a_node_without_a_quorum_is_alive_but_not_ready() -> Outcome {
     let cluster = Quickstart::start()?;
     cluster.kill("b")?;
     cluster.kill("w")?;
-    let http = &cluster.node("a")?.http;
-    let ask = |path: &str| -> anyhow::Result<String> {
-        let mut raw = Raw::connect(http)?;
-        raw.send(format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        ))?;
-        raw.read_to_end(PATIENCE)
-    };
+    let node = cluster.node("a")?;
     until("it says why it is not ready", PATIENCE, || {
-        let answer = ask("/readyz")?;
+        let answer = probe(node, "/readyz")?;
         Ok((answer.contains(" 503 ") && answer.contains("quorum")).then_some(()))
     })?;
-    assert!(ask("/livez")?.contains(" 200 "));
+    assert!(probe(node, "/livez")?.contains(" 200 "));
     Ok(())
 }
 

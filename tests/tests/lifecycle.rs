@@ -25,14 +25,7 @@ fn a_node_that_is_told_to_end_hands_over_and_says_so() -> Outcome {
     let mut bob = log_in(&cluster, Library::Aioxmpp, &couple.bob, &couple.peer)?;
     alice.befriend(&mut bob)?;
     let watch = ctl.watch()?;
-    let mut minutes = 30..;
-    until("watch listens", PATIENCE, || {
-        let delay = format!("fallback-delay={}m", minutes.next().unwrap_or(30));
-        ctl.run(&["settings", "set", &delay])?;
-        Ok(watch
-            .heard(|event| event["kind"] == "setting")
-            .then_some(()))
-    })?;
+    watch.listens(&ctl)?;
     let (here, there) = (alice.mark(), bob.mark());
     let pid = cluster.node(&couple.home)?.pid;
     signal(pid, Signal::Term)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use muster_testkit::{Ctl, Library, Outcome, PATIENCE, Quickstart, Signal, UserFacts, until};
+use muster_testkit::{Ctl, Library, Outcome, Quickstart, Signal, UserFacts};
 use muster_tests::{Couple, log_in};
 use serde_json::Value;
 
@@ -14,15 +14,7 @@ fn watch_tells_state_changes_failovers_and_sessions_as_they_happen() -> Outcome 
     let couple = Couple::of(&cluster)?;
     let ctl = cluster.ctl();
     let watch = ctl.watch()?;
-    // A watch is told nothing of what was before it: settings are changed until it hears of them.
-    let mut minutes = 30..;
-    until("watch listens", PATIENCE, || {
-        let delay = format!("fallback-delay={}m", minutes.next().unwrap_or(30));
-        ctl.run(&["settings", "set", &delay])?;
-        Ok(watch
-            .heard(|event| event["kind"] == "setting")
-            .then_some(()))
-    })?;
+    watch.listens(&ctl)?;
     for (user, node) in [(&couple.alice, &couple.home), (&couple.bob, &couple.peer)] {
         let client = log_in(&cluster, Library::Slixmpp, user, node)?;
         let session = watch.expect("a session begins", |event| is_session_of(event, &user.jid))?;

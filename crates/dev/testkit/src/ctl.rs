@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -166,19 +167,16 @@ impl Ctl {
             .stdout
             .take()
             .context("watch prints nowhere")?;
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&events);
+        let heard = Arc::new(Heard::default());
+        let hearing = Arc::clone(&heard);
         thread::spawn(move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                seen.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(event);
+                hearing.add(serde_json::from_str(&line).unwrap_or(Value::String(line)));
             }
         });
         Ok(Watch {
             _process: process,
-            events,
+            heard,
         })
     }
 
@@ -217,20 +215,37 @@ impl Ctl {
 #[derive(Debug)]
 pub struct Watch {
     _process: Process,
-    events: Arc<Mutex<Vec<Value>>>,
+    heard: Arc<Heard>,
+}
+
+/// What was printed, and the bell that rings with each event.
+#[derive(Debug, Default)]
+struct Heard {
+    events: Mutex<Vec<Value>>,
+    bell: Condvar,
+}
+
+impl Heard {
+    fn add(&self, event: Value) {
+        self.events().push(event);
+        self.bell.notify_all();
+    }
+
+    fn events(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Watch {
     /// Whether an event was printed.
     pub fn heard(&self, wanted: impl Fn(&Value) -> bool) -> bool {
-        self.events().iter().any(wanted)
+        self.heard.events().iter().any(wanted)
     }
 
-    fn events(&self) -> Vec<Value> {
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// How many events were printed so far: what comes later is what a test waits for.
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.heard.events().len()
     }
 
     /// Waits for an event.
@@ -238,10 +253,46 @@ impl Watch {
     /// # Errors
     /// Fails with everything that was printed instead.
     pub fn expect(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
-        until(what, PATIENCE, || {
-            Ok(self.events().into_iter().find(&wanted))
+        self.expect_since(0, what, wanted)
+    }
+
+    /// Waits for an event after a mark, and returns as soon as it is printed.
+    ///
+    /// # Errors
+    /// Fails with everything that was printed instead.
+    pub fn expect_since(
+        &self,
+        mark: usize,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let begun = Instant::now();
+        let mut events = self.heard.events();
+        loop {
+            let later = events.get(mark..).unwrap_or_default();
+            if let Some(event) = later.iter().find(|event| wanted(event)) {
+                return Ok(event.clone());
+            }
+            let left = PATIENCE.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                bail!("waited in vain: {what}; watch printed {later:?}");
+            }
+            let waited = self.heard.bell.wait_timeout(events, left);
+            events = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Makes settings change until the watch hears of them: it is told nothing of what was before it.
+    ///
+    /// # Errors
+    /// Fails when it hears nothing in time.
+    pub fn listens(&self, ctl: &Ctl) -> Result<()> {
+        let mut minutes = 30..;
+        until("watch listens", PATIENCE, || {
+            let delay = format!("fallback-delay={}m", minutes.next().unwrap_or(30));
+            ctl.run(&["settings", "set", &delay])?;
+            Ok(self.heard(|event| event["kind"] == "setting").then_some(()))
         })
-        .with_context(|| format!("watch printed {:?}", self.events()))
     }
 }
 

@@ -381,18 +381,12 @@ impl Deployment {
     /// Fails when that does not happen in time.
     pub fn come_home(&self, node: &str) -> Result<()> {
         let ctl = self.any_ctl()?;
-        until("the node is back", HOME, || {
-            let state = ctl.state_of(node);
-            Ok(state
-                .is_ok_and(|(state, _)| state == "Failed Over" || state == "Normal")
-                .then_some(()))
-        })?;
         until("the users are home", HOME, || {
             let home = ctl.owner_of(node)?.as_deref() == Some(node);
             if home && ctl.state_of(node)?.0 == "Normal" {
                 return Ok(Some(()));
             }
-            // Refused until its copy has caught up, and while it is on its way.
+            // Refused until the node is back and its copy has caught up, and while its users are on their way.
             ctl.run(&["group", "fallback", node]).ok();
             Ok(None)
         })
