@@ -11,6 +11,7 @@ use muster_owner::{Input as SlotInput, OwnerEvent};
 use muster_raft::Group;
 use muster_types::{NodeId, SlotId};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -86,10 +87,25 @@ pub(crate) async fn watch_group(shared: Arc<Shared>, group: Group) {
     };
     let is_removed = shared.groups.find(group.id()).is_none();
     if !is_removed && !shared.stopping.load(Ordering::Acquire) {
-        let why = format!("group {} has stopped: {why}", group.id());
+        let remedy = remedy(&why, &shared.config.data_dir);
+        let why = format!("group {} has stopped: {why}{remedy}", group.id());
         tracing::error!("{why}");
         last_words::say(&shared).await;
         end(&why);
+    }
+}
+
+/// What to do where the cause does not say it.
+fn remedy(why: &str, data_dir: &Path) -> String {
+    let no_room = ["StorageFull", "QuotaExceeded"];
+    if no_room.iter().any(|kind| why.contains(kind)) {
+        format!(
+            "; free some space on the disk of {} and start the node again: nothing that was \
+             acknowledged is lost, and it gets what it missed from the others",
+            data_dir.display()
+        )
+    } else {
+        String::new()
     }
 }
 
