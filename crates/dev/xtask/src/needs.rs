@@ -29,6 +29,10 @@ const NEEDS: &[Need] = &[
         package: "iproute2",
         probe: ("ip", &["-V"]),
     },
+    Need {
+        package: "nftables",
+        probe: ("nft", &["--version"]),
+    },
 ];
 
 /// Installs what is missing.

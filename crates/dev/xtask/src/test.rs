@@ -14,9 +14,8 @@ use crate::run::{self, say};
 use crate::workspace::Workspace;
 use crate::{needs, venv, verify};
 
-/// Tests that make network namespaces or mount disks stand in these files, in a module named `needs_root`.
-const ROOT_TESTS: [&str; 2] = ["tests/tests/network_cut.rs", "tests/tests/services.rs"];
-/// What begins such a module.
+/// Tests that make network namespaces or file systems stand in these files, in a module of this name.
+const ROOT_TESTS: &str = "tests/tests";
 const NEEDS_ROOT: &str = "mod needs_root {";
 
 /// How to test.
@@ -102,22 +101,33 @@ fn without_rights(workspace: &Workspace, options: &Options) -> Result<Counts> {
     if needs::is_root() {
         return Ok(counts);
     }
-    for file in ROOT_TESTS {
-        let source = fs::read_to_string(workspace.root.join(file))
-            .with_context(|| format!("reading {file}"))?;
-        // The module is the last thing in its file.
-        let module = source
-            .split_once(NEEDS_ROOT)
-            .map_or("", |(_, module)| module);
-        for test in functions(module).iter().filter(|function| function.test) {
-            if options.without_root {
-                say(format!("not run, needs root: {}", test.name));
-            } else {
-                counts.add_failure(&format!("{} needs root (or --without-root)", test.name));
-            }
+    for name in root_tests(&workspace.root.join(ROOT_TESTS))? {
+        if options.without_root {
+            say(format!("not run, needs root: {name}"));
+        } else {
+            counts.add_failure(&format!("{name} needs root (or --without-root)"));
         }
     }
     Ok(counts)
+}
+
+/// The names of all tests below `needs_root`.
+fn root_tests(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let source =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        // The module is the last thing in its file.
+        let Some(at) = source.find(NEEDS_ROOT) else {
+            continue;
+        };
+        let tests = functions(&source[at..]).into_iter().filter(|f| f.test);
+        names.extend(tests.map(|test| test.name));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Runs `cargo test`, those tests that need root included when this is root; shows its output and counts.
