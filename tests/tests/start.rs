@@ -70,7 +70,7 @@ fn a_bad_configuration_is_refused_by_the_name_of_its_key() -> Outcome {
         ("an unknown key", "[http]", "[http]\nspeed = 1", "speed"),
         (
             "a contradiction",
-            "beat_ms = 50",
+            "# beat_ms = 50",
             "beat_ms = 500",
             "beat_ms",
         ),

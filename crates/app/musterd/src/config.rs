@@ -1,12 +1,14 @@
 //! The configuration file of a node: plain data, checked once, before anything is opened.
 
 mod check;
+mod profile;
 mod services;
 
 pub(crate) use services::{ServiceConfig, ServicesConfig};
 
 use muster_raft::Timing;
 use muster_types::Limits;
+use profile::Profile;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::net::SocketAddr;
@@ -174,43 +176,30 @@ impl Default for Http {
     }
 }
 
-/// Raft and leases, in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Raft and leases, in milliseconds. What is not set is as the profile says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TimingConfig {
-    /// Between two beats of a leader. Default 50.
-    pub(crate) beat_ms: u64,
-    /// The shortest election timeout. Default 200.
-    pub(crate) election_min_ms: u64,
-    /// The longest election timeout. Default 400.
-    pub(crate) election_max_ms: u64,
-}
-
-impl Default for TimingConfig {
-    fn default() -> Self {
-        let Timing {
-            beat,
-            election_min,
-            election_max,
-            ..
-        } = Timing::default();
-        let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            beat_ms: millis(beat),
-            election_min_ms: millis(election_min),
-            election_max_ms: millis(election_max),
-        }
-    }
+    /// `lan` (up to 20 ms there and back between nodes) or `wan` (up to 200 ms). Default `lan`.
+    pub(crate) profile: Profile,
+    /// Between two beats of a leader. 50, in `wan` 100.
+    pub(crate) beat_ms: Option<u64>,
+    /// The shortest election timeout. 200, in `wan` 450.
+    pub(crate) election_min_ms: Option<u64>,
+    /// The longest election timeout. 400, in `wan` 850.
+    pub(crate) election_max_ms: Option<u64>,
 }
 
 impl TimingConfig {
     /// The timing of all groups.
     pub(crate) fn timing(&self) -> Timing {
+        let usual = self.profile.timing();
+        let set = |ms: Option<u64>, otherwise| ms.map_or(otherwise, Duration::from_millis);
         Timing {
-            beat: Duration::from_millis(self.beat_ms),
-            election_min: Duration::from_millis(self.election_min_ms),
-            election_max: Duration::from_millis(self.election_max_ms),
-            ..Timing::default()
+            beat: set(self.beat_ms, usual.beat),
+            election_min: set(self.election_min_ms, usual.election_min),
+            election_max: set(self.election_max_ms, usual.election_max),
+            ..usual
         }
     }
 }

@@ -56,6 +56,11 @@ fn what_is_wrong_is_named_with_its_option() {
         ),
         ("[services]\nfax = {}\n", "unknown field `fax`"),
         ("[timing]\nbeat_ms = 0\n", "timing.beat_ms is 0"),
+        ("[timing]\nprofile = \"far\"\n", "unknown variant `far`"),
+        (
+            "[timing]\nprofile = \"wan\"\nbeat_ms = 400\n",
+            "beat_ms (400) must be less than half of election_min_ms (450)",
+        ),
         ("[timing]\nbeat_ms = 9223372036854775807\n", "beat_ms ("),
         (
             "[timing]\nelection_max_ms = 9000000000000000000\n",
@@ -172,5 +177,24 @@ fn the_examples_for_operators_are_accepted() {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../deploy");
     for name in ["a.toml", "b.toml", "w.toml"] {
         Config::load(&deploy.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_profile_sets_the_times_that_are_not_set() {
+    let times = |text: &str| {
+        let timing = load(&format!("{GOOD}{text}")).unwrap().timing.timing();
+        [timing.beat, timing.election_min, timing.election_max].map(|time| time.as_millis())
+    };
+    for (text, expected) in [
+        ("", [50, 200, 400]),
+        ("[timing]\nprofile = \"lan\"\n", [50, 200, 400]),
+        ("[timing]\nprofile = \"wan\"\n", [100, 450, 850]),
+        (
+            "[timing]\nprofile = \"wan\"\nelection_max_ms = 2000\n",
+            [100, 450, 2_000],
+        ),
+    ] {
+        assert_eq!(times(text), expected, "{text}");
     }
 }

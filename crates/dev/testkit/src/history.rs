@@ -42,9 +42,15 @@ pub struct Writer {
 #[derive(Debug)]
 pub struct History {
     trust: Trust,
-    writers: Vec<(Writer, JoinHandle<Record>)>,
+    writers: Vec<AtWork>,
     ended: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct AtWork {
+    writer: Writer,
     acknowledged: Arc<AtomicU64>,
+    thread: JoinHandle<Record>,
 }
 
 /// What one writer did.
@@ -74,11 +80,9 @@ impl History {
     /// Begins to write.
     #[must_use]
     pub fn start(trust: &Trust, writers: Vec<Writer>) -> Self {
-        let (ended, acknowledged) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicU64::new(0)),
-        );
+        let ended = Arc::new(AtomicBool::new(false));
         let begin = |writer: Writer| {
+            let acknowledged = Arc::new(AtomicU64::new(0));
             let mut pen = Pen {
                 writer: writer.clone(),
                 trust: trust.clone(),
@@ -91,24 +95,40 @@ impl History {
                 pen.work();
                 pen.record
             });
-            (writer, thread)
+            AtWork {
+                writer,
+                acknowledged,
+                thread,
+            }
         };
         Self {
             trust: trust.clone(),
             writers: writers.into_iter().map(begin).collect(),
             ended,
-            acknowledged,
         }
     }
 
-    /// Waits until so many more writes were acknowledged.
+    /// Waits until so many more writes were acknowledged to each writer.
     ///
     /// # Errors
     /// Fails when they are not in time.
     pub fn goes_on(&self, more: u64) -> Result<()> {
-        let wanted = self.acknowledged.load(Ordering::Relaxed) + more;
+        let wanted: Vec<_> = self.writers.iter().map(|w| w.count() + more).collect();
         until("writes are acknowledged", CHECK, || {
-            Ok((self.acknowledged.load(Ordering::Relaxed) >= wanted).then_some(()))
+            let mut all = self.writers.iter().zip(&wanted);
+            Ok(all.all(|(w, wanted)| w.count() >= *wanted).then_some(()))
+        })
+    }
+
+    /// The same for one writer, by the number of the writer.
+    ///
+    /// # Errors
+    /// Fails when they are not in time.
+    pub fn goes_on_for(&self, writer: usize, more: u64) -> Result<()> {
+        let at_work = self.writers.get(writer).context("no such writer")?;
+        let wanted = at_work.count() + more;
+        until("writes are acknowledged", CHECK, || {
+            Ok((at_work.count() >= wanted).then_some(()))
         })
     }
 
@@ -119,7 +139,7 @@ impl History {
     pub fn check(mut self) -> Result<Verdict> {
         self.ended.store(true, Ordering::Relaxed);
         let mut verdict = Verdict::default();
-        for (writer, thread) in std::mem::take(&mut self.writers) {
+        for AtWork { writer, thread, .. } in std::mem::take(&mut self.writers) {
             let record = thread.join().map_err(|_| anyhow!("a writer panicked"))?;
             verdict.sets += record.sets_acknowledged;
             verdict.messages += record.messages_acknowledged.len() as u64;
@@ -138,6 +158,12 @@ impl History {
             verdict.doubles += came.values().map(|times| times - 1).sum::<u64>();
         }
         Ok(verdict)
+    }
+}
+
+impl AtWork {
+    fn count(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 }
 

@@ -12,7 +12,7 @@ const CLIENTS_MAX: usize = 1_000_000;
 /// Longer than anybody waits for a client to come back.
 const GRACE_SECONDS_MAX: u64 = 86_400;
 /// Longer than any failover may take.
-const ELECTION_MS_MAX: u64 = 60_000;
+const ELECTION_MS_MAX: u128 = 60_000;
 
 /// Refuses client options on a witness, also those that say what is the default.
 pub(super) fn witness(text: &str, role: Role) -> Result<(), String> {
@@ -179,21 +179,21 @@ impl C2s {
 
 impl TimingConfig {
     fn check(&self) -> Result<(), String> {
-        if self.beat_ms == 0 {
+        let timing = self.timing();
+        let [beat, min, max] =
+            [timing.beat, timing.election_min, timing.election_max].map(|time| time.as_millis());
+        if beat == 0 {
             return Err("timing.beat_ms is 0: a leader must beat".to_owned());
         }
-        if self.election_max_ms > ELECTION_MS_MAX {
+        if max > ELECTION_MS_MAX {
             return Err(format!(
-                "timing.election_max_ms is {}: at most {ELECTION_MS_MAX}",
-                self.election_max_ms
+                "timing.election_max_ms is {max}: at most {ELECTION_MS_MAX}"
             ));
         }
-        let beats = self.beat_ms.saturating_mul(2) < self.election_min_ms;
-        if !(beats && self.election_min_ms < self.election_max_ms) {
+        if !(beat.saturating_mul(2) < min && min < max) {
             return Err(format!(
-                "timing: beat_ms ({}) must be less than half of election_min_ms ({}), and that \
-                 less than election_max_ms ({})",
-                self.beat_ms, self.election_min_ms, self.election_max_ms
+                "timing: beat_ms ({beat}) must be less than half of election_min_ms ({min}), and that \
+                 less than election_max_ms ({max})"
             ));
         }
         Ok(())
