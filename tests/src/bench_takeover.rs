@@ -1,195 +1,172 @@
-//! Measures how long the users of a dead (or paused) node wait until the peer serves them, with writes running.
+//! Measures what a crowd of clients notices when a node dies, freezes or is cut off, with writes running.
 //!
-//! A roster set for one of these users is on the way all the time, through the living node. What is measured is the time
-//! from the signal to the result of the first set that was sent after it. Beside it two of other people's clients watch
-//! each other, and every `unavailable` between them is counted: none would be true.
+//! Three hosts in network namespaces (needs root). `muster-load` keeps the crowd: each client writes to its roster and
+//! pings in turn, comes back when its connection ends or an answer is overdue, and is watched by another user, who counts
+//! every `unavailable`. In the end every roster is read again. Beside it one probe writes for a user of the broken node,
+//! through the other node, as fast as it can.
+//!
+//! Each round prints a line of JSON, and the last line is about the whole run.
+
+mod takeover {
+    pub(crate) mod crowd;
+    pub(crate) mod probe;
+}
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use muster_testkit::{Client, ClientOptions, Library, Options, Quickstart, Raw, until};
-use muster_tests::{Couple, c2s, from_node, log_in};
-use serde_json::json;
+use muster_testkit::{Deployment, Signal, Watch};
+use serde_json::{Value, json};
+use takeover::crowd::Crowd;
+use takeover::probe::Probe;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A round's way back takes as long as the copy needs.
+const BACK: Duration = Duration::from_secs(120);
+
+/// What is done to a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Kill,
+    Pause,
+    Partition,
+}
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Partition => "partition",
+        }
+    }
+
+    fn begin(self, cluster: &mut Deployment, node: &str) -> Result<()> {
+        match self {
+            Self::Kill => cluster.signal(node, Signal::Kill),
+            Self::Pause => cluster.signal(node, Signal::Stop),
+            Self::Partition => cluster.cut(node),
+        }
+    }
+
+    fn end(self, cluster: &mut Deployment, node: &str) -> Result<()> {
+        match self {
+            Self::Kill => {
+                cluster.buried(node)?;
+                cluster.restart(node)
+            }
+            Self::Pause => cluster.signal(node, Signal::Continue),
+            Self::Partition => cluster.heal(node),
+        }
+    }
+}
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let rounds: usize = arguments.next().context("how many rounds?")?.parse()?;
-    let pause = match arguments.next().as_deref() {
-        Some("kill") => false,
-        Some("pause") => true,
-        other => bail!("kill or pause, not {other:?}"),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [kills, pauses, partitions, clients, settings @ ..] = &words[..] else {
+        bail!("how many kills, pauses, partitions, clients?");
     };
-    let mut cluster = Quickstart::start_with(Options {
-        users: 4,
-        pair: true,
-    })?;
-    let couple = Couple::of(&cluster)?;
-    let options = ClientOptions {
-        ping_s: 1,
-        ..from_node(&cluster, Library::Slixmpp, &couple.home)?
-    };
-    let mut alice = cluster.client(&couple.alice, &options)?;
-    alice.ready(0)?;
-    let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &couple.peer)?;
-    alice.befriend(&mut bob)?;
-    let there = bob.mark();
-
-    let writer = Writer::start(&cluster, &couple)?;
-    let mut probe = Raw::login(
-        c2s(cluster.node(&couple.peer)?)?,
-        &cluster.trust()?,
-        &couple.alice,
-        "probe",
-    )?;
-    let mut waits = Vec::new();
-    for round in 0..rounds {
-        waits.push(one_round(&mut cluster, &couple, &mut probe, pause, round)?);
-        let here = alice.mark();
-        come_home(&mut cluster, &couple, pause)?;
-        settle(&mut alice, here)?;
-        eprintln!(
-            "{} of {rounds}: {:.0} ms",
-            round + 1,
-            waits[round].as_secs_f64() * 1000.0
-        );
+    let clients: usize = clients.parse()?;
+    let rounds = plan(kills.parse()?, pauses.parse()?, partitions.parse()?);
+    let mut cluster = Deployment::start(&["probe-of-one", "probe-of-the-other"])?;
+    for setting in settings {
+        cluster.any_ctl()?.run(&["settings", "set", setting])?;
     }
-    let writes = writer.stop();
-    let false_unavailable = bob
-        .since(there)
-        .iter()
-        .filter(|e| e.is_presence("unavailable", alice.jid()))
-        .count();
-    report(pause, &mut waits, writes, false_unavailable)
-}
-
-/// Breaks the node and waits for the peer's first answer to its user.
-fn one_round(
-    cluster: &mut Quickstart,
-    couple: &Couple,
-    probe: &mut Raw,
-    pause: bool,
-    round: usize,
-) -> Result<Duration> {
-    let begun = Instant::now();
-    if pause {
-        cluster.pause(&couple.home)?;
-    } else {
-        cluster.kill(&couple.home)?;
+    let mut crowd = Crowd::gather(&cluster, clients)?;
+    let watch = cluster.any_ctl()?.watch()?;
+    watch.listens(&cluster.any_ctl()?)?;
+    let (mut told, mut probe_writes) = (Vec::new(), 0);
+    // Clients stay where they are when a node is back: the next one to break is the one that has them.
+    let mut victims = ["a", "b"].into_iter().cycle();
+    for (number, fault) in rounds.iter().enumerate() {
+        let label = format!("{}-{number}", fault.name());
+        let victim = victims.next().context("a cycle ends")?;
+        let peer = if victim == "a" { "b" } else { "a" };
+        let mut probe = Probe::start(&cluster, victim, peer)?;
+        let mark = watch.mark();
+        crowd.mark(&label)?;
+        let begun = Instant::now();
+        fault.begin(&mut cluster, victim)?;
+        let answered = probe.first_answer(begun)?;
+        let detected = detected(&watch, mark, victim).map(|at| at.duration_since(begun));
+        probe_writes += probe.writes();
+        // The fault lasts until everybody has found the other node.
+        crowd.is_online(&cluster.ctl(peer)?, BACK)?;
+        fault.end(&mut cluster, victim)?;
+        cluster
+            .come_home(victim)
+            .with_context(|| format!("round {label}"))?;
+        cluster.is_protected()?;
+        eprintln!("{label}: {:.0} ms", answered.as_secs_f64() * 1000.0);
+        told.push((*fault, label, detected, answered));
     }
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        if write(probe, &format!("probe-{round}-{attempt}-"))? {
-            return Ok(begun.elapsed());
-        }
-        if begun.elapsed() > PATIENCE {
-            bail!("the peer did not serve within {} s", PATIENCE.as_secs());
-        }
-    }
-}
-
-/// Brings the node back and its users home, so that the next round begins as the first one did.
-fn come_home(cluster: &mut Quickstart, couple: &Couple, pause: bool) -> Result<()> {
-    if pause {
-        cluster.resume(&couple.home)?;
-    } else {
-        cluster.restart(&couple.home)?;
-    }
-    cluster.come_home(&couple.home)
-}
-
-/// Waits until the watched client answers again, wherever it is connected now.
-fn settle(alice: &mut Client, mark: usize) -> Result<()> {
-    until("alice is connected", PATIENCE, || {
-        Ok(alice.ask(json!({"do": "ping"})).ok())
-    })
-    .with_context(|| format!("{:?}", alice.since(mark)))
-    .map(drop)
-}
-
-/// Sends a roster set and waits for its answer; `false` is an error, which means: still between two owners.
-fn write(raw: &mut Raw, id: &str) -> Result<bool> {
-    raw.send(format!(
-        "<iq type='set' id='{id}'><query xmlns='jabber:iq:roster'>\
-         <item jid='someone@elsewhere.example' name='{id}'/></query></iq>"
-    ))?;
-    let start = raw.read_until(id)?;
-    let rest = raw.read_until(">")?;
-    Ok(!start.contains("error") && !rest.contains("error"))
-}
-
-/// Writes for the same user without a pause, as a load beside the probe.
-struct Writer {
-    stop: Arc<AtomicBool>,
-    writes: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
-}
-
-impl Writer {
-    fn start(cluster: &Quickstart, couple: &Couple) -> Result<Self> {
-        let mut raw = Raw::login(
-            c2s(cluster.node(&couple.peer)?)?,
-            &cluster.trust()?,
-            &couple.alice,
-            "writer",
-        )?;
-        let (stop, writes) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicU64::new(0)),
-        );
-        let (ended, count) = (Arc::clone(&stop), Arc::clone(&writes));
-        let thread = thread::spawn(move || {
-            while !ended.load(Ordering::Relaxed) {
-                match write(
-                    &mut raw,
-                    &format!("write-{}-", count.load(Ordering::Relaxed)),
-                ) {
-                    Ok(true) => drop(count.fetch_add(1, Ordering::Relaxed)),
-                    Ok(false) => {}
-                    Err(_) => return,
-                }
-            }
+    let report = crowd.leave()?;
+    for (fault, label, detected, answered) in told {
+        let line = json!({
+            "fault": fault.name(),
+            "detect_ms": detected.map(|time| time.as_millis() as u64),
+            "takeover_ms": answered.as_millis() as u64,
+            "last_back_ms": last_back(&report, &label),
         });
-        Ok(Self {
-            stop,
-            writes,
-            thread,
-        })
+        say(&line)?;
     }
-
-    fn stop(self) -> u64 {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().ok();
-        self.writes.load(Ordering::Relaxed)
-    }
+    say(&json!({
+        "run": {
+            "clients": clients,
+            "settings": settings,
+            "rounds": rounds.len(),
+            "writes": report["writes_acknowledged"],
+            "probe_writes": probe_writes,
+            "false_unavailable": report["false_unavailable"],
+            "true_unavailable": report["true_unavailable"],
+            "lost": report["acknowledged_writes_missing"],
+            "not_verified": report["clients_not_verified"],
+        }
+    }))
 }
 
-fn report(
-    pause: bool,
-    waits: &mut [Duration],
-    writes: u64,
-    false_unavailable: usize,
-) -> Result<()> {
-    waits.sort();
-    let at = |share: f64| {
-        let index = ((waits.len() as f64 * share).ceil() as usize).clamp(1, waits.len()) - 1;
-        waits.get(index).map(|wait| wait.as_millis())
-    };
-    let line = json!({
-        "bench": "takeover",
-        "by": if pause { "SIGSTOP" } else { "kill -9" },
-        "rounds": waits.len(),
-        "p50_ms": at(0.50).map(|ms| ms as u64),
-        "p99_ms": at(0.99).map(|ms| ms as u64),
-        "max_ms": at(1.0).map(|ms| ms as u64),
-        "writes": writes,
-        "false_unavailable": false_unavailable,
-    });
-    writeln!(std::io::stdout(), "{line}").context("printing the result")
+/// The faults in turn, so that each meets every state that the others leave behind.
+fn plan(kills: usize, pauses: usize, partitions: usize) -> Vec<Fault> {
+    let mut left = [
+        (Fault::Kill, kills),
+        (Fault::Pause, pauses),
+        (Fault::Partition, partitions),
+    ];
+    let mut rounds = Vec::new();
+    while left.iter().any(|(_, count)| *count > 0) {
+        for (fault, count) in &mut left {
+            if *count > 0 {
+                *count -= 1;
+                rounds.push(*fault);
+            }
+        }
+    }
+    rounds
+}
+
+/// When somebody first acted on it: the silence was noticed, or another node led and handed over.
+fn detected(watch: &Watch, mark: usize, home: &str) -> Option<Instant> {
+    let signs = [
+        format!("hears {home} no more"),
+        format!("hands the users of {home} to"),
+        format!("opens the slot of {home}"),
+    ];
+    watch.when(mark, |event: &Value| {
+        let text = event["text"].as_str().unwrap_or_default();
+        signs.iter().any(|sign| text.contains(sign))
+    })
+}
+
+/// When the last client that had lost its connection was back, of those that lost it.
+fn last_back(report: &Value, label: &str) -> Value {
+    let mut rounds = report["rounds"].as_array().into_iter().flatten();
+    let round = rounds.find(|round| round["round"] == label);
+    round
+        .filter(|round| round["returned"] != 0)
+        .and_then(|round| round["last_back_ms"].as_f64())
+        .map_or(Value::Null, |ms| (ms.round() as u64).into())
+}
+
+fn say(line: &Value) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("printing a result")
 }

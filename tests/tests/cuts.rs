@@ -6,8 +6,8 @@ mod needs_root {
 
     use anyhow::Result;
     use muster_testkit::{
-        Client, ClientOptions, Deployment, History, Library, Outcome, PacketFault, Raw, Writer,
-        never, until,
+        Client, ClientOptions, Deployment, History, Library, Outcome, PacketFault, Plan, Raw,
+        Writer, never, until,
     };
     use serde_json::json;
 
@@ -29,7 +29,15 @@ mod needs_root {
 
     impl Scene {
         fn new() -> Result<Self> {
-            let cluster = Deployment::start(&["alice", "bob", "carol"])?;
+            Self::with_grace(None)
+        }
+
+        fn with_grace(grace_seconds: Option<u32>) -> Result<Self> {
+            let cluster = Deployment::start_with(&Plan {
+                users: &["alice", "bob", "carol"],
+                grace_seconds,
+                ..Plan::default()
+            })?;
             let ctl = cluster.any_ctl()?;
             let home = ctl.home_of(&cluster.user(0).jid)?;
             let peer = if home == "a" { "b" } else { "a" }.to_owned();
@@ -270,6 +278,45 @@ mod needs_root {
         scene.cluster.come_home(&home)?;
         assert_eq!(scene.cluster.any_ctl()?.owner_of(&peer)?, Some(peer));
         scene.nobody_seemed_to_leave()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_client_whose_host_vanished_becomes_unavailable_in_time_and_once() -> Outcome {
+        /// What is sent to a client must be acknowledged within a minute; then the grace begins.
+        const NOTICED: Duration = Duration::from_secs(90);
+        let mut scene = Scene::with_grace(Some(2))?;
+        let resource = "vanished";
+        let full = format!("{}/{resource}", scene.alice.jid());
+        let mut raw = Raw::login(
+            &scene.cluster.c2s(&scene.home)?,
+            &scene.cluster.trust()?,
+            scene.cluster.user(0),
+            resource,
+        )?;
+        raw.send("<presence/>")?;
+        scene.bob.expect(scene.there, "presence", |e| {
+            e.is_presence("available", &full)
+        })?;
+        let vanished = PacketFault::LostClient(raw.local_address()?);
+        scene.cluster.break_packets(&scene.home, &vanished)?;
+        scene.bob.chat(&full, "are you there?")?;
+        let leaves = |e: &muster_testkit::Event| e.is_presence("unavailable", &full);
+        scene
+            .bob
+            .expect_within(scene.there, "unavailable", NOTICED, leaves)?;
+        never(
+            "a second time, or somebody else",
+            Duration::from_secs(2),
+            || {
+                let seen = scene.bob.since(scene.there);
+                let gone = seen.iter().filter(|e| e.text("type") == "unavailable");
+                let count = gone.count();
+                Ok((count != 1).then_some(count))
+            },
+        )?;
+        // Her other client is not concerned.
+        scene.both_hear("who is there?")?;
         Ok(())
     }
 }

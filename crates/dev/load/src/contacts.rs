@@ -46,13 +46,15 @@ impl Contacts {
         Ok(Self((0..users).map(of).collect()))
     }
 
-    /// The first `watchers` users and all others are each other's contacts.
+    /// The first `watchers` users share the others out among them: each other one is the contact of one of them.
     pub(crate) fn watched(watchers: usize, users: usize) -> Self {
         let of = |user: usize| {
             if user < watchers {
-                (watchers..users).collect()
+                (watchers..users)
+                    .filter(|other| other % watchers == user)
+                    .collect()
             } else {
-                (0..watchers).collect()
+                Vec::from_iter(user.checked_rem(watchers))
             }
         };
         Self((0..users).map(of).collect())
@@ -240,9 +242,12 @@ mod tests {
     #[test]
     fn watchers_and_clients_are_mutual() {
         let plan = Contacts::watched(2, 5);
-        assert_eq!(plan.of(0), [2, 3, 4]);
-        assert_eq!(plan.of(1), [2, 3, 4]);
-        assert_eq!(plan.of(4), [0, 1]);
+        assert_eq!(plan.of(0), [2, 4]);
+        assert_eq!(plan.of(1), [3]);
+        assert_eq!(plan.of(3), [1]);
+        assert_eq!(plan.of(4), [0]);
+        assert_eq!(Contacts::watched(1, 4).of(0), [1, 2, 3]);
+        assert!(Contacts::watched(0, 2).of(1).is_empty());
     }
 
     #[test]

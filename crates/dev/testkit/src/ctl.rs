@@ -221,17 +221,17 @@ pub struct Watch {
 /// What was printed, and the bell that rings with each event.
 #[derive(Debug, Default)]
 struct Heard {
-    events: Mutex<Vec<Value>>,
+    events: Mutex<Vec<(Instant, Value)>>,
     bell: Condvar,
 }
 
 impl Heard {
     fn add(&self, event: Value) {
-        self.events().push(event);
+        self.events().push((Instant::now(), event));
         self.bell.notify_all();
     }
 
-    fn events(&self) -> MutexGuard<'_, Vec<Value>> {
+    fn events(&self) -> MutexGuard<'_, Vec<(Instant, Value)>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -239,7 +239,7 @@ impl Heard {
 impl Watch {
     /// Whether an event was printed.
     pub fn heard(&self, wanted: impl Fn(&Value) -> bool) -> bool {
-        self.heard.events().iter().any(wanted)
+        self.heard.events().iter().any(|(_, event)| wanted(event))
     }
 
     /// How many events were printed so far: what comes later is what a test waits for.
@@ -270,7 +270,7 @@ impl Watch {
         let mut events = self.heard.events();
         loop {
             let later = events.get(mark..).unwrap_or_default();
-            if let Some(event) = later.iter().find(|event| wanted(event)) {
+            if let Some((_, event)) = later.iter().find(|(_, event)| wanted(event)) {
                 return Ok(event.clone());
             }
             let left = PATIENCE.saturating_sub(begun.elapsed());
@@ -280,6 +280,13 @@ impl Watch {
             let waited = self.heard.bell.wait_timeout(events, left);
             events = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// When the first such event after a mark was printed.
+    pub fn when(&self, mark: usize, wanted: impl Fn(&Value) -> bool) -> Option<Instant> {
+        let events = self.heard.events();
+        let mut later = events.get(mark..).unwrap_or_default().iter();
+        later.find(|(_, event)| wanted(event)).map(|(at, _)| *at)
     }
 
     /// Makes settings change until the watch hears of them: it is told nothing of what was before it.

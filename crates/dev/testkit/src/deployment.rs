@@ -40,6 +40,8 @@ pub struct Plan<'a> {
     pub profile: Option<&'a str>,
     /// There and back between two hosts, by a relay in front of each; zero: no relay.
     pub round_trip: Duration,
+    /// How long a lost client is expected back, where it is not the example's time.
+    pub grace_seconds: Option<u32>,
     /// A host whose data stands on a disk of its own of so many MiB.
     pub small_disk: Option<(&'a str, u32)>,
 }
@@ -51,6 +53,7 @@ impl Default for Plan<'_> {
             hosts: &["a", "b", "w"],
             profile: None,
             round_trip: Duration::ZERO,
+            grace_seconds: None,
             small_disk: None,
         }
     }
@@ -65,6 +68,7 @@ pub struct Deployment {
     network: Network,
     users: Vec<UserFacts>,
     profile: Option<String>,
+    grace_seconds: Option<u32>,
     folder: TempDir,
     _turn: Turn,
 }
@@ -103,6 +107,7 @@ impl Deployment {
             network,
             users: users.collect(),
             profile: plan.profile.map(str::to_owned),
+            grace_seconds: plan.grace_seconds,
             folder,
             _turn: turn,
         };
@@ -132,7 +137,11 @@ impl Deployment {
         };
         let mut host = Host::prepare(self.folder.path(), name, &advertised)?;
         if let Some(profile) = &self.profile {
-            host.set_profile(profile)?;
+            let chosen = format!("profile = \"{profile}\"");
+            host.configure("profile = \"lan\"", &chosen)?;
+        }
+        if let Some(seconds) = self.grace_seconds.filter(|_| !host::is_witness(name)) {
+            host.configure("grace_seconds = 60", &format!("grace_seconds = {seconds}"))?;
         }
         if let Some((_, mib)) = disk {
             host.mount(mib)?;
@@ -355,6 +364,14 @@ impl Deployment {
             self.host_mut(node)?.wait()?;
         }
         Ok(())
+    }
+
+    /// Waits for the end of a node that was killed by a signal.
+    ///
+    /// # Errors
+    /// Fails when it still runs.
+    pub fn buried(&mut self, node: &str) -> Result<()> {
+        self.host_mut(node)?.wait()
     }
 
     /// Sends a signal to a node.

@@ -112,7 +112,7 @@ pub enum PacketFault {
     Loss(u8),
     /// Every link connection that stands is reset once; new ones are let be.
     ResetLinks,
-    /// A client's host has vanished: nothing comes from this address, and nothing gets there.
+    /// A client's host has vanished: nothing comes from this address any more, no acknowledgement either.
     LostClient(SocketAddr),
 }
 
@@ -137,13 +137,12 @@ impl PacketFault {
                     ),
                 ]
             }
-            Self::LostClient(address) => {
-                let (ip, port) = (address.ip(), address.port());
-                vec![
-                    format!("input ip saddr {ip} tcp sport {port} drop"),
-                    format!("output ip daddr {ip} tcp dport {port} drop"),
-                ]
-            }
+            // Not what is sent to it: a packet that is dropped on its way out is a local trouble, for which TCP waits.
+            Self::LostClient(address) => vec![format!(
+                "input ip saddr {} tcp sport {} drop",
+                address.ip(),
+                address.port()
+            )],
         })
     }
 }

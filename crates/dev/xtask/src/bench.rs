@@ -5,6 +5,8 @@ use std::process::Command;
 use anyhow::Result;
 use clap::Subcommand;
 
+use crate::run::say;
+use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
 use crate::{needs, run, venv};
 
@@ -17,14 +19,10 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum What {
-    /// The time from the death of a node to the first stanza that the peer serves for its users.
+    /// The time from the death of a node to the first stanza that the peer serves for its users, among many clients.
     Takeover {
-        /// How often to kill.
-        #[arg(long, default_value_t = 50)]
-        kills: u32,
-        /// Pause the node (SIGSTOP) instead of killing it.
-        #[arg(long)]
-        pause: bool,
+        #[command(flatten)]
+        amount: Amount,
     },
     /// Import rate, login rate, and what an idle session with TLS costs.
     Clients {
@@ -36,6 +34,16 @@ enum What {
 
 /// Builds the programs and measures.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
+    match &options.what {
+        What::Takeover { amount } => {
+            takeover::measure(workspace, amount)?.iter().for_each(say);
+            Ok(true)
+        }
+        What::Clients { sessions } => clients(workspace, *sessions),
+    }
+}
+
+fn clients(workspace: &Workspace, sessions: u32) -> Result<bool> {
     needs::install()?;
     let python = venv::prepare(workspace)?;
     let mut build = Command::new(run::cargo());
@@ -69,18 +77,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         .env("MUSTERCTL", programs.join("musterctl"))
         .env("MUSTER_LOAD", programs.join("muster-load"));
     bench.env("MUSTER_PYTHON", python);
-    match &options.what {
-        What::Takeover { kills, pause } => {
-            bench.args([
-                "bench-takeover",
-                "--",
-                &kills.to_string(),
-                if *pause { "pause" } else { "kill" },
-            ]);
-        }
-        What::Clients { sessions } => {
-            bench.args(["bench-clients", "--", &sessions.to_string()]);
-        }
-    }
+    bench.args(["bench-clients", "--", &sessions.to_string()]);
     run::passes(&mut bench)
 }

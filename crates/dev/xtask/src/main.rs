@@ -8,6 +8,7 @@ mod fix;
 mod floors;
 mod functions;
 mod generated;
+mod matrix;
 mod needs;
 mod newcomer;
 mod promises;
@@ -15,6 +16,7 @@ mod prove;
 mod purity;
 mod run;
 mod sim;
+mod takeover;
 mod test;
 mod tidy;
 mod venv;
@@ -53,6 +55,8 @@ enum Command {
     Bench(bench::Options),
     /// Writes `docs/metrics.md`.
     Metrics,
+    /// Writes the figures of all measured takeovers into `docs/failure-matrix.md`.
+    Matrix,
     /// Runs the simulator over many seeds, or over one.
     Sim(sim::Options),
 }
@@ -80,6 +84,7 @@ fn work(command: Command) -> Result<bool> {
         Command::Prove(options) => prove::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Metrics => generated::write(&workspace, &generated::METRICS),
+        Command::Matrix => matrix::write(&workspace),
         Command::Sim(options) => sim::run(&workspace, &options),
     }
 }

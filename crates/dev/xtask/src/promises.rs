@@ -61,7 +61,8 @@ fn proof(line: &str) -> Option<Proof<'_>> {
     (!names.is_empty()).then_some(Proof::By(names))
 }
 
-fn exists(name: &str, tests: &BTreeSet<String>) -> bool {
+/// Whether a test or a command of ours has this name.
+pub(crate) fn exists(name: &str, tests: &BTreeSet<String>) -> bool {
     match name.strip_prefix("cargo xtask ") {
         Some(command) => {
             let word = command.split_whitespace().next().unwrap_or_default();
@@ -71,7 +72,8 @@ fn exists(name: &str, tests: &BTreeSet<String>) -> bool {
     }
 }
 
-fn tests(workspace: &Workspace) -> Result<BTreeSet<String>> {
+/// The names of all tests.
+pub(crate) fn tests(workspace: &Workspace) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for path in workspace.sources()? {
         let source =

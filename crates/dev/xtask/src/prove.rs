@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::run::{self, say};
+use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
 use crate::{needs, newcomer, sim, test, venv};
 
@@ -15,9 +16,12 @@ use crate::{needs, newcomer, sim, test, venv};
 pub(crate) struct Options {
     /// The proof to run.
     name: Proof,
-    /// Seeds for `seeds`, minutes for `fuzz`, rounds for `rounds`.
+    /// Seeds for `seeds`, minutes for `fuzz` and `far`, rounds for `rounds`.
     #[arg(long)]
     amount: Option<u64>,
+    /// For `takeover`.
+    #[command(flatten)]
+    takeover: Amount,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -30,6 +34,10 @@ enum Proof {
     Rounds,
     /// The README's two commands in a fresh clone of the last commit.
     Newcomer,
+    /// Takeovers among many clients: times, losses, false unavailables; adds to the results of earlier runs.
+    Takeover,
+    /// No false failover within an hour at 200 ms round trip.
+    Far,
 }
 
 /// Runs a proof and prints its result.
@@ -53,6 +61,24 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
             ("rounds", rounds, repeat(workspace, rounds)?)
         }
         Proof::Newcomer => ("newcomer", 1, newcomer::holds(workspace)?),
+        Proof::Takeover => {
+            let Amount {
+                kills,
+                pauses,
+                partitions,
+                ..
+            } = options.takeover;
+            let rounds = u64::from(kills) + u64::from(pauses) + u64::from(partitions);
+            (
+                "takeover",
+                rounds,
+                takeover::prove(workspace, &options.takeover)?,
+            )
+        }
+        Proof::Far => {
+            let minutes = options.amount.unwrap_or(60);
+            ("far", minutes, far(workspace, minutes)?)
+        }
     };
     say(format!(
         "{{\"proof\":\"{name}\",\"amount\":{amount},\"holds\":{holds},\"seconds\":{}}}",
@@ -79,6 +105,29 @@ fn fuzz(workspace: &Workspace, minutes: u64) -> Result<bool> {
         "-print_final_stats=1",
     ]);
     run::passes(&mut command)
+}
+
+/// The test of every change, for longer.
+fn far(workspace: &Workspace, minutes: u64) -> Result<bool> {
+    needs::install()?;
+    let mut command = Command::new(run::cargo());
+    command
+        .current_dir(&workspace.root)
+        .args(["test", "--locked", "--package", "muster-tests"])
+        .args(["--test", "far", "at_200_ms"])
+        .env("MUSTER_FAR_SECONDS", (minutes * 60).to_string())
+        .env("MUSTERD", workspace.binary("musterd"))
+        .env("MUSTERCTL", workspace.binary("musterctl"));
+    let mut build = Command::new(run::cargo());
+    build.current_dir(&workspace.root).args([
+        "build",
+        "--locked",
+        "-p",
+        "musterd",
+        "-p",
+        "musterctl",
+    ]);
+    Ok(run::passes(&mut build)? && run::passes(&mut command)?)
 }
 
 fn repeat(workspace: &Workspace, rounds: u64) -> Result<bool> {

@@ -77,14 +77,13 @@ impl Host {
         })
     }
 
-    /// Chooses another profile than the example's.
-    pub(super) fn set_profile(&self, profile: &str) -> Result<()> {
+    /// Puts other words in the place of the example's.
+    pub(super) fn configure(&self, example: &str, chosen: &str) -> Result<()> {
         let text = fs::read_to_string(&self.config)?;
-        let (example, chosen) = ("profile = \"lan\"", format!("profile = \"{profile}\""));
         if !text.contains(example) {
             bail!("{} says nothing of {example}", self.config.display());
         }
-        fs::write(&self.config, text.replace(example, &chosen))
+        fs::write(&self.config, text.replace(example, chosen))
             .with_context(|| format!("writing {}", self.config.display()))
     }
 

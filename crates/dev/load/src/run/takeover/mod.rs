@@ -1,6 +1,6 @@
 //! `takeover`: what users notice when a node dies. Somebody else kills it; this only looks.
 //!
-//! The first `--watchers` users watch all others, the *clients*. Each client writes to its roster and pings its own
+//! The first `--watchers` users watch the others, the *clients*, who are shared out among them. Each client writes to its roster and pings its own
 //! account in turn, one IQ at a time, and comes back through the list of addresses when its connection ends or an
 //! answer is overdue. In the end the rosters are read again: each item must hold what was acknowledged last.
 //!
@@ -35,7 +35,7 @@ use stage::Stage;
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// How many of the users watch the others
+    /// How many of the users watch the others, each a share of them
     #[arg(long, value_name = "N", default_value_t = 1)]
     watchers: usize,
     /// First make watchers and clients each other's contacts
@@ -135,8 +135,11 @@ fn report(stage: &Stage, outcomes: &[Outcome], time: Duration) -> Report {
         .for_each(|outcome| errors.merge(&outcome.iq_errors));
     let labels = stage.rounds();
     let rounds = labels.iter().enumerate().map(|(round, label)| {
+        let returned = stage.returned(round);
         Report::default()
             .with("round", label.as_str())
+            .with("returned", returned.clients)
+            .with("last_back_ms", returned.last.as_secs_f64() * 1000.0)
             .with("gap_ms", longest(outcomes, |o| o.gaps.get(round).copied()))
             .with(
                 "write_gap_ms",

@@ -25,6 +25,36 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// The longest that one login may take once a server has answered.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A round, from its mark on.
+struct Round {
+    label: String,
+    begun: Instant,
+    returned: Returned,
+}
+
+/// Who came back in a round after a lost connection.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Returned {
+    pub(super) clients: u64,
+    /// When the last of them did, from the mark.
+    pub(super) last: Duration,
+}
+
+impl Round {
+    fn begin(label: &str) -> Self {
+        Self {
+            label: label.to_owned(),
+            begun: Instant::now(),
+            returned: Returned::default(),
+        }
+    }
+
+    fn add(&mut self, now: Instant) {
+        self.returned.clients += 1;
+        self.returned.last = now.saturating_duration_since(self.begun);
+    }
+}
+
 /// The state of one run.
 pub(super) struct Stage {
     pub(super) target: Arc<Target>,
@@ -40,7 +70,7 @@ pub(super) struct Stage {
     causes: Mutex<Failures>,
     attempts: Mutex<Failures>,
     round: AtomicUsize,
-    labels: Mutex<Vec<String>>,
+    rounds: Mutex<Vec<Round>>,
     ended: watch::Sender<bool>,
 }
 
@@ -63,7 +93,7 @@ impl Stage {
             causes: Mutex::default(),
             attempts: Mutex::default(),
             round: AtomicUsize::new(0),
-            labels: Mutex::new(vec!["start".to_owned()]),
+            rounds: Mutex::new(vec![Round::begin("start")]),
             ended: watch::channel(false).0,
             target,
         })
@@ -92,14 +122,32 @@ impl Stage {
 
     /// The names of all rounds.
     pub(super) fn rounds(&self) -> Vec<String> {
-        lock(&self.labels).clone()
+        let rounds = lock(&self.rounds);
+        rounds.iter().map(|round| round.label.clone()).collect()
+    }
+
+    /// Who came back in a round.
+    pub(super) fn returned(&self, round: usize) -> Returned {
+        let rounds = lock(&self.rounds);
+        rounds
+            .get(round)
+            .map_or_else(Returned::default, |round| round.returned)
     }
 
     fn mark(&self, label: &str) {
-        let mut labels = lock(&self.labels);
-        if labels.len() < ROUNDS_MAX {
-            labels.push(label.to_owned());
-            self.round.store(labels.len() - 1, Ordering::Relaxed);
+        let mut rounds = lock(&self.rounds);
+        if rounds.len() < ROUNDS_MAX {
+            rounds.push(Round::begin(label));
+            self.round.store(rounds.len() - 1, Ordering::Relaxed);
+        }
+    }
+
+    /// A user's connection stands again.
+    fn end_outage(&self, number: usize) {
+        let now = Instant::now();
+        lock(&self.outages[number]).end(now);
+        if let Some(round) = lock(&self.rounds).last_mut() {
+            round.add(now);
         }
     }
 
@@ -120,7 +168,7 @@ impl Stage {
             };
             match attempt.await {
                 Ok(session) => {
-                    lock(&self.outages[number]).end(Instant::now());
+                    self.end_outage(number);
                     return Some(session);
                 }
                 Err(error) => lock(&self.attempts).add(&error),
