@@ -98,4 +98,30 @@ mod needs_root {
         assert!(verdict.lost.is_empty(), "{verdict:?}");
         Ok(())
     }
+
+    #[test]
+    fn each_node_of_a_pair_without_a_witness_serves_its_own_users_alone() -> Outcome {
+        let mut cluster = Deployment::start_with(&plan(&["a", "b"]))?;
+        let ctl = cluster.ctl("a")?;
+        let (_, why) = ctl.refused(&["group", "enable-ha", "east"])?;
+        assert!(why.contains("no third voter"), "{why}");
+        let status = ctl.run(&["status"])?;
+        assert!(status.contains("not protected"), "{status}");
+        let history = write(&cluster)?;
+        let homes = [0, 1].map(|user| ctl.home_of(&cluster.user(user).jid));
+        for home in homes {
+            let left = home?;
+            let dead = if left == "a" { "b" } else { "a" };
+            let writer = usize::from(ctl.home_of(&cluster.user(0).jid)? != left);
+            history.goes_on(SOME)?;
+            cluster.kill(dead)?;
+            history.goes_on_for(writer, SOME)?;
+            cluster.restart(dead)?;
+            history.goes_on(SOME)?;
+            until("all is as it was", STEP, || Ok(ctl.run(&["status"]).ok()))?;
+        }
+        let verdict = history.check()?;
+        assert!(verdict.lost.is_empty(), "{verdict:?}");
+        Ok(())
+    }
 }
