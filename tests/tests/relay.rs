@@ -6,7 +6,7 @@ mod needs_root {
 
     use anyhow::{Context, Result};
     use muster_testkit::{
-        Client, ClientOptions, Ctl, Deployment, Event, Library, Outcome, PATIENCE, UserFacts,
+        Client, ClientOptions, Ctl, Deployment, Event, Library, Outcome, PATIENCE, Plan, UserFacts,
         never, until,
     };
     use serde_json::json;
@@ -60,7 +60,7 @@ mod needs_root {
     }
 
     fn log_in(cluster: &Deployment, user: &UserFacts, node: &str) -> Result<Client> {
-        let address = cluster.c2s(node);
+        let address = cluster.c2s(node)?;
         let mut client =
             cluster.client(user, &ClientOptions::new(Library::Slixmpp, &[&address]))?;
         client.ready(0)?;
@@ -109,7 +109,11 @@ mod needs_root {
     #[test]
     fn envelopes_take_the_witness_when_the_link_of_the_pair_is_down() -> Outcome {
         let names = ["alice", "bob", "carol", "dave"];
-        let cluster = Deployment::start_expecting(&names, GRACE_S)?;
+        let cluster = Deployment::start_with(&Plan {
+            users: &names,
+            grace_seconds: Some(GRACE_S),
+            ..Plan::default()
+        })?;
         let ctl = cluster.ctl("w")?;
         let (of_a, of_b) = (
             users_of(&cluster, &ctl, "a")?,

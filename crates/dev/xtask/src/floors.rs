@@ -34,6 +34,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("muster-admin", 7),
     ("muster-raft", 8),
     ("musterctl", 9),
+    ("muster-sim-raft", 9),
     ("muster-sim", 9),
     ("muster-load", 9),
     ("musterd", 10),
