@@ -5,9 +5,10 @@ use muster_cluster::{ClusterState, ControlCommand, Group};
 
 /// The command, bound to the state it was decided from.
 pub(crate) fn guarded(state: &ClusterState, command: ControlCommand) -> ControlCommand {
-    let commands = match command {
-        ControlCommand::Together(commands) => commands,
-        one => vec![one],
+    let commands = if let ControlCommand::Together(commands) = command {
+        commands
+    } else {
+        vec![command]
     };
     let already = matches!(
         commands.first(),
@@ -29,9 +30,11 @@ pub(crate) fn guarded(state: &ClusterState, command: ControlCommand) -> ControlC
 
 /// The group whose states or users a command moves.
 fn group_moved<'a>(state: &'a ClusterState, command: &ControlCommand) -> Option<&'a Group> {
-    match command {
-        ControlCommand::HaTransition { node, .. } => state.group_of(*node),
-        ControlCommand::SlotDesire { slot, .. } => state.group(state.slot(*slot)?.group),
-        _ => None,
+    if let ControlCommand::HaTransition { node, .. } = command {
+        state.group_of(*node)
+    } else if let ControlCommand::SlotDesire { slot, .. } = command {
+        state.group(state.slot(*slot)?.group)
+    } else {
+        None
     }
 }

@@ -14,7 +14,7 @@ use summary::Summary;
 
 const USAGE: &str = "usage: muster-sim-raft --seeds N [--seed FIRST] [--threads T] [--go-on]
        muster-sim-raft --seed S [--log] [--mistake NAME]";
-const REPLAY: &str = "cargo run --release -p muster-sim-raft -- --seed";
+const REPLAY: &str = "cargo xtask sim --raft --seed";
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(10);
 

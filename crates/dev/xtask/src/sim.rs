@@ -7,18 +7,36 @@ use anyhow::Result;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// Which seeds.
+/// Which seeds, of which tier.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// The one seed to replay; without it `--seeds` seeds are run.
+    /// How many seeds to run, from `--seed` on.
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// The first seed; without `--seeds` the only one.
+    #[arg(long)]
     seed: Option<u64>,
-    /// How many seeds to run.
-    #[arg(long, default_value_t = 200)]
-    seeds: u64,
+    /// With one seed: prints all that happens.
+    #[arg(long)]
+    log: bool,
+    /// Goes on after a seed that failed.
+    #[arg(long)]
+    go_on: bool,
+    /// The second tier: the real openraft with its store.
+    #[arg(long)]
+    raft: bool,
 }
+
+/// Seeds of a run that names none.
+const SEEDS: u64 = 1_000;
 
 /// Runs the simulator; a failure prints its own replay line.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
+    let package = if options.raft {
+        "muster-sim-raft"
+    } else {
+        "muster-sim"
+    };
     let mut command = Command::new(run::cargo());
     command.current_dir(&workspace.root).args([
         "run",
@@ -26,19 +44,33 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         "--locked",
         "--release",
         "--package",
-        "muster-sim",
+        package,
         "--",
     ]);
-    match options.seed {
-        Some(seed) => command.args(["--seed", &seed.to_string(), "--seeds", "1"]),
-        None => command.args(["--seeds", &options.seeds.to_string()]),
+    let seeds = match (options.seeds, options.seed) {
+        (None, None) => Some(SEEDS),
+        (seeds, _) => seeds,
     };
+    for (name, value) in [("--seeds", seeds), ("--seed", options.seed)] {
+        if let Some(value) = value {
+            command.args([name, &value.to_string()]);
+        }
+    }
+    for (name, wanted) in [("--log", options.log), ("--go-on", options.go_on)] {
+        command.args(wanted.then_some(name));
+    }
     run::passes(&mut command)
 }
 
 impl Options {
     /// So many seeds, beginning with the first.
     pub(crate) fn over(seeds: u64) -> Self {
-        Self { seed: None, seeds }
+        Self {
+            seeds: Some(seeds),
+            seed: None,
+            log: false,
+            go_on: false,
+            raft: false,
+        }
     }
 }

@@ -16,7 +16,7 @@ impl Node {
         match arrival {
             Arrival::Packet { from, packet } => {
                 self.machine.handle(now, muster_ha::Input::Heard(from));
-                self.packet(now, rng, from, packet);
+                self.packet(now, rng, from, *packet);
             }
             Arrival::Data { from, envelope } => {
                 self.machine.handle(now, muster_ha::Input::Heard(from));

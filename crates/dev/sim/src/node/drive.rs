@@ -72,7 +72,7 @@ impl Node {
                 self.control.receive(&mut cx, to, message);
                 self.control_dirty = true;
             } else {
-                let packet = Packet::Control(message);
+                let packet = Box::new(Packet::Control(message));
                 effects.push(Effect::Packet { to, packet });
             }
         }
@@ -144,7 +144,7 @@ impl Node {
                 part.raft.receive(&mut cx, to, message);
                 part.dirty = true;
             } else {
-                let packet = Packet::Slot(slot, message);
+                let packet = Box::new(Packet::Slot(slot, message));
                 effects.push(Effect::Packet { to, packet });
             }
         }
@@ -300,7 +300,7 @@ impl Node {
             self.control.propose(&mut cx, proposal);
             self.control_dirty = true;
         } else if let Some(to) = self.control_leader.filter(|leader| *leader != self.id()) {
-            let packet = Packet::Forward(proposal);
+            let packet = Box::new(Packet::Forward(proposal));
             effects.push(Effect::Packet { to, packet });
         }
     }

@@ -38,7 +38,7 @@ pub(crate) enum Packet {
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// A packet on the Raft lane.
-    Packet { from: NodeId, packet: Packet },
+    Packet { from: NodeId, packet: Box<Packet> },
     /// A message on the data lane.
     Data {
         from: NodeId,
@@ -62,7 +62,7 @@ pub(crate) enum Arrival {
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Send on the Raft lane.
-    Packet { to: NodeId, packet: Packet },
+    Packet { to: NodeId, packet: Box<Packet> },
     /// Send on the data lane.
     Data { to: NodeId, envelope: Box<Envelope> },
     /// Do something for a client.

@@ -43,8 +43,9 @@ impl<C> Raft<C> {
                 Content::Members(members) => Some(members),
                 Content::Blank | Content::Command(_) => None,
             });
-        if members.unwrap_or(&Members::default()) != &self.members {
-            self.members = members.cloned().unwrap_or_default();
+        let members = members.cloned().unwrap_or_default();
+        if members != self.members {
+            self.members = members;
             self.renew();
         }
     }
