@@ -45,7 +45,12 @@ pub(crate) struct Presence {
     pub(crate) gone_at: Option<Instant>,
     /// Whether it is gone now, by its own word.
     pub(crate) gone: bool,
+    /// When it came back the last time, and since when it had been missing.
+    back: Option<(Instant, Instant)>,
 }
+
+/// A client that is back for a shorter time may not have been heard.
+const HEARD: Duration = Duration::from_secs(3);
 
 /// Everything the invariants look at.
 pub(crate) struct Truth {
@@ -139,13 +144,13 @@ impl Truth {
     /// A client published available presence. It came `back` if it was missing for less than that.
     pub(crate) fn published(&mut self, now: Instant, jid: &FullJid, back: Duration) {
         let presence = self.presence.entry(jid.clone()).or_default();
-        presence.gone = false;
-        if presence
-            .missing_since
-            .take()
-            .is_some_and(|since| now.since(since) >= back)
-        {
+        let missing = presence.missing_since.take();
+        // What was said of it a moment ago may still be on its way.
+        if std::mem::take(&mut presence.gone) || missing.is_some_and(|at| now.since(at) >= back) {
             presence.gone_at = Some(now);
+        }
+        if let Some(since) = missing {
+            presence.back = Some((now, since));
         }
     }
 
@@ -155,17 +160,17 @@ impl Truth {
             missing_since: None,
             gone_at: Some(now),
             gone: true,
+            back: None,
         };
         self.presence.insert(jid.clone(), gone);
     }
 
     /// An available client was cut off.
     pub(crate) fn missing(&mut self, now: Instant, jid: &FullJid) {
-        self.presence
-            .entry(jid.clone())
-            .or_default()
-            .missing_since
-            .get_or_insert(now);
+        let presence = self.presence.entry(jid.clone()).or_default();
+        let unheard = presence.back.filter(|(at, _)| now.since(*at) < HEARD);
+        let since = unheard.map_or(now, |(_, since)| since.min(now));
+        presence.missing_since.get_or_insert(since);
     }
 
     /// Since when nobody should see a client any more.

@@ -111,6 +111,7 @@ const IDLE: &[HaState] = &[
     S::Off,
 ];
 const BACKING_UP: &[HaState] = &[
+    S::Initializing,
     S::RunningInBackupMode,
     S::RunningInFailedMode,
     S::FallingBack,
@@ -135,6 +136,8 @@ const AWAY: &[HaState] = &[
     S::Off,
 ];
 const GONE: &[HaState] = &[
+    S::TakingBack,
+    S::TakingOver,
     S::FailedOver,
     S::FailedOverCriticalServicesNotRunning,
     S::Initializing,
