@@ -165,6 +165,11 @@ impl Truth {
         self.presence.insert(jid.clone(), gone);
     }
 
+    /// A farewell from long ago arrives.
+    pub(crate) fn said_farewell(&mut self, now: Instant, jid: &FullJid) {
+        self.presence.entry(jid.clone()).or_default().gone_at = Some(now);
+    }
+
     /// An available client was cut off.
     pub(crate) fn missing(&mut self, now: Instant, jid: &FullJid) {
         let presence = self.presence.entry(jid.clone()).or_default();

@@ -143,6 +143,7 @@ impl World {
             self.missing(at);
         }
         let jid = self.clients[at].jid.clone();
+        self.note_farewell(session.node, &jid);
         self.note(|| format!("{jid} leaves {graceful}"));
         self.clients[at].cut_off(self.now + pause);
         if let Some(node) = self.nodes.get_mut(&session.node) {

@@ -15,6 +15,8 @@ const TOLERANCE: Duration = Duration::from_millis(2_500);
 pub(super) struct Reach {
     /// Last, and when that was as long ago as the grace.
     seen: BTreeMap<(NodeId, SlotId), (Instant, Option<Instant>)>,
+    /// Farewells that wait on a node until it reaches the owner again.
+    farewells: BTreeMap<(NodeId, SlotId), Vec<FullJid>>,
 }
 
 impl World {
@@ -36,6 +38,12 @@ impl World {
                 let (last, unknown) = self.reach.seen.entry((*node, slot)).or_insert((now, None));
                 if reached {
                     *last = now;
+                    // KNOWN: what a client said there before it moved elsewhere is shown once more, and
+                    // taken back.
+                    let late = self.reach.farewells.remove(&(*node, slot));
+                    for jid in late.into_iter().flatten() {
+                        self.truth.said_farewell(now, &jid);
+                    }
                 } else if now.since(*last) + TOLERANCE >= grace {
                     *unknown = Some(now);
                 }
@@ -56,6 +64,16 @@ impl World {
         nodes
             .filter_map(|node| self.reach.seen.get(&(node, slot))?.1)
             .max()
+    }
+
+    /// A client leaves a node that may not reach its owner.
+    pub(super) fn note_farewell(&mut self, node: NodeId, jid: &FullJid) {
+        let user = jid.to_bare();
+        let slot = self.truth.cluster.account_slot(&user);
+        if let Some(slot) = slot.filter(|_| self.lost_since(node, &user).is_some()) {
+            let waiting = self.reach.farewells.entry((node, slot)).or_default();
+            waiting.push(jid.clone());
+        }
     }
 
     /// Since when a node does not reach the owner of a user, if it does not.
