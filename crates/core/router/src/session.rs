@@ -97,16 +97,21 @@ impl Session {
         self.is_available() && !self.sees_itself
     }
 
-    /// What a new owner of the user is told. A client that has gone meanwhile is announced too
-    /// when its farewell is still to come: the owner must know whose it is.
+    /// What a new owner of the user is told. A client that has closed its stream meanwhile is announced
+    /// too when its farewell is still to come: the owner must know whose it is. One that was cut off is
+    /// not: it may be elsewhere by now, and what it said here must not be shown again.
     pub(crate) fn announced(&self, session: SessionId) -> Option<AnnouncedSession> {
         let jid = match &self.stage {
             Stage::Bound(jid)
             | Stage::Leaving {
                 jid,
-                farewell: Some(_),
+                farewell: Some(true),
             } => jid.clone(),
-            Stage::Binding { .. } | Stage::Leaving { farewell: None, .. } => return None,
+            Stage::Binding { .. }
+            | Stage::Leaving {
+                farewell: None | Some(false),
+                ..
+            } => return None,
         };
         let (presence, interested) = (self.presence.clone(), self.interested);
         Some(AnnouncedSession {

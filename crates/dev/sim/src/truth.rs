@@ -45,6 +45,8 @@ pub(crate) struct Presence {
     pub(crate) gone_at: Option<Instant>,
     /// Whether it is gone now, by its own word.
     pub(crate) gone: bool,
+    /// Since when nobody may have heard of it, if it was back for a moment only.
+    pub(crate) unheard_since: Option<Instant>,
     /// When it came back the last time, and since when it had been missing.
     back: Option<(Instant, Instant)>,
 }
@@ -145,6 +147,7 @@ impl Truth {
     pub(crate) fn published(&mut self, now: Instant, jid: &FullJid, back: Duration) {
         let presence = self.presence.entry(jid.clone()).or_default();
         let missing = presence.missing_since.take();
+        presence.unheard_since = None;
         // What was said of it a moment ago may still be on its way.
         if std::mem::take(&mut presence.gone) || missing.is_some_and(|at| now.since(at) >= back) {
             presence.gone_at = Some(now);
@@ -160,6 +163,7 @@ impl Truth {
             missing_since: None,
             gone_at: Some(now),
             gone: true,
+            unheard_since: None,
             back: None,
         };
         self.presence.insert(jid.clone(), gone);
@@ -173,9 +177,9 @@ impl Truth {
     /// An available client was cut off.
     pub(crate) fn missing(&mut self, now: Instant, jid: &FullJid) {
         let presence = self.presence.entry(jid.clone()).or_default();
+        presence.missing_since.get_or_insert(now);
         let unheard = presence.back.filter(|(at, _)| now.since(*at) < HEARD);
-        let since = unheard.map_or(now, |(_, since)| since.min(now));
-        presence.missing_since.get_or_insert(since);
+        presence.unheard_since = unheard.map(|(_, since)| since);
     }
 
     /// Since when nobody should see a client any more.

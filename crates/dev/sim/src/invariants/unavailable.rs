@@ -32,7 +32,8 @@ pub(crate) fn check(
         .is_some_and(|at| now.since(*at) <= late);
     let was_gone = presence.gone || presence.gone_at.is_some_and(|at| now.since(at) <= late);
     let was_missing = presence
-        .missing_since
+        .unheard_since
+        .or(presence.missing_since)
         .is_some_and(|since| now.since(since) >= grace);
     // Whose owner nobody could ask for longer than the grace is said to be gone, until it can be asked.
     let unknown = out_of_reach_at.is_some_and(|at| now.since(at) <= late);

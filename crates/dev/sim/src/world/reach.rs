@@ -55,6 +55,10 @@ impl World {
     /// owner for as long as the grace, last.
     pub(super) fn out_of_reach_at(&self, watcher: usize, shown: &FullJid) -> Option<Instant> {
         let slot = self.truth.cluster.account_slot(&shown.to_bare())?;
+        let mut late = self.reach.farewells.iter();
+        if late.any(|((_, of), jids)| *of == slot && jids.contains(shown)) {
+            return Some(self.now);
+        }
         let shown = self.clients.iter().find(|client| client.jid == *shown);
         let clients = [self.clients.get(watcher), shown];
         let nodes = clients
