@@ -21,32 +21,92 @@ fn is_caught(sabotage: Sabotage, invariants: &[&str]) {
     panic!("{sabotage:?} is not seen; only {seen:?}");
 }
 
-macro_rules! caught {
-    ($($name:ident: $sabotage:ident by $($invariant:literal)|+;)+) => {
-        $(#[test]
-        fn $name() {
-            is_caught(Sabotage::$sabotage, &[$($invariant),+]);
-        })+
-    };
+#[test]
+fn an_owner_that_ignores_its_lease() {
+    is_caught(Sabotage::IgnoreLease, &["at most one owner of a slot"]);
 }
 
-caught! {
-    an_owner_that_ignores_its_lease: IgnoreLease by "at most one owner of a slot";
-    a_lease_longer_than_the_vote_wait: LongLease by "at most one owner of a slot";
-    a_vote_or_entry_that_was_not_synced: Unsynced
-        by "replicas apply the same log" | "at most one owner of a slot" | "epochs only grow"
-        | "no acknowledged write lost" | "no acknowledged message lost";
-    a_leader_that_commits_alone: CommitAlone
-        by "replicas apply the same log" | "no acknowledged write lost";
-    a_restart_that_keeps_its_boot: KeepBoot
-        by "no false unavailable" | "no ghosts" | "after quiet, everybody sees what is there"
-        | "after quiet, everybody is at home" | "no acknowledged write lost";
-    presence_without_permission: ShowEverybody by "no presence without a subscription";
-    no_grace_for_who_was_cut_off: NoGrace by "no false unavailable";
-    a_lost_grace_timer: LostTimer by "no ghosts" | "after quiet, everybody sees what is there";
-    an_outbox_not_replayed: ForgetOutbox
-        by "two owners' rosters agree" | "no acknowledged message lost";
-    healthy_time_counted_twice: EarlyFallback by "fallback not before the delay";
-    a_fallback_that_never_comes: NoFallback by "after quiet, everybody is at home";
-    a_wrong_state: WrongState by "states move along the table";
+#[test]
+fn a_lease_longer_than_the_vote_wait() {
+    is_caught(Sabotage::LongLease, &["at most one owner of a slot"]);
+}
+
+#[test]
+fn a_vote_or_entry_that_was_not_synced() {
+    is_caught(
+        Sabotage::Unsynced,
+        &[
+            "replicas apply the same log",
+            "at most one owner of a slot",
+            "epochs only grow",
+            "no acknowledged write lost",
+            "no acknowledged message lost",
+        ],
+    );
+}
+
+#[test]
+fn a_leader_that_commits_alone() {
+    is_caught(
+        Sabotage::CommitAlone,
+        &["replicas apply the same log", "no acknowledged write lost"],
+    );
+}
+
+#[test]
+fn a_restart_that_keeps_its_boot() {
+    is_caught(
+        Sabotage::KeepBoot,
+        &[
+            "no false unavailable",
+            "no ghosts",
+            "after quiet, everybody sees what is there",
+            "after quiet, everybody is at home",
+            "no acknowledged write lost",
+        ],
+    );
+}
+
+#[test]
+fn presence_without_permission() {
+    is_caught(
+        Sabotage::ShowEverybody,
+        &["no presence without a subscription"],
+    );
+}
+
+#[test]
+fn no_grace_for_who_was_cut_off() {
+    is_caught(Sabotage::NoGrace, &["no false unavailable"]);
+}
+
+#[test]
+fn a_lost_grace_timer() {
+    is_caught(
+        Sabotage::LostTimer,
+        &["no ghosts", "after quiet, everybody sees what is there"],
+    );
+}
+
+#[test]
+fn an_outbox_not_replayed() {
+    is_caught(
+        Sabotage::ForgetOutbox,
+        &["two owners' rosters agree", "no acknowledged message lost"],
+    );
+}
+
+#[test]
+fn healthy_time_counted_twice() {
+    is_caught(Sabotage::EarlyFallback, &["fallback not before the delay"]);
+}
+
+#[test]
+fn a_fallback_that_never_comes() {
+    is_caught(Sabotage::NoFallback, &["after quiet, everybody is at home"]);
+}
+
+#[test]
+fn a_wrong_state() {
+    is_caught(Sabotage::WrongState, &["states move along the table"]);
 }
