@@ -38,6 +38,35 @@ fn what_was_had_before_is_confirmed_again_and_not_delivered_again() {
 }
 
 #[test]
+fn what_an_ended_session_left_unconfirmed_is_no_sign_of_life() {
+    let mut net = Net::pair();
+    let bob = net.login(B, "bob@example.com/b");
+    net.send(bob, "<presence/>");
+    let cut = ToOwner::Unbind {
+        session: bob,
+        graceful: false,
+    };
+    net.raw(B, cut);
+    let message = stanza(
+        &net,
+        bob,
+        "<message to='alice@example.com'><body>hi</body></message>",
+    );
+    // The node sends it again when its link is back.
+    net.raw(
+        B,
+        ToOwner::Route {
+            session: bob,
+            serial: 20,
+            stanza: message,
+        },
+    );
+    let sessions = net.replica(ONE, A).sessions();
+    let expected: Vec<_> = sessions.iter().map(|session| session.expected).collect();
+    assert_eq!(expected, [true]);
+}
+
+#[test]
 fn answers_wait_for_the_log_and_keep_their_order() {
     let mut net = Net::pair();
     let alice = net.login(A, "alice@example.com/a");
