@@ -251,14 +251,15 @@ fn a_node_that_is_behind_takes_no_clients_until_it_has_caught_up_and_the_others_
     bob.ask(json!({"do": "roster-set", "jid": "last@elsewhere.example"}))?;
     cluster.restart(&home)?;
     let here = at(&cluster, &home);
-    let words = until("the alarm is raised", GIVEN_UP, || {
+    // At first it may not even have heard who leads.
+    until("the alarm says that it is catching up", GIVEN_UP, || {
         let status = here.json(&["status"]);
         let words = status.map(|status| status["alarms"].to_string());
-        Ok(words
-            .ok()
-            .filter(|words| words.contains("the start is delayed")))
+        let catching_up = |words: &String| {
+            words.contains("the start is delayed") && words.contains("catching up")
+        };
+        Ok(words.ok().filter(catching_up).map(drop))
     })?;
-    assert!(words.contains("catching up"), "{words}");
     let log = cluster.folder().join(format!("{home}-again.log"));
     let takes_clients =
         || -> Result<bool> { Ok(fs::read_to_string(&log)?.contains("for clients, STARTTLS")) };
