@@ -39,10 +39,13 @@ impl Router {
             ToNode::Confirm { session, serial } => self.confirmed(session, slot, serial),
             ToNode::Published { session } => self.published(session),
             ToNode::Presence(batch) => {
-                let user = batch.presentity.clone();
+                let here = self.users.contains_key(&batch.presentity);
+                let user = here.then(|| batch.presentity.clone());
                 let shows = self.interests.take(batch);
                 self.show(shows);
-                self.show_itself(&user);
+                if let Some(user) = user {
+                    self.show_itself(&user);
+                }
             }
             ToNode::Contacts { session, contacts } => self.contacts(session, contacts),
             ToNode::Notice(notice) => self.notice(notice),
