@@ -1,5 +1,5 @@
 //! What becomes of the users when critical services of a node are down: a pure look at the states of
-//! both nodes of its group. The log has the last word, by [`ControlCommand::GroupUnchanged`].
+//! both nodes of its group. The log has the last word, by `guarded`.
 //!
 //! ```text
 //! at home, the peer is well               -> its users go to the peer
@@ -10,9 +10,8 @@
 //! it serves and nobody else could         -> it goes on as well as it can
 //! ```
 
-use muster_cluster::{
-    ClusterState, ControlCommand, Group, HaReason, HaState, HaStatus, Node, Slot,
-};
+use crate::guard::guarded;
+use muster_cluster::{ClusterState, ControlCommand, HaReason, HaState, HaStatus, Node, Slot};
 use muster_types::{NodeId, SlotId};
 
 /// What to do.
@@ -93,7 +92,6 @@ pub(crate) const fn cause(auto: HaReason) -> HaReason {
 
 /// A node, its peer and their slots.
 pub(crate) struct Pair<'a> {
-    pub(crate) group: &'a Group,
     pub(crate) me: &'a Node,
     pub(crate) peer: &'a Node,
     pub(crate) own: &'a Slot,
@@ -106,7 +104,6 @@ impl<'a> Pair<'a> {
         let group = state.group_of(node).filter(|group| group.ha)?;
         let peer = group.peer_of(node)?;
         Some(Self {
-            group,
             me: state.node(node)?,
             peer: state.node(peer)?,
             own: state.slot_of_home(node)?,
@@ -123,7 +120,7 @@ impl<'a> Pair<'a> {
     pub(crate) fn plan(&self, breakdown: Breakdown) -> ControlCommand {
         use HaState as S;
         let (me, peer) = (self.me.id, self.peer.id);
-        self.unless_changed(match breakdown {
+        ControlCommand::Together(match breakdown {
             Breakdown::FailOver(reason) => vec![
                 desire(self.own.id, peer, reason),
                 transition(me, S::FailedOverCriticalServicesNotRunning, reason),
@@ -173,19 +170,11 @@ impl<'a> Pair<'a> {
         let affected = me.state == HaState::FailoverAffectedServices;
         (affected && peer.state == HaState::BackupActivated).then(|| {
             let reason = cause(me.reason);
-            self.unless_changed(vec![
+            ControlCommand::Together(vec![
                 transition(self.me.id, HaState::FailedOver, reason),
                 transition(self.peer.id, HaState::RunningInBackupMode, reason),
             ])
         })
-    }
-
-    fn unless_changed(&self, commands: Vec<ControlCommand>) -> ControlCommand {
-        let unchanged = ControlCommand::GroupUnchanged {
-            group: self.group.id,
-            changes: self.group.changes,
-        };
-        ControlCommand::Together(std::iter::once(unchanged).chain(commands).collect())
     }
 }
 
@@ -194,7 +183,7 @@ impl<'a> Pair<'a> {
 pub fn store_lost(state: &ClusterState, node: NodeId, peer_lives: bool) -> Option<ControlCommand> {
     let pair = Pair::of(state, node)?;
     let breakdown = pair.breakdown(HaReason::DatabaseFailure, peer_lives)?;
-    Some(pair.plan(breakdown))
+    Some(guarded(state, pair.plan(breakdown)))
 }
 
 fn desire(slot: SlotId, node: NodeId, reason: HaReason) -> ControlCommand {

@@ -10,14 +10,10 @@ pub(crate) fn guarded(state: &ClusterState, command: ControlCommand) -> ControlC
     } else {
         vec![command]
     };
-    let already = matches!(
-        commands.first(),
-        Some(ControlCommand::GroupUnchanged { .. })
-    );
     let group = commands
         .iter()
         .find_map(|command| group_moved(state, command));
-    let guard = group.filter(|group| group.ha && !already).map(|group| {
+    let guard = group.filter(|group| group.ha).map(|group| {
         let (group, changes) = (group.id, group.changes);
         ControlCommand::GroupUnchanged { group, changes }
     });
