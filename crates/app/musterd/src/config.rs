@@ -184,9 +184,9 @@ pub(crate) struct TimingConfig {
     pub(crate) profile: Profile,
     /// Between two beats of a leader. 50, in `wan` 100.
     pub(crate) beat_ms: Option<u64>,
-    /// The shortest election timeout. 200, in `wan` 450.
+    /// The shortest election timeout. 200, in `wan` 900.
     pub(crate) election_min_ms: Option<u64>,
-    /// The longest election timeout. 400, in `wan` 850.
+    /// The longest election timeout. 400, in `wan` 1300.
     pub(crate) election_max_ms: Option<u64>,
 }
 

@@ -58,8 +58,8 @@ fn what_is_wrong_is_named_with_its_option() {
         ("[timing]\nbeat_ms = 0\n", "timing.beat_ms is 0"),
         ("[timing]\nprofile = \"far\"\n", "unknown variant `far`"),
         (
-            "[timing]\nprofile = \"wan\"\nbeat_ms = 400\n",
-            "beat_ms (400) must be less than half of election_min_ms (450)",
+            "[timing]\nprofile = \"wan\"\nbeat_ms = 500\n",
+            "beat_ms (500) must be less than half of election_min_ms (900)",
         ),
         ("[timing]\nbeat_ms = 9223372036854775807\n", "beat_ms ("),
         (
@@ -189,10 +189,10 @@ fn a_profile_sets_the_times_that_are_not_set() {
     for (text, expected) in [
         ("", [50, 200, 400]),
         ("[timing]\nprofile = \"lan\"\n", [50, 200, 400]),
-        ("[timing]\nprofile = \"wan\"\n", [100, 450, 850]),
+        ("[timing]\nprofile = \"wan\"\n", [100, 900, 1_300]),
         (
             "[timing]\nprofile = \"wan\"\nelection_max_ms = 2000\n",
-            [100, 450, 2_000],
+            [100, 900, 2_000],
         ),
     ] {
         assert_eq!(times(text), expected, "{text}");

@@ -77,6 +77,7 @@ pub(crate) fn host(shared: &Arc<Shared>) -> Host {
     Host {
         node: shared.node,
         timing: shared.config.timing.timing(),
+        yields: shared.config.role == Role::Witness,
         clock: shared.clock,
         store: shared.store.clone(),
         transport: Arc::new(LinkTransport {

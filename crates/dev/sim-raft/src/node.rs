@@ -166,6 +166,7 @@ async fn open(id: NodeId, group: RaftGroupId, clock: Clock, store: Store) {
     let host = Host {
         node: id,
         timing: timing(id, boot),
+        yields: witness,
         clock,
         store,
         transport: Arc::new(Wire(id)),

@@ -4,6 +4,7 @@ mod catch_up;
 mod led;
 mod observe;
 mod size;
+mod stand;
 
 use crate::config::Timing;
 use crate::lease::{Clock, Lease};
@@ -11,7 +12,7 @@ use crate::log::LogStore;
 use crate::machine::{Machine, SnapshotData, StateMachine};
 use crate::network::{Network, Transport};
 use crate::rpc::{GroupId, Request, Response, SnapshotPart};
-use crate::runtime::{self, Instant};
+use crate::runtime;
 use crate::status::{Status, is_settled, plain};
 use crate::types::{Command, Types, node_of, raft_id};
 use muster_store::Store;
@@ -84,12 +85,11 @@ struct Inner {
     node: NodeId,
     raft: Raft,
     timing: Timing,
-    started: Instant,
     status: watch::Receiver<Status>,
     lease: Lease,
     log: LogStore,
     network: Network,
-    obeyed: led::Obeyed,
+    led: Arc<led::Led>,
     /// Held while voters are changed or leadership is handed over: one at a time.
     changing: Mutex<()>,
     /// The snapshot being received: its parts so far.
@@ -108,6 +108,8 @@ pub struct Host {
     pub node: NodeId,
     /// Timing of all groups.
     pub timing: Timing,
+    /// Whether others shall ask to lead first: a witness serves nobody.
+    pub yields: bool,
     /// The node's clock, for the lease.
     pub clock: Clock,
     /// The node's store.
@@ -153,25 +155,26 @@ impl Group {
             })?;
         live.store(true, std::sync::atomic::Ordering::Release);
         let lease = Lease::default();
+        let led = Arc::new(led::Led::new(host.timing));
+        let stand = stand::Stand::new(host.timing, Arc::clone(&led), host.yields);
         let (status_tx, status) = watch::channel(Status::default());
-        runtime::spawn(observe::observe(
-            raft.clone(),
-            host.timing,
-            host.clock,
-            lease.clone(),
-            status_tx,
-        ));
+        let seen = observe::Seen {
+            timing: host.timing,
+            clock: host.clock,
+            lease: lease.clone(),
+            status: status_tx,
+        };
+        runtime::spawn(observe::observe(raft.clone(), seen, stand));
         let inner = Inner {
             id,
             node: host.node,
             raft,
             timing: host.timing,
-            started: Instant::now(),
             status,
             lease,
             log: stored,
             network,
-            obeyed: led::Obeyed::default(),
+            led,
             changing: Mutex::new(()),
             incoming: Mutex::new(Vec::new()),
         };
@@ -371,7 +374,7 @@ impl Group {
     /// Answers one request of another node.
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let answer = self.respond(request).await;
-        self.note_leader(&answer);
+        self.inner.led.note(&answer);
         answer
     }
 
@@ -383,7 +386,7 @@ impl Group {
                 .append_entries(rpc)
                 .await
                 .map_or_else(|e| failed(&e), Response::Append),
-            Request::Vote(_) | Request::PreVote(_) if self.just_started() => {
+            Request::Vote(_) | Request::PreVote(_) if self.inner.led.just_started() => {
                 Response::Failed("started less than one election timeout ago".to_owned())
             }
             Request::Vote(rpc) => raft

@@ -128,6 +128,7 @@ impl Cluster {
         let host = Host {
             node: id,
             timing: self.timing,
+            yields: false,
             clock: self.clock,
             store: Store::open(dir.path()).unwrap(),
             transport: Arc::new(Wire {
@@ -333,6 +334,7 @@ async fn damage_that_is_stored_keeps_a_group_from_starting_and_names_the_table()
         let host = Host {
             node: NodeId(1),
             timing: Timing::default(),
+            yields: false,
             clock: Clock::start(),
             store: Store::open(dir.path()).unwrap(),
             transport: Arc::new(Wire {

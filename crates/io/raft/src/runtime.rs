@@ -16,6 +16,7 @@ use future::{Elapsed, JoinError, Timeout};
 use futures_util::future::BoxFuture;
 use openraft::async_runtime::AsyncRuntime;
 use openraft::{OptionalSend, TokioRuntime};
+use rand::RngExt as _;
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::future::Future;
@@ -95,6 +96,14 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 /// Waits.
 pub(crate) fn sleep(duration: Duration) -> Sleep {
     Sleep::until(Instant::now() + duration)
+}
+
+/// A number below `end` by chance; 0 if that is 0.
+pub(crate) fn chance(end: u64) -> u64 {
+    if end == 0 {
+        return 0;
+    }
+    Chance::here().random_range(0..end)
 }
 
 /// openraft's view of the surroundings.

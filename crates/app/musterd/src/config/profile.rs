@@ -21,13 +21,13 @@ impl Profile {
         let lan = Timing::default();
         match self {
             Self::Lan => lan,
-            // An answer may take three quarters of the shortest election timeout: once and a half the way
-            // there and back, and two of them fit into a lease (80 % of the longest). An election begins
-            // when the longest and another timeout are over, so 80 ms away it ends within 2 s.
+            // An answer may take three quarters of the shortest election timeout, and the lease is 80 % of
+            // the longest: 200 ms away an owner bears that everything stands still for half a second.
+            // An election begins when the longest is over, so 80 ms away it ends within 2 s.
             Self::Wan => Timing {
                 beat: Duration::from_millis(100),
-                election_min: Duration::from_millis(450),
-                election_max: Duration::from_millis(850),
+                election_min: Duration::from_millis(900),
+                election_max: Duration::from_millis(1_300),
                 ..lan
             },
         }

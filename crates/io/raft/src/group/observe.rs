@@ -1,6 +1,7 @@
-//! The one task of this crate beside openraft's: beats, status, lease.
+//! The one task of this crate beside openraft's: beats, status, lease, and asking to lead.
 
 use super::Raft;
+use super::stand::Stand;
 use crate::config::Timing;
 use crate::lease::{Clock, Lease, Suspensions};
 use crate::runtime::Beat;
@@ -11,15 +12,23 @@ use openraft::async_runtime::WatchReceiver as _;
 use openraft::metrics::RaftMetrics;
 use tokio::sync::watch;
 
+/// What the task keeps up to date, and by what.
+pub(super) struct Seen {
+    pub(super) timing: Timing,
+    pub(super) clock: Clock,
+    pub(super) lease: Lease,
+    pub(super) status: watch::Sender<Status>,
+}
+
 /// Sends the beats, turns openraft's metrics into [`Status`], keeps the lease, takes snapshots when
 /// enough was written, and hands over when this node leads without a vote. Ends when the group does.
-pub(super) async fn observe(
-    raft: Raft,
-    timing: Timing,
-    clock: Clock,
-    lease: Lease,
-    status: watch::Sender<Status>,
-) {
+pub(super) async fn observe(raft: Raft, seen: Seen, mut stand: Stand) {
+    let Seen {
+        timing,
+        clock,
+        lease,
+        status,
+    } = seen;
     let mut metrics = raft.metrics();
     let mut beat = Beat::new(timing.beat);
     let mut snapshot_at = 0;
@@ -50,6 +59,9 @@ pub(super) async fn observe(
                 if current.state == ServerState::Leader {
                     // A group that stops is seen by the next turn of the loop.
                     let _ = raft.trigger().heartbeat().await;
+                }
+                if stand.is_due(&current) {
+                    let _ = raft.trigger().elect(true).await;
                 }
                 if let Some(to) = heir(&current) {
                     let _ = raft.trigger().transfer_leader(to).await;
