@@ -13,8 +13,8 @@ use muster_testkit::{
 use muster_tests::{Couple, log_in};
 use serde_json::{Value, json};
 
-/// A hand-over does not wait until the peer has noticed anything (`peer-timeout` is 1 s).
-const HAND_OVER_MS: u64 = 900;
+/// A hand-over does not wait until the peer has noticed anything (`peer-timeout` is 500 ms).
+const HAND_OVER_MS: u64 = 450;
 
 #[test]
 fn a_node_that_is_told_to_end_hands_over_and_says_so() -> Outcome {

@@ -268,7 +268,11 @@ fn start_ha(
         version: version::software(),
         addresses: shared.config.addresses(),
     };
-    let machine = NodeMachine::new(identity, Timing::default(), shared.clock.now());
+    let timing = Timing {
+        least_silence: shared.config.timing.timing().election_max,
+        ..Timing::default()
+    };
+    let machine = NodeMachine::new(identity, timing, shared.clock.now());
     let started = replicas::run(Arc::clone(shared), slots, owner_tx, inbox_tx.clone());
     supervise(&shared.main, "replicas", started);
     supervise(

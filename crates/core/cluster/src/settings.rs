@@ -37,7 +37,8 @@ pub struct Settings {
     pub fallback_auto: bool,
     /// How long the recovered node must be healthy before they do.
     pub fallback_delay: Duration,
-    /// How long a node that has not been heard is still taken for alive.
+    /// How long a node that has not been heard is still taken for alive. Nodes far from each other wait
+    /// longer: the longest election timeout of their profile.
     pub peer_timeout: Duration,
     /// How long a silent peer is waited for, on top of `peer_timeout`, before its slot is taken.
     pub suspect_after: Duration,
@@ -53,7 +54,7 @@ impl Default for Settings {
             assignment: AssignmentMode::Balanced,
             fallback_auto: true,
             fallback_delay: Duration::from_secs(30 * 60),
-            peer_timeout: Duration::from_secs(1),
+            peer_timeout: Duration::from_millis(500),
             suspect_after: Duration::ZERO,
             init_timeout: Duration::from_secs(3),
             fork: Fork::default(),

@@ -43,6 +43,11 @@ impl Detector {
         }
     }
 
+    /// How long a node is alive after a sign.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Changes how long a node is alive after a sign.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;

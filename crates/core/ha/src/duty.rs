@@ -134,7 +134,7 @@ impl Facts<'_> {
                 Why::PeerDownDuringInitialization,
             ),
             Hearing::Silent { last } => (
-                last + settings.peer_timeout + settings.suspect_after,
+                last + self.detector.timeout() + settings.suspect_after,
                 Why::PeerDown,
             ),
             Hearing::Alive { .. } => (self.unserved_since + patience, Why::PeerStuck),

@@ -58,6 +58,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<(NodeId, HaEvent)>,
     pub(crate) refused: Vec<Refusal>,
     pub(crate) stopped: BTreeSet<NodeId>,
+    timing: Timing,
     /// All states of a and b that were in the log.
     pub(crate) seen: BTreeSet<[(HaState, HaReason); 2]>,
 }
@@ -65,6 +66,11 @@ pub(crate) struct World {
 impl World {
     /// All nodes of the log start at once.
     pub(crate) fn new(log: Log) -> Self {
+        Self::with(log, Timing::default())
+    }
+
+    /// The same at other times.
+    pub(crate) fn with(log: Log, timing: Timing) -> Self {
         let nodes: Vec<_> = log.state.members().map(|node| node.id).collect();
         let new_slot = || SlotLog {
             leader: None,
@@ -82,6 +88,7 @@ impl World {
         let mut world = Self {
             now: Instant::ZERO + Duration::from_secs(1),
             steps: 0,
+            timing,
             log,
             machines: BTreeMap::new(),
             boots: BTreeMap::new(),
@@ -121,7 +128,7 @@ impl World {
             version: SoftwareVersion { wire: 1, data: 1 },
             addresses: Addresses::default(),
         };
-        let mut machine = NodeMachine::new(identity, Timing::default(), self.now);
+        let mut machine = NodeMachine::new(identity, self.timing.clone(), self.now);
         machine.handle(self.now, Input::Cluster(Arc::new(self.log.state.clone())));
         self.machines.insert(node, machine);
         self.drain();

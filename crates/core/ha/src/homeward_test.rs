@@ -68,6 +68,19 @@ fn a_missed_beat_starts_the_healthy_time_again() {
 }
 
 #[test]
+fn a_node_that_has_just_started_does_not_go_on_counting_for_itself() {
+    let mut world = failed_over_and_back();
+    world.run(HALF_HOUR - secs(1));
+    // Nobody can record that it starts anew.
+    world.control_down = true;
+    world.kill(A);
+    world.start(A);
+    world.control_leader = A;
+    world.run(secs(5));
+    assert!(!world.events.contains(&(A, HaEvent::FallbackDue(A))));
+}
+
+#[test]
 fn a_new_control_leader_goes_on_with_the_healthy_time() {
     for leader in [A, B] {
         let mut world = failed_over_and_back();

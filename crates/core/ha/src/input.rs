@@ -23,6 +23,9 @@ pub struct Identity {
 /// the cluster instead.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timing {
+    /// A node is not taken for silent sooner, whatever the settings say: beats may be late as long as no
+    /// lease ends for that.
+    pub least_silence: Duration,
     /// After which a proposal that shows no effect is made again.
     pub propose_retry: Duration,
     /// After which an `OpenSlot` or `CloseSlot` without effect is asked for again.
@@ -55,6 +58,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
+            least_silence: Duration::from_millis(400),
             propose_retry: Duration::from_secs(1),
             open_retry: Duration::from_secs(1),
             transfer_timeout: Duration::from_secs(2),

@@ -38,6 +38,8 @@ pub struct Plan<'a> {
     pub hosts: &'a [&'a str],
     /// The profile of the timing; without one the example's times hold.
     pub profile: Option<&'a str>,
+    /// Lines of the example of a node's configuration, and what stands in their place on every node.
+    pub options: &'a [(&'a str, &'a str)],
     /// There and back between two hosts, by a relay in front of each; zero: no relay.
     pub round_trip: Duration,
     /// How long a lost client is expected back, where it is not the example's time.
@@ -52,6 +54,7 @@ impl Default for Plan<'_> {
             users: &["alice", "bob"],
             hosts: &["a", "b", "w"],
             profile: None,
+            options: &[],
             round_trip: Duration::ZERO,
             grace_seconds: None,
             small_disk: None,
@@ -68,6 +71,7 @@ pub struct Deployment {
     network: Network,
     users: Vec<UserFacts>,
     profile: Option<String>,
+    options: Vec<(String, String)>,
     grace_seconds: Option<u32>,
     folder: TempDir,
     _turn: Turn,
@@ -107,6 +111,11 @@ impl Deployment {
             network,
             users: users.collect(),
             profile: plan.profile.map(str::to_owned),
+            options: plan
+                .options
+                .iter()
+                .map(|(example, chosen)| ((*example).to_owned(), (*chosen).to_owned()))
+                .collect(),
             grace_seconds: plan.grace_seconds,
             folder,
             _turn: turn,
@@ -139,6 +148,9 @@ impl Deployment {
         if let Some(profile) = &self.profile {
             let chosen = format!("profile = \"{profile}\"");
             host.configure("profile = \"lan\"", &chosen)?;
+        }
+        for (example, chosen) in &self.options {
+            host.configure(example, chosen)?;
         }
         if let Some(seconds) = self.grace_seconds.filter(|_| !host::is_witness(name)) {
             host.configure("grace_seconds = 60", &format!("grace_seconds = {seconds}"))?;

@@ -6,7 +6,7 @@ use crate::health::{Health, Seen, log_interval};
 use crate::moves::fall_back;
 use crate::proposals::Topic;
 use crate::{HaEvent, Hearing, Output};
-use muster_cluster::{ClusterState, ControlCommand, HaReason, HaState, Slot};
+use muster_cluster::{ClusterState, ControlCommand, HaReason, HaState, Node, Slot};
 use muster_types::{Instant, NodeId};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,8 +32,8 @@ impl NodeMachine {
             let seen = Seen {
                 changes: group.changes,
                 logged: state.healthy(slot.home),
-                home: self.hearing(now, slot.home),
-                backup: self.hearing(now, slot.desired),
+                home: self.hearing(now, state, slot.home),
+                backup: self.hearing(now, state, slot.desired),
             };
             let health = self
                 .health
@@ -93,9 +93,16 @@ impl NodeMachine {
         node == self.me() || heard.is_some_and(|at| now.since(at) <= FRESH)
     }
 
-    fn hearing(&self, now: Instant, node: NodeId) -> Hearing {
+    /// What is known of a node, this one too. What was counted before this one started counts only once
+    /// the others know that it did, and then no more.
+    fn hearing(&self, now: Instant, state: &ClusterState, node: NodeId) -> Hearing {
+        let recorded = |me: &Node| me.boot >= self.identity.boot;
         if node == self.me() {
-            Hearing::Alive { breaks: 0 }
+            if state.node(node).is_some_and(recorded) {
+                Hearing::Alive { breaks: 0 }
+            } else {
+                Hearing::Silent { last: now }
+            }
         } else {
             self.detector.hearing(now, node)
         }

@@ -86,7 +86,9 @@ impl NodeMachine {
     }
 
     fn on_cluster(&mut self, state: Arc<ClusterState>) {
-        self.detector.set_timeout(state.settings().peer_timeout);
+        let timeout = state.settings().peer_timeout;
+        self.detector
+            .set_timeout(timeout.max(self.timing.least_silence));
         self.detector
             .retain(|node| state.node(node).is_some_and(|node| node.is_member()));
         self.replicas.retain(|slot, _| state.slot(*slot).is_some());

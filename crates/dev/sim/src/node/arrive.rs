@@ -5,8 +5,24 @@ use crate::plan::Sabotage;
 use crate::raft::Cx;
 use crate::{LinkNews, Rng};
 use muster_envelope::Envelope;
+use muster_ha::ServiceDown;
 use muster_owner::Body;
 use muster_types::{Boot, Epoch, Instant, Machine, NodeId, SlotId};
+use std::time::Duration;
+
+/// How long a critical service may be down.
+const SERVICE_DELAY: Duration = Duration::from_secs(2);
+
+/// What the probes of a node say whose router hangs.
+fn service_down(since: Instant) -> ServiceDown {
+    ServiceDown {
+        name: "router",
+        since,
+        delay: SERVICE_DELAY,
+        critical: true,
+        is_store: false,
+    }
+}
 
 impl Node {
     /// Takes one arrival.
@@ -25,6 +41,11 @@ impl Node {
             Arrival::Link { other, boot, news } => self.link(world, other, boot, news),
             Arrival::Client(input) => self.router.handle(now, *input),
             Arrival::Operator(command) => self.wishes.push_back(command),
+            Arrival::Service { works } => {
+                let down = (!works).then(|| service_down(now));
+                let down = muster_ha::Input::Services(down.into_iter().collect());
+                self.machine.handle(now, down);
+            }
             Arrival::Stop => {
                 self.stopping = true;
                 self.machine.handle(now, muster_ha::Input::Stopping);

@@ -54,6 +54,8 @@ pub(crate) enum Arrival {
     Client(Box<muster_router::Input>),
     /// An operator's command.
     Operator(ControlCommand),
+    /// A critical service of the process stops working, or works again.
+    Service { works: bool },
     /// The process is asked to end.
     Stop,
 }

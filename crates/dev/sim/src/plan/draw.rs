@@ -78,10 +78,15 @@ impl Drawing<'_> {
         Place(usize::try_from(self.rng.below(self.topology.serving() as u64)).unwrap_or_default())
     }
 
+    fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+        let count = u16::try_from(self.topology.groups.len()).unwrap_or(1);
+        (1..=count).map(GroupId)
+    }
+
     fn operator(&mut self) -> Fault {
-        let groups = u16::try_from(self.topology.groups.len()).unwrap_or(1);
         let place = self.serving();
-        let group = GroupId(1 + u16::try_from(self.rng.below(u64::from(groups))).unwrap_or(0));
+        let groups: Vec<_> = self.groups().collect();
+        let group = self.rng.pick(&groups).copied().unwrap_or(GroupId(1));
         match self.rng.below(100) {
             0..35 => Fault::Failover(place),
             35..60 => Fault::Fallback(place),
@@ -131,8 +136,9 @@ impl Drawing<'_> {
             }
             39..53 => self.cut(at, place),
             53..60 => self.rough(at),
-            60..72 => self.disk(at, place),
-            72..77 => {
+            60..70 => self.disk(at, place),
+            70..73 => self.services(at),
+            73..77 => {
                 let ahead = self.rng.chance(50);
                 let jump = Fault::ClockJump(place, if ahead { HOUR_MS } else { -HOUR_MS });
                 self.during(FaultKind::ClockJump, at, Duration::ZERO, jump, None)
@@ -236,6 +242,35 @@ impl Drawing<'_> {
         self.faults
             .push((until + Duration::from_millis(50), Fault::Restart(place)));
         until
+    }
+
+    /// Critical services of a node fail, or of both nodes of a pair: then nobody can serve its users, and an operator
+    /// has to recover the group when they work again.
+    fn services(&mut self, at: Instant) -> Instant {
+        let pairs = self.topology.group_places();
+        let mut places = self.rng.pick(&pairs).cloned().unwrap_or_default();
+        if self.rng.chance(50) {
+            places.reverse();
+        }
+        if self.rng.chance(20) {
+            places.truncate(1);
+        }
+        let mut until = at;
+        let lasts = self.rng.millis(6_000..20_000);
+        for place in places {
+            let begins = at + self.rng.millis(0..4_000);
+            let (begin, end) = (Fault::Service(place, false), Fault::Service(place, true));
+            let ends = self.during(FaultKind::Services, begins, lasts, begin, Some(end));
+            until = until.max(ends);
+        }
+        // Somebody tries to recover all groups, and the next faults do not wait for it.
+        for _ in 0..4 {
+            let when = until + self.rng.millis(0..25_000);
+            for group in self.groups() {
+                self.faults.push((when, Fault::Recover(group)));
+            }
+        }
+        at + self.rng.millis(500..15_000)
     }
 
     fn witness(&mut self, at: Instant) -> Instant {

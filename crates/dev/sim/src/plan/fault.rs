@@ -40,6 +40,8 @@ pub enum Fault {
     Smooth,
     /// A disk changes.
     Disk(Place, Health),
+    /// A critical service of a node stops working, or works again.
+    Service(Place, bool),
     /// The wall clock of a node jumps by so many milliseconds.
     ClockJump(Place, i64),
     /// A node's disk is lost; an operator puts a new node into its place.
@@ -92,6 +94,7 @@ kinds! {
         SlowDisk = "slow disk",
         FullDisk = "full disk",
         FailedSync = "fsync error",
+        Services = "critical services down",
         ClockJump = "clock jump of an hour",
         Wipe = "restart with wiped disk",
         WitnessLoss = "witness loss",

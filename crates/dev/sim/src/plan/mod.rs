@@ -113,7 +113,7 @@ impl Plan {
 /// Mostly the default; sometimes that of slow networks.
 fn timing(rng: &mut Rng) -> (RaftTiming, Duration) {
     if rng.chance(75) {
-        return (RaftTiming::default(), Duration::from_secs(1));
+        return (RaftTiming::default(), rng.millis(400..1_001));
     }
     let raft = RaftTiming {
         beat: Duration::from_millis(150),

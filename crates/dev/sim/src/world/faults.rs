@@ -14,6 +14,7 @@ const PAUSES: &str = "pause";
 const CUTS: &str = "cut";
 const WEATHER: &str = "weather";
 const DISKS: &str = "disk";
+const SERVICES: &str = "services";
 
 impl World {
     pub(super) fn node_in(&self, place: Place) -> NodeId {
@@ -60,6 +61,11 @@ impl World {
                     node.device.health = health;
                 }
                 self.note_disks();
+            }
+            Fault::Service(place, works) => {
+                let id = self.node_in(place);
+                self.arrive(id, Arrival::Service { works });
+                self.disturbances.insert(SERVICES, u32::from(!works));
             }
             Fault::ClockJump(place, by) => {
                 let id = self.node_in(place);
@@ -209,6 +215,7 @@ impl World {
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.device.health = crate::device::Health::Good;
             }
+            self.arrive(id, Arrival::Service { works: true });
             match self.condition(id) {
                 Some(Condition::Down) => self.start(id),
                 Some(Condition::Paused) => self.resume(id),

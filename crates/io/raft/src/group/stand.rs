@@ -38,14 +38,16 @@ impl Stand {
 
     /// Whether to ask now.
     pub(super) fn is_due(&mut self, metrics: &RaftMetrics<Types>) -> bool {
-        let could = metrics.state == ServerState::Follower && is_voter(metrics) && !is_lone_voter(metrics);
+        let could =
+            metrics.state == ServerState::Follower && is_voter(metrics) && !is_lone_voter(metrics);
         let silence = self.led.silence();
         if !could || silence < self.timing.election_max + self.timing.beat * self.yields {
             return false;
         }
         // Whoever was just promised a vote comes first.
         let promised = self.led.since_promise();
-        if promised.is_some_and(|age| age < self.timing.election_min) || Instant::now() < self.next {
+        if promised.is_some_and(|age| age < self.timing.election_min) || Instant::now() < self.next
+        {
             return false;
         }
         self.next = Instant::now() + self.pause();
