@@ -4,6 +4,8 @@
 //! command; `workspace` knows where things are and `run` starts other programs.
 
 mod bench;
+mod deployed;
+mod elections;
 mod fix;
 mod floors;
 mod functions;
@@ -11,9 +13,11 @@ mod generated;
 mod matrix;
 mod needs;
 mod newcomer;
+mod picture;
 mod promises;
 mod prove;
 mod purity;
+mod results;
 mod run;
 mod sim;
 mod takeover;
@@ -55,7 +59,7 @@ enum Command {
     Bench(bench::Options),
     /// Writes `docs/metrics.md`.
     Metrics,
-    /// Writes the figures of all measured takeovers into `docs/failure-matrix.md`.
+    /// Writes the figures of all measured takeovers and elections into `docs/failure-matrix.md`, and draws them.
     Matrix,
     /// Runs the simulator over many seeds, or over one.
     Sim(sim::Options),

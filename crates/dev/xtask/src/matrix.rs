@@ -6,33 +6,63 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
-use crate::promises;
-use crate::takeover;
 use crate::workspace::Workspace;
+use crate::{elections, promises, takeover};
 
 const PAGE: &str = "docs/failure-matrix.md";
 const HEAD: &str = "| fault | what must hold | what was measured | measured by |";
-const BEGIN: &str = "<!-- takeover: written by `cargo xtask matrix` -->\n";
-const END: &str = "<!-- end of takeover -->";
+/// The parts of the page that are made of raw results.
+const PARTS: [&str; 2] = ["takeover", "elections"];
+const PICTURES: &str = "docs/pictures";
 
-/// Rows without an existing test, and figures that are not those of the results.
+/// Rows without an existing test, and figures and pictures that are not those of the results.
 pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     let page = read(workspace)?;
     let mut found = rows(&page, &promises::tests(workspace)?);
-    if with_figures(&page, &takeover::summary(workspace)?)? != page {
+    if with_all_figures(workspace, &page)? != page {
         found.push(format!(
-            "{PAGE}: the figures of the takeover are not those of {}: run `cargo xtask matrix`",
-            takeover::RESULTS
+            "{PAGE}: its figures are not those of benches/results: run `cargo xtask matrix`"
         ));
+    }
+    for (name, picture) in pictures(workspace)? {
+        let path = workspace.root.join(PICTURES).join(name);
+        if fs::read_to_string(path).ok() != Some(picture) {
+            found.push(format!(
+                "{PICTURES}/{name} is not that of benches/results: run `cargo xtask matrix`"
+            ));
+        }
     }
     Ok(found)
 }
 
-/// Writes the figures into the page.
+/// Writes the figures into the page, and draws the pictures.
 pub(crate) fn write(workspace: &Workspace) -> Result<bool> {
-    let page = with_figures(&read(workspace)?, &takeover::summary(workspace)?)?;
+    let page = with_all_figures(workspace, &read(workspace)?)?;
     fs::write(workspace.root.join(PAGE), page).with_context(|| format!("writing {PAGE}"))?;
+    let folder = workspace.root.join(PICTURES);
+    fs::create_dir_all(&folder).with_context(|| format!("making {PICTURES}"))?;
+    for (name, picture) in pictures(workspace)? {
+        fs::write(folder.join(name), picture).with_context(|| format!("writing {name}"))?;
+    }
     Ok(true)
+}
+
+fn pictures(workspace: &Workspace) -> Result<Vec<(&'static str, String)>> {
+    let mut all = elections::pictures(workspace)?;
+    all.push(takeover::picture(workspace)?);
+    Ok(all)
+}
+
+fn with_all_figures(workspace: &Workspace, page: &str) -> Result<String> {
+    let figures = [
+        takeover::summary(workspace)?,
+        elections::summary(workspace)?,
+    ];
+    let mut page = page.to_owned();
+    for (part, figures) in PARTS.iter().zip(figures) {
+        page = with_figures(&page, part, &figures)?;
+    }
+    Ok(page)
 }
 
 fn read(workspace: &Workspace) -> Result<String> {
@@ -65,19 +95,27 @@ fn rows(page: &str, tests: &BTreeSet<String>) -> Vec<String> {
     found
 }
 
-fn with_figures(page: &str, figures: &str) -> Result<String> {
-    let (Some(begin), Some(end)) = (page.find(BEGIN), page.find(END)) else {
-        bail!("{PAGE}: the place of the figures, {BEGIN:?} to {END:?}, is not there");
+fn with_figures(page: &str, part: &str, figures: &str) -> Result<String> {
+    let (begin, end) = marks(part);
+    let (Some(from), Some(to)) = (page.find(&begin), page.find(&end)) else {
+        bail!("{PAGE}: the place of the figures, {begin:?} to {end:?}, is not there");
     };
-    let before = page.get(..begin + BEGIN.len()).unwrap_or_default();
-    Ok(format!("{before}{figures}{}", &page[end..]))
+    let before = page.get(..from + begin.len()).unwrap_or_default();
+    Ok(format!("{before}{figures}{}", &page[to..]))
+}
+
+fn marks(part: &str) -> (String, String) {
+    (
+        format!("<!-- {part}: written by `cargo xtask matrix` -->\n"),
+        format!("<!-- end of {part} -->"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{BEGIN, END, HEAD, rows, with_figures};
+    use super::{HEAD, marks, rows, with_figures};
 
     #[test]
     fn a_row_names_a_test_that_exists_or_is_open() {
@@ -98,10 +136,11 @@ mod tests {
 
     #[test]
     fn figures_take_the_place_of_older_ones() {
-        let page = format!("before\n{BEGIN}old\n{END}\nafter\n");
-        let new = with_figures(&page, "new\n").unwrap();
-        assert_eq!(new, format!("before\n{BEGIN}new\n{END}\nafter\n"));
-        assert_eq!(with_figures(&new, "new\n").unwrap(), new);
-        assert!(with_figures("nothing", "new").is_err());
+        let (begin, end) = marks("part");
+        let page = format!("before\n{begin}old\n{end}\nafter\n");
+        let new = with_figures(&page, "part", "new\n").unwrap();
+        assert_eq!(new, format!("before\n{begin}new\n{end}\nafter\n"));
+        assert_eq!(with_figures(&new, "part", "new\n").unwrap(), new);
+        assert!(with_figures(&new, "other", "new").is_err());
     }
 }

@@ -9,14 +9,14 @@ use clap::ValueEnum;
 use crate::run::{self, say};
 use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
-use crate::{needs, newcomer, sim, test, venv};
+use crate::{elections, needs, newcomer, sim, test, venv};
 
 /// Which proof, and how much of it.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The proof to run.
     name: Proof,
-    /// Seeds for `seeds`, minutes for `fuzz` and `far`, rounds for `rounds`.
+    /// Seeds for `seeds`, minutes for `fuzz` and `far`, rounds for `rounds`, seconds a timeout for `elections`.
     #[arg(long)]
     amount: Option<u64>,
     /// For `takeover`.
@@ -36,6 +36,8 @@ enum Proof {
     Newcomer,
     /// Takeovers among many clients: times, losses, false unavailables; adds to the results of earlier runs.
     Takeover,
+    /// False failovers by election timeout, with all cores busy; adds to the results of earlier runs.
+    Elections,
     /// No false failover within an hour at 200 ms round trip.
     Far,
 }
@@ -74,6 +76,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
                 rounds,
                 takeover::prove(workspace, &options.takeover)?,
             )
+        }
+        Proof::Elections => {
+            let seconds = options.amount.unwrap_or(300);
+            ("elections", seconds, elections::prove(workspace, seconds)?)
         }
         Proof::Far => {
             let minutes = options.amount.unwrap_or(60);

@@ -1,19 +1,17 @@
 //! What a crowd of clients notices of a takeover: running the measurement, keeping its raw results, adding them up.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::run::{self, say};
+use crate::picture::{Picture, Series};
 use crate::workspace::Workspace;
-use crate::{needs, venv};
+use crate::{deployed, results};
 
 /// One line of JSON for each round, and one for each run.
 pub(crate) const RESULTS: &str = "benches/results/takeover.jsonl";
+const FAULTS: [&str; 3] = ["kill", "pause", "partition"];
 
 /// How much to measure.
 #[derive(clap::Args, Clone)]
@@ -35,61 +33,23 @@ pub(crate) struct Amount {
     pub(crate) setting: Vec<String>,
 }
 
-/// Measures with programs of the release profile; returns what they printed, a line for each round and one for the run.
+/// Measures; returns a line for each round and one for the run.
 pub(crate) fn measure(workspace: &Workspace, amount: &Amount) -> Result<Vec<String>> {
-    needs::install()?;
-    if !needs::is_root() {
-        bail!("this makes network namespaces: run it as root");
-    }
-    let python = venv::prepare(workspace)?;
-    let packages = ["musterd", "musterctl", "muster-load", "muster-tests"];
-    let mut build = Command::new(run::cargo());
-    build
-        .current_dir(&workspace.root)
-        .args(["build", "--release", "--locked"]);
-    for package in packages {
-        build.args(["-p", package]);
-    }
-    if !run::passes(&mut build)? {
-        bail!("the programs could not be built");
-    }
-    let programs = workspace.target.join("release");
-    let mut bench = Command::new(programs.join("bench-takeover"));
-    bench
-        .current_dir(&workspace.root)
-        .args(
-            [
-                amount.kills,
-                amount.pauses,
-                amount.partitions,
-                amount.clients,
-            ]
-            .map(|n| n.to_string()),
-        )
-        .args(&amount.setting)
-        .env("MUSTERD", programs.join("musterd"))
-        .env("MUSTERCTL", programs.join("musterctl"))
-        .env("MUSTER_LOAD", programs.join("muster-load"))
-        .env("MUSTER_PYTHON", python);
-    Ok(run::capture(&mut bench)?
-        .lines()
-        .map(str::to_owned)
-        .collect())
+    let numbers = [
+        amount.kills,
+        amount.pauses,
+        amount.partitions,
+        amount.clients,
+    ];
+    let numbers = numbers.iter().map(ToString::to_string);
+    let words: Vec<_> = numbers.chain(amount.setting.iter().cloned()).collect();
+    deployed::measure(workspace, "bench-takeover", &words)
 }
 
 /// Measures, adds the results to those of earlier runs, and says whether nothing was lost and nobody called away falsely.
 pub(crate) fn prove(workspace: &Workspace, amount: &Amount) -> Result<bool> {
     let lines = measure(workspace, amount)?;
-    let path = workspace.root.join(RESULTS);
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .with_context(|| format!("opening {}", path.display()))?;
-    for line in &lines {
-        say(line);
-        writeln!(file, "{line}").with_context(|| format!("writing {}", path.display()))?;
-    }
+    results::append(workspace, RESULTS, &lines)?;
     let run: Value = lines
         .last()
         .map(|line| serde_json::from_str(line))
@@ -101,18 +61,14 @@ pub(crate) fn prove(workspace: &Workspace, amount: &Amount) -> Result<bool> {
 
 /// The table of all runs with the default settings, for the page.
 pub(crate) fn summary(workspace: &Workspace) -> Result<String> {
-    let path = workspace.root.join(RESULTS);
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let lines: Vec<Value> = text
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()
-        .with_context(|| path.display().to_string())?;
-    Ok(table(&lines))
+    Ok(table(&results::read(workspace, RESULTS)?))
 }
 
+/// The rounds of all runs with the default settings, and what is said of these runs.
+type Rounds<'a> = (Vec<&'a Value>, Vec<&'a Value>);
+
 /// Rounds stand before the line of their run.
-fn table(lines: &[Value]) -> String {
+fn rounds(lines: &[Value]) -> Rounds<'_> {
     let (mut rounds, mut runs, mut open) = (Vec::new(), Vec::new(), Vec::new());
     for line in lines {
         if line.get("run").is_none() {
@@ -124,15 +80,47 @@ fn table(lines: &[Value]) -> String {
             open.clear();
         }
     }
+    (rounds, runs)
+}
+
+/// How many milliseconds something took in each round with a fault.
+fn times(rounds: &[&Value], fault: &str, name: &str) -> Vec<u64> {
+    let of = rounds.iter().filter(|round| round["fault"] == fault);
+    of.filter_map(|round| round[name].as_u64()).collect()
+}
+
+/// The picture for the page, by its name: how many rounds were over after how long.
+pub(crate) fn picture(workspace: &Workspace) -> Result<(&'static str, String)> {
+    let lines = results::read(workspace, RESULTS)?;
+    let (rounds, _) = rounds(&lines);
+    let series = FAULTS.map(|name| {
+        let mut times = times(&rounds, name, "takeover_ms");
+        let share = |percent| Some((results::percentile(&mut times, percent)?, percent as u64));
+        let points = (1..=100).filter_map(share).collect();
+        Series { name, points }
+    });
+    let picture = Picture {
+        title: "Users served by the peer, after so long",
+        across: "ms",
+        up: "% of rounds",
+        series: series.into(),
+    };
+    Ok(("takeover.svg", picture.draw()))
+}
+
+fn table(lines: &[Value]) -> String {
+    let (rounds, runs) = rounds(lines);
     let mut text =
         "| fault | rounds | detected, ms | served by the peer, ms | last client back, ms |\n\
                     |---|---|---|---|---|\n"
             .to_owned();
-    for fault in ["kill", "pause", "partition"] {
-        let of: Vec<_> = rounds.iter().filter(|r| r["fault"] == fault).collect();
+    for fault in FAULTS {
         let [detect, takeover, back] = ["detect_ms", "takeover_ms", "last_back_ms"]
-            .map(|name| spread(of.iter().filter_map(|round| round[name].as_u64()).collect()));
-        let count = of.len();
+            .map(|name| spread(times(&rounds, fault, name)));
+        let count = rounds
+            .iter()
+            .filter(|round| round["fault"] == fault)
+            .count();
         // Writing to a text does not fail.
         writeln!(
             text,
@@ -167,34 +155,18 @@ fn table(lines: &[Value]) -> String {
 
 /// Median, 99th percentile and the largest.
 fn spread(mut values: Vec<u64>) -> String {
-    values.sort_unstable();
-    let at = |share: usize| {
-        let index = (values.len() * share).div_ceil(100).clamp(1, values.len()) - 1;
-        values.get(index).copied().unwrap_or_default()
-    };
-    if values.is_empty() {
+    let [p50, p99, max] = [50, 99, 100].map(|percent| results::percentile(&mut values, percent));
+    let (Some(p50), Some(p99), Some(max)) = (p50, p99, max) else {
         return "–".to_owned();
-    }
-    format!("p50 {}, p99 {}, max {}", at(50), at(99), at(100))
+    };
+    format!("p50 {p50}, p99 {p99}, max {max}")
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{spread, table};
-
-    #[test]
-    fn percentiles_are_values_that_were_measured() {
-        for (values, expected) in [
-            (vec![], "–"),
-            (vec![7], "p50 7, p99 7, max 7"),
-            ((1..=100).rev().collect(), "p50 50, p99 99, max 100"),
-            ((1..=200).collect(), "p50 100, p99 198, max 200"),
-        ] {
-            assert_eq!(spread(values), expected);
-        }
-    }
+    use super::table;
 
     #[test]
     fn runs_are_added_up_and_those_with_other_settings_left_out() {
