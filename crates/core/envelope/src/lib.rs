@@ -14,10 +14,12 @@
 //! again. A message from an owner carries its epoch; receivers drop older ones than they know.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod digest;
 mod to_node;
 mod to_owner;
 mod to_peer;
 
+pub use digest::contacts_digest;
 pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, ToNode};
 pub use to_owner::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
 pub use to_peer::{ToPeer, WarmUpdate};

@@ -59,6 +59,13 @@ pub enum ToNode {
         /// The session.
         session: SessionId,
     },
+    /// What there is of these presentities, in answer to what the node asked for: many in one message.
+    /// What a watcher was shown before and is the same is not shown again, whoever said it.
+    Answers(Vec<PresenceBatch>),
+    /// Whom the users of these announced sessions see, as [`contacts_digest`](crate::contacts_digest)
+    /// says it in short. Where the node believes something else, it asks
+    /// ([`ToOwner::AskContacts`](crate::ToOwner::AskContacts)).
+    ContactsDigests(Vec<(SessionId, u64)>),
 }
 
 /// The answer to a resource binding.

@@ -94,6 +94,9 @@ pub enum ToOwner {
         /// The node.
         node: NodeId,
     },
+    /// The node does not know whom the users of these sessions see. Answered by
+    /// [`ToNode::Contacts`](crate::ToNode::Contacts) for each.
+    AskContacts(Vec<SessionId>),
 }
 
 /// One (contact, watcher) pair a node wants presence for.

@@ -20,6 +20,7 @@
 //! `feed` and `warm` (from one owner to the next).
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod answers;
 mod bind;
 mod committed;
 mod config;

@@ -3,6 +3,7 @@
 //! ```text
 //! Gathering  every node in contact announces its sessions; 5 s at most. Watchers who were shown
 //!            something wait, and so does work for users whose clients are not announced yet
+//! Showing    what is known is shown to them, portion by portion
 //! Partial    what is known is shown, but nothing is said to be gone until the grace time is over
 //! Certain    answers are complete: what is missing in them has gone
 //! ```
@@ -11,6 +12,7 @@
 //! and died before it told the copy. It only knows whom to wait for.
 
 use crate::OwnerEvent;
+use crate::answers::Answers;
 use crate::cx::Cx;
 use crate::lane::{Work, WorkKind};
 use crate::serving::Serving;
@@ -18,6 +20,7 @@ use crate::sessions::Standing;
 use crate::sight::may_see;
 use muster_types::{BareJid, Instant, Jid, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 /// How long a new owner waits for the announcements of nodes in contact.
@@ -27,10 +30,19 @@ const GATHER: Duration = Duration::from_secs(5);
 const PORTION: usize = 256;
 const PAUSE: Duration = Duration::from_millis(10);
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Phase {
-    Gathering { until: Instant },
-    Partial { until: Instant },
+    Gathering {
+        until: Instant,
+    },
+    /// Contacts up to this one are shown; none before the first.
+    Showing {
+        after: Option<BareJid>,
+        next: Instant,
+    },
+    Partial {
+        until: Instant,
+    },
     Certain,
 }
 
@@ -45,8 +57,11 @@ pub(crate) struct Picture {
     pub(crate) awaited: BTreeSet<NodeId>,
     /// Watchers who were shown something by an earlier owner and have no complete answer yet, by
     /// contact and node.
-    owed: BTreeMap<BareJid, BTreeMap<NodeId, BTreeSet<BareJid>>>,
+    owed: BTreeMap<BareJid, Waiting>,
 }
+
+/// Who waits for an answer about a contact, by node.
+type Waiting = BTreeMap<NodeId, BTreeSet<BareJid>>;
 
 impl Picture {
     pub(crate) fn new(
@@ -81,7 +96,16 @@ impl Picture {
     pub(crate) const fn is_settled(&self) -> bool {
         match self.phase {
             Phase::Gathering { .. } => false,
-            Phase::Partial { .. } | Phase::Certain => true,
+            Phase::Showing { .. } | Phase::Partial { .. } | Phase::Certain => true,
+        }
+    }
+
+    /// Whether those who wait to see a contact will be shown what is known so far without asking again.
+    pub(crate) fn will_show(&self, contact: &BareJid) -> bool {
+        match &self.phase {
+            Phase::Gathering { .. } => true,
+            Phase::Showing { after, .. } => after.as_ref().is_none_or(|after| after < contact),
+            Phase::Partial { .. } | Phase::Certain => false,
         }
     }
 
@@ -97,6 +121,7 @@ impl Picture {
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Gathering { until } | Phase::Partial { until } => Some(until),
+            Phase::Showing { next, .. } => Some(next),
             Phase::Certain => None,
         }
     }
@@ -129,9 +154,6 @@ impl Serving {
     fn settle(&mut self, cx: &mut Cx<'_>) {
         let missing = std::mem::take(&mut self.picture.awaited).len();
         self.expect_presumed(cx, None);
-        self.picture.phase = Phase::Partial {
-            until: self.picture.grace_over.max(cx.now),
-        };
         let (live, expected) = self.sessions.counts();
         cx.event(OwnerEvent::Settled {
             slot: cx.config.slot,
@@ -140,54 +162,75 @@ impl Serving {
             missing,
         });
         self.forget_told();
-        self.show_so_far(cx);
+        self.show_portion(cx, None);
         self.go_on_all(cx);
     }
 
-    /// Shows those who waited what there is so far.
-    fn show_so_far(&mut self, cx: &mut Cx<'_>) {
-        for (contact, nodes) in self.picture.owed.clone() {
-            // Newer than the news of the meantime, or it would be dropped.
-            self.sight.presentity_mut(&contact).touch();
-            self.answer(cx, &contact, nodes, false);
-        }
+    /// Shows those who waited what there is so far, of the next contacts.
+    fn show_portion(&mut self, cx: &mut Cx<'_>, after: Option<BareJid>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.picture.owed.range((from, Bound::Unbounded));
+        let portion: Vec<_> = rest
+            .take(PORTION)
+            .map(|(contact, nodes)| (contact.clone(), nodes.clone()))
+            .collect();
+        let last = portion.last().map(|(contact, _)| contact.clone());
+        self.picture.phase = if portion.len() < PORTION {
+            Phase::Partial {
+                until: self.picture.grace_over.max(cx.now),
+            }
+        } else {
+            Phase::Showing {
+                after: last,
+                next: cx.now + PAUSE,
+            }
+        };
+        self.answer(cx, portion, false);
     }
 
-    fn answer(
-        &mut self,
-        cx: &mut Cx<'_>,
-        contact: &BareJid,
-        nodes: BTreeMap<NodeId, BTreeSet<BareJid>>,
-        full: bool,
-    ) {
-        for (node, watchers) in nodes {
-            let may = |watcher: &BareJid| may_see(cx, contact, watcher);
-            let watchers: Vec<BareJid> = watchers.into_iter().filter(may).collect();
-            self.sight.show(cx, contact, node, watchers, full);
+    fn answer(&mut self, cx: &mut Cx<'_>, portion: Vec<(BareJid, Waiting)>, full: bool) {
+        let mut said = Answers::default();
+        for (contact, nodes) in portion {
+            // Newer than what was said until now, or it would be dropped.
+            self.sight.presentity_mut(&contact).touch();
+            for (node, watchers) in nodes {
+                let may = |watcher: &BareJid| may_see(cx, &contact, watcher);
+                let watchers: Vec<BareJid> = watchers.into_iter().filter(may).collect();
+                let batch = self.sight.answer(&contact, watchers, full);
+                said.add(cx, node, batch);
+            }
         }
+        said.finish(cx);
     }
 
     pub(crate) fn wake_picture(&mut self, cx: &mut Cx<'_>) {
-        match self.picture.phase {
-            Phase::Gathering { until } if until <= cx.now => self.settle(cx),
-            Phase::Partial { until } if until <= cx.now => self.complete_portion(cx),
-            Phase::Gathering { .. } | Phase::Partial { .. } | Phase::Certain => (),
+        match &mut self.picture.phase {
+            Phase::Gathering { until } if *until <= cx.now => self.settle(cx),
+            Phase::Showing { after, next } if *next <= cx.now => {
+                let after = after.take();
+                self.show_portion(cx, after);
+            }
+            Phase::Partial { until } if *until <= cx.now => self.complete_portion(cx),
+            Phase::Gathering { .. }
+            | Phase::Showing { .. }
+            | Phase::Partial { .. }
+            | Phase::Certain => (),
         }
     }
 
     /// Whoever is not here by now has gone: gives the answers that were owed, portion by portion.
     fn complete_portion(&mut self, cx: &mut Cx<'_>) {
-        for _ in 0..PORTION {
-            let Some((contact, nodes)) = self.picture.owed.pop_first() else {
-                self.picture.phase = Phase::Certain;
-                return;
-            };
-            // Newer than what was said so far, or it would be dropped.
-            self.sight.presentity_mut(&contact).touch();
-            self.answer(cx, &contact, nodes, true);
-        }
-        self.picture.phase = Phase::Partial {
-            until: cx.now + PAUSE,
+        let owed = &mut self.picture.owed;
+        let portion: Vec<_> = std::iter::from_fn(|| owed.pop_first())
+            .take(PORTION)
+            .collect();
+        self.picture.phase = if portion.len() < PORTION {
+            Phase::Certain
+        } else {
+            Phase::Partial {
+                until: cx.now + PAUSE,
+            }
         };
+        self.answer(cx, portion, true);
     }
 }

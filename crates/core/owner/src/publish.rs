@@ -5,6 +5,8 @@ use crate::serving::Serving;
 use crate::sessions::Session;
 use muster_envelope::ToNode;
 use muster_presence::{Publication, Published};
+use muster_roster::Roster;
+use muster_slot::SlotState;
 use muster_stanza::{PresenceType, Stanza};
 use muster_types::{BareJid, Jid, SessionId};
 
@@ -106,11 +108,17 @@ impl Serving {
 
     /// Tells the session's node whom the user sees (RFC 6121 §4.3: the probes stay inside).
     pub(crate) fn send_contacts(&self, cx: &mut Cx<'_>, session: SessionId, user: &BareJid) {
-        let roster = cx.state.roster(user);
-        let items = roster.into_iter().flat_map(|roster| roster.items());
-        let contacts = items.filter(|item| item.subscription.sees_contact());
-        let contacts = contacts.map(|item| item.contact.clone()).collect();
+        let contacts = seen_by(cx.state, user).cloned().collect();
         cx.tell_node(session.node, ToNode::Contacts { session, contacts });
+    }
+
+    /// A node believes something else of whom these users see.
+    pub(crate) fn on_ask_contacts(&self, cx: &mut Cx<'_>, sessions: Vec<SessionId>) {
+        for id in sessions {
+            if let Some(session) = self.sessions.session(id) {
+                self.send_contacts(cx, id, &session.jid.to_bare());
+            }
+        }
     }
 
     /// Presence that another user directs at one of ours. Without subscription, but wanted by its
@@ -149,6 +157,16 @@ impl Serving {
             .at(&jid.to_bare(), &jid.resource().to_owned())?;
         (!session.standing.is_expected()).then_some(session.id)
     }
+}
+
+/// Whom a user sees.
+pub(crate) fn seen_by<'a>(
+    state: &'a SlotState,
+    user: &BareJid,
+) -> impl Iterator<Item = &'a BareJid> {
+    let items = state.roster(user).into_iter().flat_map(Roster::items);
+    let seen = items.filter(|item| item.subscription.sees_contact());
+    seen.map(|item| &item.contact)
 }
 
 /// The user a stanza comes from.

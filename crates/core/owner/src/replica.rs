@@ -327,6 +327,7 @@ impl Replica {
                     | ToOwner::Watch(_)
                     | ToOwner::Unwatch { .. }
                     | ToOwner::Announce(_)
+                    | ToOwner::AskContacts(_)
                     | ToOwner::NodeLost { .. } => false,
                 };
                 if any_epoch || epoch == self.state.epoch() {

@@ -116,6 +116,7 @@ impl Serving {
             }
             ToOwner::OwedConfirm { by, number } => self.outbox.on_confirm(cx, by, number),
             ToOwner::NodeLost { node } => self.on_node_lost(cx, node),
+            ToOwner::AskContacts(sessions) => self.on_ask_contacts(cx, sessions),
         }
     }
 

@@ -122,16 +122,21 @@ impl Sight {
         }
     }
 
-    /// Sends all there is to some watchers on one node, who are allowed to see it. With `full`,
-    /// what they were shown before and is not there any more becomes unavailable.
-    pub(crate) fn show(
+    /// Sends all there is to some watchers on one node, who are allowed to see it.
+    fn show(&mut self, cx: &mut Cx<'_>, user: &BareJid, node: NodeId, watchers: Vec<BareJid>) {
+        if let Some(batch) = self.answer(user, watchers, false) {
+            cx.tell_node(node, ToNode::Presence(batch));
+        }
+    }
+
+    /// All there is, for some watchers on one node who are allowed to see it. With `full`, what they
+    /// were shown before and is not there any more becomes unavailable.
+    pub(crate) fn answer(
         &mut self,
-        cx: &mut Cx<'_>,
         user: &BareJid,
-        node: NodeId,
         watchers: Vec<BareJid>,
         full: bool,
-    ) {
+    ) -> Option<PresenceBatch> {
         let presentity = self.presentity_mut(user);
         let resources: Vec<ResourcePresence> = presentity
             .publications()
@@ -141,19 +146,16 @@ impl Sight {
             })
             .collect();
         if watchers.is_empty() || (resources.is_empty() && !full) {
-            return;
+            return None;
         }
         let (presentity, version) = (user.clone(), presentity.version());
-        cx.tell_node(
-            node,
-            ToNode::Presence(PresenceBatch {
-                presentity,
-                version,
-                resources,
-                full,
-                watchers,
-            }),
-        );
+        Some(PresenceBatch {
+            presentity,
+            version,
+            resources,
+            full,
+            watchers,
+        })
     }
 
     /// A contact may see the user from now on: it is shown everything on the nodes that asked.
@@ -164,7 +166,7 @@ impl Sight {
         }
         self.presentity_mut(user).touch();
         for node in nodes {
-            self.show(cx, user, node, vec![contact.clone()], false);
+            self.show(cx, user, node, vec![contact.clone()]);
         }
     }
 

@@ -2,12 +2,13 @@
 //! and what becomes of the sessions of a node that is lost or comes back.
 
 use crate::cx::Cx;
+use crate::publish::seen_by;
 use crate::serving::Serving;
 use crate::sessions::{Session, Standing};
 use crate::sight::unavailable;
 use crate::warm::WarmCopy;
 use crate::{Output, OwnerEvent};
-use muster_envelope::{AnnouncedSession, Announcement, ToNode};
+use muster_envelope::{AnnouncedSession, Announcement, ToNode, contacts_digest};
 use muster_presence::Publication;
 use muster_stanza::Stanza;
 use muster_types::{Boot, NodeId, SessionId};
@@ -91,11 +92,15 @@ impl Serving {
         if first {
             self.question(from);
         }
+        let mut digests = Vec::new();
         for session in sessions
             .into_iter()
             .filter(|session| session.session.node == from)
         {
-            self.announced(cx, session);
+            digests.extend(self.announced(cx, session));
+        }
+        if !digests.is_empty() {
+            cx.tell_node(from, ToNode::ContactsDigests(digests));
         }
         self.on_watch(cx, from, watches);
         if last {
@@ -107,7 +112,12 @@ impl Serving {
         }
     }
 
-    fn announced(&mut self, cx: &mut Cx<'_>, announced: AnnouncedSession) {
+    /// Returns whom the user sees, in short, if that is all there is to say to the session.
+    fn announced(
+        &mut self,
+        cx: &mut Cx<'_>,
+        announced: AnnouncedSession,
+    ) -> Option<(SessionId, u64)> {
         let AnnouncedSession {
             session: id,
             jid,
@@ -120,7 +130,8 @@ impl Serving {
         let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
         if cx.world.is_barred(&user) {
             cx.tell_node(id.node, ToNode::Replaced { session: id });
-            return self.end(cx, id);
+            self.end(cx, id);
+            return None;
         }
         let holder = self
             .sessions
@@ -130,7 +141,7 @@ impl Serving {
             Some((holder, _)) if holder == id => self.revive(cx, id),
             Some((holder, Standing::Live)) if !is_newer(id, holder) => {
                 cx.tell_node(id.node, ToNode::Replaced { session: id });
-                return;
+                return None;
             }
             Some(_) | None => {
                 self.enter(
@@ -144,18 +155,17 @@ impl Serving {
                 );
             }
         }
-        let Some(session) = self.sessions.session_mut(id) else {
-            return;
-        };
+        let session = self.sessions.session_mut(id)?;
         session.interested |= interested;
         let session = session.clone();
         let known = self
             .sight
             .published_by(&session.jid, id)
             .map(|known| known.stanza.clone());
+        let mut digest = None;
         match (known, presence) {
             (Some(known), Some(presence)) if same_presence(&known, &presence) => {
-                self.send_contacts(cx, id, &user);
+                digest = Some((id, contacts_digest(seen_by(cx.state, &user))));
                 if self
                     .sight
                     .takers(&user)
@@ -172,6 +182,7 @@ impl Serving {
             (None, None) => self.feeds.update(cx, &self.sessions, &self.sight, id),
         }
         self.tell_recent(cx, id, &user);
+        digest
     }
 
     /// What the node does not announce now, it does not have: a farewell may have been lost with the

@@ -1,5 +1,6 @@
 //! Nodes ask to see contacts for their watchers.
 
+use crate::answers::Answers;
 use crate::cx::Cx;
 use crate::serving::Serving;
 use crate::sight::may_see;
@@ -47,25 +48,27 @@ impl Serving {
                     if !self.picture.is_certain() {
                         self.picture.owe(contact.clone(), from, watcher.clone());
                     }
-                    if self.picture.is_settled() {
+                    if !self.picture.will_show(&contact) {
                         answers.entry(contact).or_default().behind.push(watcher);
                     }
                 }
             }
         }
+        let mut said = Answers::default();
         for (contact, Answer { fresh, behind }) in answers {
             if self.sight.is_seen(&contact) {
                 // Complete: whatever the node is shown of it while it waits comes from this owner.
-                self.sight.show(cx, &contact, from, fresh, true);
+                said.add(cx, from, self.sight.answer(&contact, fresh, true));
             }
             if !behind.is_empty() {
                 // Newer than any news that is on its way to the node, or it would be dropped.
                 // While it is not certain that we know every client, nothing is said to have gone.
                 self.sight.presentity_mut(&contact).touch();
                 let full = self.picture.is_certain();
-                self.sight.show(cx, &contact, from, behind, full);
+                said.add(cx, from, self.sight.answer(&contact, behind, full));
             }
         }
+        said.finish(cx);
     }
 
     pub(crate) fn on_unwatch(&mut self, contact: &BareJid, node: NodeId, watcher: &BareJid) {

@@ -112,6 +112,15 @@ impl Interests {
 
     /// Takes an owner's news; answers what each watcher is to be shown.
     pub(crate) fn take(&mut self, batch: PresenceBatch) -> Vec<Show> {
+        self.take_in(batch, false)
+    }
+
+    /// The same of an answer: what a watcher was shown before and is the same is not shown again.
+    pub(crate) fn take_answer(&mut self, batch: PresenceBatch) -> Vec<Show> {
+        self.take_in(batch, true)
+    }
+
+    fn take_in(&mut self, batch: PresenceBatch, answer: bool) -> Vec<Show> {
         let Some(contact) = self.contacts.get_mut(&batch.presentity) else {
             return Vec::new();
         };
@@ -138,7 +147,8 @@ impl Interests {
             }
             let before = shown.version.replace(batch.version);
             // A new owner says again what the old one said: watchers see nothing of a takeover.
-            let again = batch.full || before.is_some_and(|b| b.epoch != batch.version.epoch);
+            let again =
+                answer || batch.full || before.is_some_and(|b| b.epoch != batch.version.epoch);
             let mut changes = if batch.full {
                 shown.gone(&news)
             } else {

@@ -1,9 +1,10 @@
 //! What owners say.
 
+use crate::interest::{Interests, Show};
 use crate::session::{Stage, User};
 use crate::slots::Owner;
 use crate::{BindAnswer, Output, Router};
-use muster_envelope::{BindOutcome, Envelope, ToNode, ToOwner};
+use muster_envelope::{BindOutcome, Envelope, PresenceBatch, ToNode, ToOwner};
 use muster_stanza::{StreamCondition, StreamError};
 use muster_types::{FullJid, Instant, SessionId, SlotId};
 
@@ -38,15 +39,13 @@ impl Router {
             ToNode::Deliver { sessions, stanza } => self.deliver_all(now, &sessions, &stanza),
             ToNode::Confirm { session, serial } => self.confirmed(session, slot, serial),
             ToNode::Published { session } => self.published(session),
-            ToNode::Presence(batch) => {
-                let here = self.users.contains_key(&batch.presentity);
-                let user = here.then(|| batch.presentity.clone());
-                let shows = self.interests.take(batch);
-                self.show(shows);
-                if let Some(user) = user {
-                    self.show_itself(&user);
+            ToNode::Presence(batch) => self.presence(batch, Interests::take),
+            ToNode::Answers(batches) => {
+                for batch in batches {
+                    self.presence(batch, Interests::take_answer);
                 }
             }
+            ToNode::ContactsDigests(digests) => self.compare_contacts(slot, &digests),
             ToNode::Contacts { session, contacts } => self.contacts(session, contacts),
             ToNode::Notice(notice) => self.notice(notice),
             ToNode::Interested { session } => {
@@ -55,6 +54,20 @@ impl Router {
                 }
             }
             ToNode::Replaced { session } => self.replaced(now, session),
+        }
+    }
+
+    fn presence(
+        &mut self,
+        batch: PresenceBatch,
+        take: impl FnOnce(&mut Interests, PresenceBatch) -> Vec<Show>,
+    ) {
+        let here = self.users.contains_key(&batch.presentity);
+        let user = here.then(|| batch.presentity.clone());
+        let shows = take(&mut self.interests, batch);
+        self.show(shows);
+        if let Some(user) = user {
+            self.show_itself(&user);
         }
     }
 
@@ -136,6 +149,8 @@ fn is_message(body: &ToNode) -> bool {
         | ToNode::Confirm { .. }
         | ToNode::Published { .. }
         | ToNode::Presence(_)
+        | ToNode::Answers(_)
+        | ToNode::ContactsDigests(_)
         | ToNode::Contacts { .. }
         | ToNode::Notice(_)
         | ToNode::Interested { .. }

@@ -362,6 +362,10 @@ pub(crate) fn said(body: &ToOwner) -> String {
         }
         ToOwner::Unwatch { contact, watcher } => format!("unwatch {contact} by {watcher}"),
         ToOwner::Announce(part) => announced(part),
+        ToOwner::AskContacts(sessions) => {
+            let all: Vec<_> = sessions.iter().map(|one| one.serial.to_string()).collect();
+            format!("ask contacts of {}", all.join(", "))
+        }
         ToOwner::Owed { .. } | ToOwner::OwedConfirm { .. } | ToOwner::NodeLost { .. } => {
             "not said by routers".into()
         }

@@ -3,7 +3,7 @@
 
 use crate::interest::{Seen, Show};
 use crate::{Directory, Output, Router};
-use muster_envelope::{Notice, ToOwner, WatchRequest};
+use muster_envelope::{Notice, ToOwner, WatchRequest, contacts_digest};
 use muster_types::{BareJid, SessionId, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +32,19 @@ impl Router {
             self.unwatch(&user, &contact);
         }
         self.watch(&user, gained);
+    }
+
+    /// The owner said in short whom the users of these sessions see. What this node missed it asks for.
+    pub(crate) fn compare_contacts(&mut self, slot: SlotId, digests: &[(SessionId, u64)]) {
+        let differs = |(id, digest): &(SessionId, u64)| {
+            let session = self.sessions.get(id).filter(|one| one.is_available())?;
+            let known = &self.users.get(&session.user)?.contacts;
+            (contacts_digest(known) != *digest).then_some(*id)
+        };
+        let asked: Vec<_> = digests.iter().filter_map(differs).collect();
+        if !asked.is_empty() {
+            self.tell_owner(slot, ToOwner::AskContacts(asked));
+        }
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {

@@ -84,6 +84,23 @@ impl Net {
             ToNode::Confirm { session, serial } => drop(self.confirmed.insert(session, serial)),
             ToNode::Published { .. } => (),
             ToNode::Presence(batch) => self.show(at, batch),
+            ToNode::Answers(batches) => {
+                for batch in batches {
+                    self.show(at, batch);
+                }
+            }
+            // This node never knows.
+            ToNode::ContactsDigests(digests) => {
+                let sessions: Vec<_> = digests.into_iter().map(|(session, _)| session).collect();
+                let Some(client) = sessions
+                    .first()
+                    .and_then(|first| self.nodes[&at].clients.get(first))
+                else {
+                    return;
+                };
+                let user = client.jid.to_bare();
+                self.tell_owner(at, &user, ToOwner::AskContacts(sessions));
+            }
             ToNode::Contacts { session, contacts } => {
                 let Some(client) = self.nodes[&at].clients.get(&session) else {
                     return;

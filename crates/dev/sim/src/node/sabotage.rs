@@ -25,6 +25,12 @@ pub(super) fn show_everybody(cluster: &ClusterState, envelope: &mut Envelope) {
             body: ToNode::Presence(batch),
             ..
         } => batch.watchers = everybody(),
+        Envelope::ToNode {
+            body: ToNode::Answers(batches),
+            ..
+        } => batches
+            .iter_mut()
+            .for_each(|batch| batch.watchers = everybody()),
         Envelope::ToNode { .. }
         | Envelope::Opened { .. }
         | Envelope::Closed { .. }
