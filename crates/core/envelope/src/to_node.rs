@@ -68,6 +68,13 @@ pub enum ToNode {
     ContactsDigests(Vec<(SessionId, u64)>),
 }
 
+impl ToNode {
+    /// One answer.
+    pub fn answer(batch: PresenceBatch) -> Self {
+        Self::Answers(vec![batch])
+    }
+}
+
 /// The answer to a resource binding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum BindOutcome {

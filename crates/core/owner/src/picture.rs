@@ -109,6 +109,12 @@ impl Picture {
         }
     }
 
+    /// Whether this watcher is among them.
+    pub(crate) fn will_answer(&self, contact: &BareJid, node: NodeId, watcher: &BareJid) -> bool {
+        let waiting = || self.owed.get(contact)?.get(&node);
+        self.will_show(contact) && waiting().is_some_and(|waiting| waiting.contains(watcher))
+    }
+
     pub(crate) fn owe(&mut self, contact: BareJid, node: NodeId, watcher: BareJid) {
         self.owed
             .entry(contact)

@@ -3,15 +3,31 @@
 use crate::cx::Cx;
 use crate::serving::Serving;
 use crate::sessions::Session;
+use crate::takeover::same_presence;
 use muster_envelope::ToNode;
 use muster_presence::{Publication, Published};
 use muster_roster::Roster;
 use muster_slot::SlotState;
 use muster_stanza::{PresenceType, Stanza};
-use muster_types::{BareJid, Jid, SessionId};
+use muster_types::{BareJid, Jid, NodeId, SessionId};
+
+/// How the owner hears of a presence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    /// The client says it now.
+    Now,
+    /// It said so earlier: its node tells a new owner.
+    Announced,
+}
 
 impl Serving {
-    pub(crate) fn on_publish(&mut self, cx: &mut Cx<'_>, id: SessionId, presence: Stanza) {
+    pub(crate) fn on_publish(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        presence: Stanza,
+        said: Said,
+    ) {
         self.revive(cx, id);
         let Some(session) = self.sessions.session(id).cloned() else {
             return;
@@ -30,7 +46,7 @@ impl Serving {
             ..presence
         };
         match stanza.presence_type() {
-            Some(PresenceType::Available) => self.available(cx, &session, stanza),
+            Some(PresenceType::Available) => self.available(cx, &session, stanza, said),
             Some(PresenceType::Unavailable) => self.unavailable(cx, &session, &stanza),
             Some(
                 PresenceType::Subscribe
@@ -45,14 +61,16 @@ impl Serving {
     }
 
     /// Initial presence (§4.2) or a later one (§4.4).
-    pub(crate) fn available(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: Stanza) {
+    fn available(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: Stanza, said: Said) {
         let (user, resource) = (session.jid.to_bare(), session.resource());
         let publication = Publication::new(session.id, stanza.clone());
         let takes = publication.priority >= 0;
         let presentity = self.sight.presentity_mut(&user);
-        let earlier = presentity
-            .publication(&resource)
-            .map(|publication| publication.session);
+        let earlier = presentity.publication(&resource);
+        // A client that was expected back and says what it said before: watchers see no difference.
+        let again =
+            earlier.is_some_and(|known| known.expected && same_presence(&known.stanza, &stanza));
+        let earlier = earlier.map(|publication| publication.session);
         let published = presentity.publish(resource.clone(), publication);
         if let Some(earlier) = earlier.filter(|earlier| *earlier != session.id) {
             // Its publication is replaced, so nobody is told that it has gone.
@@ -61,10 +79,23 @@ impl Serving {
         self.forks.untie(&user, &resource);
         self.feeds
             .update(cx, &self.sessions, &self.sight, session.id);
-        self.sight.tell(cx, &user, &resource, &stanza);
+        let picture = &self.picture;
+        let waits = |node: NodeId, watcher: &BareJid| {
+            said == Said::Announced && picture.will_answer(&user, node, watcher)
+        };
+        let manner = if again {
+            ToNode::answer
+        } else {
+            ToNode::Presence
+        };
+        self.sight
+            .tell_unless(cx, &user, &resource, &stanza, manner, &waits);
         let began_to_take = match published {
             Published::Initial { .. } => {
-                self.welcome(cx, session, &user);
+                if said == Said::Now {
+                    self.send_contacts(cx, session.id, &user);
+                }
+                self.deliver_requests(cx, session, &user);
                 takes
             }
             Published::Changed { before } => takes && before < 0,
@@ -97,16 +128,15 @@ impl Serving {
         }
     }
 
-    /// What a client gets that has become available: whom it sees (the user's own clients, §4.2.2,
-    /// are watched by its node anyway), and the requests its user has not answered (§3.1.3).
-    fn welcome(&self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
-        self.send_contacts(cx, session.id, user);
+    /// A client that has become available gets the requests its user has not answered (§3.1.3).
+    fn deliver_requests(&self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
         for request in cx.state.pending_in(user).cloned().collect::<Vec<_>>() {
             cx.deliver([session.id], &request);
         }
     }
 
-    /// Tells the session's node whom the user sees (RFC 6121 §4.3: the probes stay inside).
+    /// Tells the session's node whom the user sees (RFC 6121 §4.3: the probes stay inside). The
+    /// user's own clients (§4.2.2) are watched by its node anyway.
     pub(crate) fn send_contacts(&self, cx: &mut Cx<'_>, session: SessionId, user: &BareJid) {
         let contacts = seen_by(cx.state, user).cloned().collect();
         cx.tell_node(session.node, ToNode::Contacts { session, contacts });

@@ -15,6 +15,7 @@ use crate::offline::Mailbox;
 use crate::outbox::Outbox;
 use crate::picture::Picture;
 use crate::proposal::Proposals;
+use crate::publish::Said;
 use crate::recent::Untold;
 use crate::sessions::Sessions;
 use crate::sight::Sight;
@@ -69,7 +70,7 @@ impl Serving {
             }
             ToOwner::Unbind { session, graceful } => self.on_unbind(cx, session, graceful),
             ToOwner::Publish { session, presence } => {
-                self.on_publish(cx, session, presence);
+                self.on_publish(cx, session, presence, Said::Now);
                 cx.tell_node(session.node, ToNode::Published { session });
             }
             ToOwner::Submit {

@@ -92,6 +92,19 @@ impl Sight {
         resource: &ResourcePart,
         stanza: &Stanza,
     ) {
+        self.tell_unless(cx, user, resource, stanza, ToNode::Presence, &|_, _| false);
+    }
+
+    /// The same in another manner, and not to those who will hear of it with more.
+    pub(crate) fn tell_unless(
+        &self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        resource: &ResourcePart,
+        stanza: &Stanza,
+        manner: fn(PresenceBatch) -> ToNode,
+        waits: &dyn Fn(NodeId, &BareJid) -> bool,
+    ) {
         let Some(presentity) = self.presentity(user) else {
             return;
         };
@@ -99,7 +112,7 @@ impl Sight {
         for (node, watchers) in self.watchers.of(user) {
             let watchers: Vec<BareJid> = watchers
                 .iter()
-                .filter(|watcher| permits(roster, user, watcher))
+                .filter(|watcher| permits(roster, user, watcher) && !waits(node, watcher))
                 .cloned()
                 .collect();
             if watchers.is_empty() {
@@ -111,7 +124,7 @@ impl Sight {
             };
             cx.tell_node(
                 node,
-                ToNode::Presence(PresenceBatch {
+                manner(PresenceBatch {
                     presentity: user.clone(),
                     version: presentity.version(),
                     resources: vec![news],

@@ -2,7 +2,7 @@
 //! and what becomes of the sessions of a node that is lost or comes back.
 
 use crate::cx::Cx;
-use crate::publish::seen_by;
+use crate::publish::{Said, seen_by};
 use crate::serving::Serving;
 use crate::sessions::{Session, Standing};
 use crate::sight::unavailable;
@@ -112,7 +112,7 @@ impl Serving {
         }
     }
 
-    /// Returns whom the user sees, in short, if that is all there is to say to the session.
+    /// Returns whom the user of an available session sees, in short.
     fn announced(
         &mut self,
         cx: &mut Cx<'_>,
@@ -162,10 +162,11 @@ impl Serving {
             .sight
             .published_by(&session.jid, id)
             .map(|known| known.stanza.clone());
-        let mut digest = None;
+        let digest = presence
+            .is_some()
+            .then(|| (id, contacts_digest(seen_by(cx.state, &user))));
         match (known, presence) {
             (Some(known), Some(presence)) if same_presence(&known, &presence) => {
-                digest = Some((id, contacts_digest(seen_by(cx.state, &user))));
                 if self
                     .sight
                     .takers(&user)
@@ -174,10 +175,10 @@ impl Serving {
                     self.mailbox.hand_over(cx, &mut self.proposals, &user, id);
                 }
             }
-            (_, Some(presence)) => self.on_publish(cx, id, presence),
+            (_, Some(presence)) => self.on_publish(cx, id, presence, Said::Announced),
             (Some(_), None) => {
                 let gone = unavailable(&session.jid);
-                self.on_publish(cx, id, gone);
+                self.on_publish(cx, id, gone, Said::Announced);
             }
             (None, None) => self.feeds.update(cx, &self.sessions, &self.sight, id),
         }
@@ -267,7 +268,7 @@ fn is_newer(one: SessionId, than: SessionId) -> bool {
 }
 
 /// Whether watchers would see no difference.
-fn same_presence(known: &Stanza, announced: &Stanza) -> bool {
+pub(crate) fn same_presence(known: &Stanza, announced: &Stanza) -> bool {
     known.content == announced.content
         && known.kind == announced.kind
         && known.lang == announced.lang
