@@ -60,6 +60,8 @@ pub use output::{Output, OwnerEvent};
 pub use replica::{Replica, SessionInfo};
 
 #[cfg(test)]
+mod answers_test;
+#[cfg(test)]
 mod inbound_test;
 #[cfg(test)]
 mod lane_test;

@@ -103,6 +103,10 @@ pub(crate) struct Net {
     pub(crate) confirmed: BTreeMap<SessionId, u64>,
     pub(crate) bound: BTreeMap<SessionId, BindOutcome>,
     pub(crate) events: Vec<OwnerEvent>,
+    /// Users of whom nodes were told something new.
+    pub(crate) news: BTreeSet<BareJid>,
+    /// Users of whom nodes were told in answers.
+    pub(crate) answered: BTreeSet<BareJid>,
     /// Envelopes for which this says true are lost.
     pub(crate) lose: fn(&Envelope) -> bool,
     /// Nodes that do not announce themselves to a new owner.
@@ -133,6 +137,8 @@ impl Net {
             confirmed: BTreeMap::new(),
             bound: BTreeMap::new(),
             events: Vec::new(),
+            news: BTreeSet::new(),
+            answered: BTreeSet::new(),
             lose: |_| false,
             silent: BTreeSet::new(),
             accounts: Alphabet {

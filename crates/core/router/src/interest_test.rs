@@ -195,3 +195,21 @@ fn news_before_a_complete_answer_of_the_same_version_hides_nothing() {
     assert_eq!(told(&all.take(answer.clone())), ["romeo@x sees desk"]);
     assert!(all.take(answer).is_empty());
 }
+
+#[test]
+fn an_answer_repeats_nothing_and_takes_nothing_back_unless_it_is_complete() {
+    let mut all = watched();
+    let desk = [("desk", "a")];
+    all.take(batch(version(2, 1), false, &desk, &["romeo@x"]));
+    let so_far = batch(
+        version(2, 2),
+        false,
+        &[("desk", "a"), ("phone", "b")],
+        &["romeo@x"],
+    );
+    assert_eq!(told(&all.take_answer(so_far)), ["romeo@x sees phone"]);
+    let without_desk = batch(version(2, 3), false, &[("phone", "b")], &["romeo@x"]);
+    assert!(all.take_answer(without_desk).is_empty());
+    let complete = batch(version(2, 4), true, &[("phone", "b")], &["romeo@x"]);
+    assert_eq!(told(&all.take_answer(complete)), ["romeo@x loses desk"]);
+}

@@ -324,3 +324,19 @@ fn a_client_that_comes_back_while_a_new_owner_begins_sees_itself() {
         "the others were shown the same before"
     );
 }
+
+#[test]
+fn contacts_that_an_owner_believes_otherwise_are_asked_for() {
+    let mut talk = Talk::with_alice();
+    talk.watch_bob();
+    let bob = BareJid::new("bob@x").unwrap();
+    let digest = |contacts: &[BareJid]| {
+        let digest = muster_envelope::contacts_digest(contacts);
+        ToNode::ContactsDigests(vec![(session(1), digest), (session(9), 7)])
+    };
+    assert_eq!(talk.tell(MINE, 5, digest(&[bob])), EMPTY, "the same");
+    assert_eq!(
+        talk.tell(MINE, 5, digest(&[])),
+        ["n2 s1 e5 ask contacts of 1"]
+    );
+}

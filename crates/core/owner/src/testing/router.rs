@@ -83,9 +83,13 @@ impl Net {
             }
             ToNode::Confirm { session, serial } => drop(self.confirmed.insert(session, serial)),
             ToNode::Published { .. } => (),
-            ToNode::Presence(batch) => self.show(at, batch),
+            ToNode::Presence(batch) => {
+                self.news.insert(batch.presentity.clone());
+                self.show(at, batch);
+            }
             ToNode::Answers(batches) => {
                 for batch in batches {
+                    self.answered.insert(batch.presentity.clone());
                     self.show(at, batch);
                 }
             }
