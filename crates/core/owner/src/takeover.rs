@@ -158,13 +158,21 @@ impl Serving {
         let session = self.sessions.session_mut(id)?;
         session.interested |= interested;
         let session = session.clone();
+        let digest = presence
+            .is_some()
+            .then(|| (id, contacts_digest(seen_by(cx.state, &user))));
+        self.take_announced(cx, &session, presence);
+        self.tell_recent(cx, id, &user);
+        digest
+    }
+
+    /// What an announced session last said, of which something may be known.
+    fn take_announced(&mut self, cx: &mut Cx<'_>, session: &Session, presence: Option<Stanza>) {
+        let (id, user) = (session.id, session.jid.to_bare());
         let known = self
             .sight
             .published_by(&session.jid, id)
             .map(|known| known.stanza.clone());
-        let digest = presence
-            .is_some()
-            .then(|| (id, contacts_digest(seen_by(cx.state, &user))));
         match (known, presence) {
             (Some(known), Some(presence)) if same_presence(&known, &presence) => {
                 if self
@@ -182,8 +190,6 @@ impl Serving {
             }
             (None, None) => self.feeds.update(cx, &self.sessions, &self.sight, id),
         }
-        self.tell_recent(cx, id, &user);
-        digest
     }
 
     /// What the node does not announce now, it does not have: a farewell may have been lost with the

@@ -6,7 +6,7 @@ use muster_envelope::{
     AnnouncedSession, Announcement, Envelope, Notice, PresenceBatch, ToNode, ToOwner, WatchRequest,
 };
 use muster_stanza::PresenceType;
-use muster_types::{BareJid, Epoch, Machine, NodeId, SlotId};
+use muster_types::{BareJid, Epoch, Machine, NodeId, SessionId, SlotId};
 use std::collections::BTreeSet;
 
 impl Net {
@@ -93,18 +93,7 @@ impl Net {
                     self.show(at, batch);
                 }
             }
-            // This node never knows.
-            ToNode::ContactsDigests(digests) => {
-                let sessions: Vec<_> = digests.into_iter().map(|(session, _)| session).collect();
-                let Some(client) = sessions
-                    .first()
-                    .and_then(|first| self.nodes[&at].clients.get(first))
-                else {
-                    return;
-                };
-                let user = client.jid.to_bare();
-                self.tell_owner(at, &user, ToOwner::AskContacts(sessions));
-            }
+            ToNode::ContactsDigests(digests) => self.ask_contacts(at, digests),
             ToNode::Contacts { session, contacts } => {
                 let Some(client) = self.nodes[&at].clients.get(&session) else {
                     return;
@@ -149,6 +138,16 @@ impl Net {
                     .or_default()
                     .push("conflict".to_owned());
             }
+        }
+    }
+
+    /// A node of the tests never knows whom its users see.
+    fn ask_contacts(&mut self, at: NodeId, digests: Vec<(SessionId, u64)>) {
+        let sessions: Vec<_> = digests.into_iter().map(|(session, _)| session).collect();
+        let clients = &self.nodes[&at].clients;
+        if let Some(client) = sessions.first().and_then(|first| clients.get(first)) {
+            let user = client.jid.to_bare();
+            self.tell_owner(at, &user, ToOwner::AskContacts(sessions));
         }
     }
 

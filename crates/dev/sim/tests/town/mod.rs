@@ -91,7 +91,7 @@ impl Town {
             twice: 0,
         };
         for node in [A, B] {
-            let state = SlotState::load(&mut people::rosters().into_iter()).unwrap();
+            let state = SlotState::load(&mut people::rosters().into_iter()).expect("good records");
             let limits = Limits::default();
             let slot = SLOT;
             let boot = BOOT;

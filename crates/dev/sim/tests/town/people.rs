@@ -64,7 +64,7 @@ pub(super) fn router() -> Router {
 }
 
 fn jid(user: usize) -> BareJid {
-    BareJid::new(&format!("user{user:05}@example.com")).unwrap()
+    BareJid::new(&format!("user{user:05}@example.com")).expect("a JID")
 }
 
 fn contacts(user: usize) -> impl Iterator<Item = usize> {
@@ -103,7 +103,7 @@ impl Town {
             serial: self.serial,
         };
         self.sessions.insert(session, user);
-        let resource = ResourcePart::new("x").unwrap().into_owned();
+        let resource = ResourcePart::new("x").expect("a resource").into_owned();
         let bind = Input::Bind {
             session,
             user: jid(user),
@@ -216,7 +216,7 @@ impl Town {
 
     /// Whether every living client sees exactly itself and those of its contacts.
     fn sees(&self, online: &dyn Fn(usize) -> bool) -> bool {
-        let resource = ResourcePart::new("x").unwrap().into_owned();
+        let resource = ResourcePart::new("x").expect("a resource").into_owned();
         let living = self
             .sessions
             .iter()
