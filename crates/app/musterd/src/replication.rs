@@ -80,8 +80,24 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(NOTE);
     loop {
         tick.tick().await;
-        shared.histories.note(Instant::now(), &shared.groups.all());
+        let groups = shared.groups.all();
+        shared.histories.note(Instant::now(), &groups);
+        tell_of_refusals(&shared, &groups);
     }
+}
+
+/// The alarm of replicas that cannot take what their leader sends.
+const ALARM: &str = "snapshot-refused";
+
+fn tell_of_refusals(shared: &Shared, groups: &[Group]) {
+    let refused = |group: &Group| Some(format!("group {}: {}", group.id(), group.refused()?));
+    let refused: Vec<_> = groups.iter().filter_map(refused).collect();
+    if refused.is_empty() {
+        let words = "every replica takes what its leader sends";
+        return shared.alarms.clear(ALARM, words);
+    }
+    let words = format!("replicas of this node stay behind: {}", refused.join("; "));
+    shared.alarms.raise(ALARM, words);
 }
 
 /// One replica, as its leader tells another node of it.

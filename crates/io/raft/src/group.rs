@@ -13,6 +13,7 @@ use crate::machine::{Machine, SnapshotData, StateMachine};
 use crate::network::{Network, Transport};
 use crate::rpc::{GroupId, Request, Response, SnapshotPart};
 use crate::runtime;
+use crate::sealed::{SnapshotError, unseal};
 use crate::status::{Status, is_settled, plain};
 use crate::types::{Command, Types, node_of, raft_id};
 use muster_store::Store;
@@ -94,6 +95,8 @@ struct Inner {
     changing: Mutex<()>,
     /// The snapshot being received: its parts so far.
     incoming: Mutex<Vec<u8>>,
+    /// Why the last snapshot was refused, until one is taken.
+    refused: watch::Sender<Option<String>>,
 }
 
 impl std::fmt::Debug for Group {
@@ -177,6 +180,7 @@ impl Group {
             led,
             changing: Mutex::new(()),
             incoming: Mutex::new(Vec::new()),
+            refused: watch::Sender::new(None),
         };
         let group = Self {
             inner: Arc::new(inner),
@@ -254,6 +258,11 @@ impl Group {
     /// The lease of this node on the group's leadership.
     pub fn lease(&self) -> Lease {
         self.inner.lease.clone()
+    }
+
+    /// Why the last snapshot that came was refused, until one is taken: this replica stays behind.
+    pub fn refused(&self) -> Option<String> {
+        self.inner.refused.borrow().clone()
     }
 
     /// Which group this is.
@@ -410,31 +419,48 @@ impl Group {
     }
 
     async fn take_part(&self, part: SnapshotPart) -> Response {
+        let whole = match self.collect(&part).await {
+            Ok(None) => return Response::Snapshot(None),
+            Ok(Some(whole)) => unseal(&whole),
+            Err(error) => Err(error),
+        };
+        let records = match whole {
+            Ok(records) => records,
+            Err(why) => {
+                tracing::warn!(group = %self.inner.id, %why, "a snapshot is refused");
+                self.inner.refused.send_replace(Some(why.to_string()));
+                return Response::Failed(why.to_string());
+            }
+        };
+        let snapshot = openraft::Snapshot {
+            meta: part.meta,
+            snapshot: SnapshotData::Records(records),
+        };
+        let taken = self.inner.raft.install_full_snapshot(part.vote, snapshot);
+        match taken.await {
+            Ok(done) => {
+                self.inner.refused.send_replace(None);
+                Response::Snapshot(Some(done))
+            }
+            Err(e) => Response::Failed(e.to_string()),
+        }
+    }
+
+    /// Adds a part to those before it; the whole when it was the last one. A part that does not follow on
+    /// them ends the attempt: the sender begins anew.
+    async fn collect(&self, part: &SnapshotPart) -> Result<Option<Vec<u8>>, SnapshotError> {
         let mut incoming = self.inner.incoming.lock().await;
         if part.offset == 0 {
             incoming.clear();
         }
-        if incoming.len() as u64 != part.offset {
-            return Response::Failed("a part of the snapshot is missing".to_owned());
+        let have = incoming.len() as u64;
+        if have != part.offset {
+            incoming.clear();
+            let begins = part.offset;
+            return Err(SnapshotError::OutOfOrder { begins, have });
         }
         incoming.extend_from_slice(&part.data);
-        if !part.last {
-            return Response::Snapshot(None);
-        }
-        let snapshot = openraft::Snapshot {
-            meta: part.meta,
-            snapshot: SnapshotData::Records(std::mem::take(&mut *incoming)),
-        };
-        drop(incoming);
-        match self
-            .inner
-            .raft
-            .install_full_snapshot(part.vote, snapshot)
-            .await
-        {
-            Ok(done) => Response::Snapshot(Some(done)),
-            Err(e) => Response::Failed(e.to_string()),
-        }
+        Ok(part.last.then(|| std::mem::take(&mut *incoming)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::machine::{Applied, Records, StateMachine};
 use crate::{Clock, Group, Groups, Host, RaftGroupId, Status, Timing, Transport};
+use bad_input::{Harm, Knowledge, harm};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use muster_store::Store;
@@ -10,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+#[path = "bad_input_test.rs"]
+mod bad_input;
 
 const GROUP: RaftGroupId = RaftGroupId(7);
 /// A command that no [`Journal`] applies.
@@ -20,6 +24,8 @@ const UNREADABLE: &[u8] = b"unreadable";
 struct Wires {
     nodes: Mutex<BTreeMap<NodeId, Groups>>,
     dead: Mutex<BTreeSet<NodeId>>,
+    /// What happens to snapshots on their way.
+    harm: Mutex<Option<Harm>>,
 }
 
 struct Wire {
@@ -41,6 +47,8 @@ impl Transport for Wire {
                 dead.contains(&from) || dead.contains(&to)
             };
             let groups = wires.nodes.lock().unwrap().get(&to).cloned();
+            let spoilt = *wires.harm.lock().unwrap();
+            let body = spoilt.map_or_else(|| body.clone(), |spoilt| harm(spoilt, &body));
             match groups {
                 Some(groups) if !cut => Ok(groups.handle(body).await),
                 _ => Err(io::ErrorKind::NotConnected.into()),
@@ -49,9 +57,15 @@ impl Transport for Wire {
     }
 }
 
-/// Remembers every command, in memory and in the store.
+/// Remembers every command, in memory and in the store; knows all of them once it is upgraded.
 #[derive(Clone, Default)]
-struct Journal(Arc<Mutex<Vec<Vec<u8>>>>);
+struct Journal(Arc<Mutex<Vec<Vec<u8>>>>, Knowledge);
+
+impl Journal {
+    fn upgrade(&self) {
+        self.1.store(true);
+    }
+}
 
 impl StateMachine for Journal {
     fn install(&mut self, records: Records) -> BoxFuture<'_, Result<(), String>> {
@@ -63,7 +77,8 @@ impl StateMachine for Journal {
         &mut self,
         commands: Vec<(LogIndex, Vec<u8>)>,
     ) -> BoxFuture<'_, Result<Vec<Applied>, String>> {
-        if commands.iter().any(|(_, command)| command == UNREADABLE) {
+        let knows_all = self.1.has_all();
+        if !knows_all && commands.iter().any(|(_, command)| command == UNREADABLE) {
             return Box::pin(async { Err("entry 7 is of a newer version".to_owned()) });
         }
         let mut seen = self.0.lock().unwrap();
@@ -96,6 +111,8 @@ struct Cluster {
     clock: Clock,
     timing: Timing,
     nodes: BTreeMap<NodeId, Node>,
+    /// Nodes that start from now on are upgraded.
+    knows_all: Knowledge,
 }
 
 impl Cluster {
@@ -105,6 +122,7 @@ impl Cluster {
             clock: Clock::start(),
             timing,
             nodes: BTreeMap::new(),
+            knows_all: Knowledge::default(),
         };
         for id in 1..=nodes {
             cluster
@@ -137,6 +155,7 @@ impl Cluster {
             }),
         };
         let journal = Journal::default();
+        journal.1.store(self.knows_all.has_all());
         let group = Group::start(&host, GROUP, Box::new(journal.clone()))
             .await
             .unwrap();

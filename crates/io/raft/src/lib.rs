@@ -24,6 +24,7 @@ mod machine;
 mod network;
 mod rpc;
 mod runtime;
+mod sealed;
 mod status;
 mod types;
 

@@ -61,7 +61,7 @@ struct Position {
 #[derive(Clone, Debug)]
 pub(crate) enum SnapshotData {
     Mark,
-    Records(Vec<u8>),
+    Records(Records),
 }
 
 /// openraft's view of a [`StateMachine`].
@@ -205,10 +205,9 @@ impl RaftStateMachine<Types> for Machine {
         meta: &SnapshotMeta,
         snapshot: SnapshotData,
     ) -> io::Result<()> {
-        let SnapshotData::Records(bytes) = snapshot else {
+        let SnapshotData::Records(records) = snapshot else {
             return Ok(());
         };
-        let records: Records = decode(&bytes).map_err(io::Error::other)?;
         self.position = Position {
             applied: meta.last_log_id,
             membership: meta.last_membership.clone(),
@@ -238,7 +237,7 @@ impl RaftStateMachine<Types> for Machine {
             return Ok(None);
         }
         let snapshot = if self.live.load(Ordering::Acquire) {
-            SnapshotData::Records(encode(&stored(&self.records)?))
+            SnapshotData::Records(stored(&self.records)?)
         } else {
             SnapshotData::Mark
         };

@@ -2,6 +2,7 @@
 
 use crate::machine::SnapshotData;
 use crate::rpc::{Addressed, GroupId, Request, Response, SnapshotPart, decode, encode};
+use crate::sealed::seal;
 use crate::types::{Types, Vote, node_of};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -103,9 +104,11 @@ impl Peer {
         snapshot: SnapshotOf<Types, SnapshotData>,
         timeout: Duration,
     ) -> Result<SnapshotResponse<Types>, io::Error> {
-        let SnapshotData::Records(bytes) = snapshot.snapshot else {
+        let SnapshotData::Records(records) = snapshot.snapshot else {
             return Err(io::Error::other("a snapshot mark cannot be sent"));
         };
+        let bytes = seal(&records);
+        drop(records);
         let mut offset = 0;
         loop {
             let end = (offset + PART_BYTES).min(bytes.len());
