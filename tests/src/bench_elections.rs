@@ -9,12 +9,13 @@ mod takeover {
     pub(crate) mod probe;
 }
 
+use std::io::Write;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use muster_testkit::{Deployment, History, Plan, Writer, never, until};
-use serde_json::json;
+use serde_json::{Value, json};
 use takeover::probe::Probe;
 
 /// The shortest timeout and the time between beats, as parts of the longest timeout: those of the default.
@@ -59,13 +60,17 @@ fn main() -> Result<()> {
         bail!("how many seconds, how many kills, which election timeouts in ms?");
     };
     for longest in timeouts {
-        println!("{}", one(Duration::from_secs(*seconds), *kills, *longest)?);
+        say(&one(Duration::from_secs(*seconds), *kills, *longest)?)?;
     }
     Ok(())
 }
 
+fn say(line: &Value) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("printing a result")
+}
+
 /// Measures one timeout.
-fn one(calm: Duration, kills: u64, longest: u64) -> Result<serde_json::Value> {
+fn one(calm: Duration, kills: u64, longest: u64) -> Result<Value> {
     let (beat, shortest) = ((longest / BEAT).min(BEAT_MAX_MS), longest / SHORTEST);
     let example = "profile = \"lan\"";
     let chosen = format!(

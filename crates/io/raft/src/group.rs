@@ -21,6 +21,7 @@ use muster_types::{LogIndex, NodeId};
 use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, ForwardToLeader, RaftError};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -391,10 +392,7 @@ impl Group {
         let raft = &self.inner.raft;
         let failed = |e: &dyn std::fmt::Display| Response::Failed(e.to_string());
         match request {
-            Request::Append(rpc) => raft
-                .append_entries(rpc)
-                .await
-                .map_or_else(|e| failed(&e), Response::Append),
+            Request::Append(rpc) => self.append(rpc).await,
             Request::Vote(_) | Request::PreVote(_) if self.inner.led.just_started() => {
                 Response::Failed("started less than one election timeout ago".to_owned())
             }
@@ -415,6 +413,22 @@ impl Group {
                 Some(index) => Response::Committed(index),
                 None => Response::Failed("no quorum follows this node".to_owned()),
             },
+        }
+    }
+
+    async fn append(&self, rpc: AppendEntriesRequest<Types>) -> Response {
+        let extends = !rpc.entries.is_empty();
+        match self.inner.raft.append_entries(rpc).await {
+            Ok(answer) => {
+                // Entries follow on what is here: no snapshot is needed any more.
+                if extends && matches!(answer, AppendEntriesResponse::Success) {
+                    self.inner
+                        .refused
+                        .send_if_modified(|why| why.take().is_some());
+                }
+                Response::Append(answer)
+            }
+            Err(e) => Response::Failed(e.to_string()),
         }
     }
 
