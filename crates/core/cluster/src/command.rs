@@ -210,6 +210,15 @@ pub enum ControlCommand {
         /// [`Group::changes`](crate::Group::changes) at the look.
         changes: u64,
     },
+    /// The operator's unsafe takeover: in a pair without a third voter `by` serves the users of `node` from
+    /// what it has of their data, and `node` is refused for ever. That it is silent is checked by the
+    /// proposer.
+    NodeOust {
+        /// The node that is taken for lost.
+        node: NodeId,
+        /// Its peer.
+        by: NodeId,
+    },
 }
 
 /// A node that is to enter the cluster.

@@ -52,6 +52,13 @@ pub enum ControlEvent {
     },
     /// A node was removed.
     NodeRemoved(NodeId),
+    /// A node's users were taken over without a quorum.
+    NodeOusted {
+        /// The node that is refused from now on.
+        node: NodeId,
+        /// The node that serves its users.
+        by: NodeId,
+    },
     /// A group was made.
     GroupCreated(GroupId),
     /// A group was removed.

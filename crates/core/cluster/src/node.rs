@@ -42,6 +42,12 @@ pub enum NodeState {
     },
     /// It was removed; its certificate is refused.
     Removed,
+    /// Its users were taken over without its consent and without a quorum: what it holds is a log that
+    /// was given up, and its certificate is refused for ever. It keeps its place until another gets it.
+    Ousted {
+        /// The node that serves its users.
+        by: NodeId,
+    },
 }
 
 /// The versions that decide whether two nodes can work together.
@@ -105,6 +111,14 @@ impl Node {
     /// Whether it belongs to the cluster now.
     pub fn is_member(&self) -> bool {
         self.state == NodeState::Member
+    }
+
+    /// The node that has taken its users over without a quorum, if one has.
+    pub fn ousted_by(&self) -> Option<NodeId> {
+        match self.state {
+            NodeState::Ousted { by } => Some(by),
+            NodeState::Member | NodeState::Replaced { .. } | NodeState::Removed => None,
+        }
     }
 
     /// Whether it belongs to the cluster now and hosts users.

@@ -305,4 +305,23 @@ pub enum Refusal {
         /// The node.
         node: NodeId,
     },
+    /// An unsafe takeover where a safe one exists.
+    #[error(
+        "group {group} has a third voter, so no unsafe takeover is needed: with high availability a \
+         quorum decides by itself who serves (`musterctl group failover` does it by hand), and without \
+         it `musterctl group enable-ha {group}` as soon as both nodes run"
+    )]
+    HasThirdVoter {
+        /// The group's name.
+        group: String,
+    },
+    /// A node of the group was taken over, and nobody has its place yet.
+    #[error(
+        "node {node} was taken over by force and has no successor yet: bring in a new node, then \
+         `musterctl node replace`"
+    )]
+    Ousted {
+        /// The node.
+        node: NodeId,
+    },
 }

@@ -113,6 +113,19 @@ impl ClusterState {
         self.group_of(node)?.peer_of(node)
     }
 
+    /// The pair that a node is in, if nobody could vote as a third: each of its two nodes serves its own
+    /// users alone.
+    pub fn lone_pair(&self, node: NodeId) -> Option<&Group> {
+        let group = self.group_of(node)?;
+        let lone = !group.ha && group.nodes.len() == Group::NODES_MAX;
+        (lone && self.third_voters(group).is_empty()).then_some(group)
+    }
+
+    /// The node that has taken a node's users over without a quorum, if one has.
+    pub fn ousted_by(&self, node: NodeId) -> Option<NodeId> {
+        self.node(node)?.ousted_by()
+    }
+
     /// A slot by id.
     pub fn slot(&self, id: SlotId) -> Option<&Slot> {
         self.slots.get(&id)

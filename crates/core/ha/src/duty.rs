@@ -9,6 +9,7 @@
 //!                                             silent (stopped, never seen, stuck), open after a wait
 //! ```
 
+use crate::plan::keeper;
 use crate::{Detector, Hearing, SlotRole, Timing, Why};
 use muster_cluster::{ClusterState, Slot};
 use muster_types::{Instant, NodeId};
@@ -78,7 +79,8 @@ impl Facts<'_> {
             return false;
         };
         let serves = self.state.node(node).is_some_and(|node| node.serves());
-        serves && (node == self.slot.home || group.ha && group.nodes.contains(&node))
+        let keeps = node == keeper(self.state, self.slot);
+        serves && (keeps || group.ha && group.nodes.contains(&node))
     }
 
     /// Who could take the slot: first the node that should.

@@ -8,17 +8,23 @@ use muster_types::{NodeId, SlotId};
 const CONTROL_VOTERS_MAX: usize = 7;
 
 /// The voters a slot's Raft group should have: with HA its home node, the peer and a third;
-/// without HA the home node alone. Empty for an unknown slot.
+/// without HA the home node alone, or whoever has ousted it. Empty for an unknown slot.
 pub fn desired_voters(state: &ClusterState, slot: SlotId) -> Vec<NodeId> {
     let Some(slot) = state.slot(slot) else {
         return Vec::new();
     };
-    let mut voters = vec![slot.home];
+    let mut voters = vec![keeper(state, slot)];
     if state.group(slot.group).is_some_and(|group| group.ha) {
         voters.extend(state.peer_of(slot.home));
         voters.extend(third_voter(state, slot));
     }
     voters
+}
+
+/// The node that a slot's data is with where nobody takes over by vote: its home, or the node that has
+/// ousted that one without a quorum.
+pub(crate) fn keeper(state: &ClusterState, slot: &Slot) -> NodeId {
+    state.ousted_by(slot.home).unwrap_or(slot.home)
 }
 
 /// The learners a slot's Raft group should have: without HA, those that would vote with it, so
@@ -30,12 +36,12 @@ pub fn desired_learners(state: &ClusterState, slot: SlotId) -> Vec<NodeId> {
     let Some(group) = state.group(slot.group).filter(|group| !group.ha) else {
         return Vec::new();
     };
-    let Some(peer) = group.peer_of(slot.home) else {
+    let Some(peer) = group.peer_of(keeper(state, slot)) else {
         return Vec::new();
     };
-    std::iter::once(peer)
-        .chain(third_voter(state, slot))
-        .collect()
+    // One that was ousted learns nothing any more.
+    let peer = Some(peer).filter(|peer| state.ousted_by(*peer).is_none());
+    peer.into_iter().chain(third_voter(state, slot)).collect()
 }
 
 /// The third voter of a slot: a witness if there is one, otherwise a node of another group. Of
@@ -62,7 +68,8 @@ pub fn control_voters(state: &ClusterState) -> Vec<NodeId> {
     let members = || state.members();
     ranked.extend(members().filter(|node| !node.serves()).map(|node| node.id));
     for position in 0..2 {
-        ranked.extend(state.groups().filter_map(|group| group.nodes.get(position)));
+        let placed = state.groups().filter_map(|group| group.nodes.get(position));
+        ranked.extend(placed.filter(|node| state.ousted_by(**node).is_none()));
     }
     let ungrouped = members().filter(|n| n.serves() && state.group_of(n.id).is_none());
     ranked.extend(ungrouped.map(|node| node.id));

@@ -6,7 +6,7 @@ use crate::outbox::{Outbox, outbox};
 use crate::peer::Peer;
 use crate::shared::Shared;
 use crate::wire::proto::link_client::LinkClient;
-use crate::wire::{self, FRAME_OVERHEAD, Frame, Lane};
+use crate::wire::{self, FOR_EVER, FRAME_OVERHEAD, Frame, Lane};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use std::future::ready;
@@ -56,6 +56,20 @@ impl DialError {
             | Self::NoHello
             | Self::Objection(_)
             | Self::Timeout(_) => false,
+        }
+    }
+
+    /// Why the peer refuses this node for ever, if it does.
+    pub(crate) fn for_ever(&self) -> Option<&str> {
+        match self {
+            Self::Refused(status) if status.code() == FOR_EVER => Some(status.message()),
+            Self::Refused(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Transport(_)
+            | Self::NoHello
+            | Self::Objection(_)
+            | Self::Timeout(_) => None,
         }
     }
 }

@@ -76,6 +76,7 @@ impl Links {
             handler,
             tls: ArcSwap::from_pointee(tls),
             peers: ArcSwap::default(),
+            refused: ArcSwap::default(),
             raft_runtime: config.raft_runtime,
             data_runtime: Handle::current(),
             connections: AtomicU64::new(0),
@@ -127,6 +128,14 @@ impl Links {
             gone.stop();
         }
         self.shared.peers.store(Arc::new(peers));
+    }
+
+    /// Says which nodes are refused for ever, each with the reason that it is told
+    /// ([`PeerStatus::given_up`]). Peers are let in all the same.
+    pub fn set_refused(&self, refused: BTreeMap<NodeId, String>) {
+        if **self.shared.refused.load() != refused {
+            self.shared.refused.store(Arc::new(refused));
+        }
     }
 
     /// Sends one request on the raft lane and waits for its response, at most `timeout`. Many may be

@@ -39,6 +39,8 @@ pub struct PeerStatus {
     /// For how long the peer has said again and again that another process has this node's id. After a
     /// restart it may say so for a moment.
     pub twin_for: Duration,
+    /// Why the peer refuses this node for ever, if it does: what this node holds was given up.
+    pub given_up: Option<String>,
 }
 
 impl PeerStatus {
@@ -176,6 +178,7 @@ pub(crate) struct Peer {
     pub(crate) data: Outbound,
     pub(crate) inbound: Inbound,
     heard: AtomicU64,
+    given_up: Mutex<Option<String>>,
     hello: Mutex<Option<Hello>>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
@@ -190,6 +193,7 @@ impl Peer {
             data: Outbound::default(),
             inbound: Inbound::default(),
             heard: AtomicU64::new(0),
+            given_up: Mutex::default(),
             hello: Mutex::default(),
             tasks: Mutex::default(),
         });
@@ -273,6 +277,9 @@ impl Peer {
     pub(crate) fn failed(&self, lane: Lane, error: &dial::DialError) {
         let problem = error.to_string();
         self.note_twin(lane, error.is_of_twin());
+        if let Some(why) = error.for_ever() {
+            *lock(&self.given_up) = Some(why.to_owned());
+        }
         let mut last = lock(&self.lane(lane).problem);
         if last.as_ref() == Some(&problem) {
             return;
@@ -302,6 +309,7 @@ impl Peer {
             last_heard: self.last_heard(started),
             problem: problem.or_else(|| lock(&self.data.problem).clone()),
             twin_for: lock(&self.raft.twin).map_or(Duration::ZERO, |(first, last)| last - first),
+            given_up: lock(&self.given_up).clone(),
         }
     }
 }

@@ -102,9 +102,7 @@ impl Service {
             None => return Err(Status::unauthenticated("no certificate was shown")),
         };
         let shared = Arc::clone(&self.shared);
-        let peer = shared.peer(node).ok_or_else(|| {
-            Status::permission_denied(format!("{node} is no member that {} knows", shared.node))
-        })?;
+        let peer = shared.peer(node).ok_or_else(|| shared.no_peer(node))?;
         let mut frames = request.into_inner();
         let first = tokio::time::timeout(shared.timing.handshake, frames.message()).await;
         let first = first.map_err(|_| Status::deadline_exceeded("no hello in time"))??;

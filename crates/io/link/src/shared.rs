@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tonic::Status;
 
 /// One node's links.
 pub(crate) struct Shared {
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) tls: ArcSwap<TlsConfigs>,
     /// Whom this node dials and whose calls it takes.
     pub(crate) peers: ArcSwap<BTreeMap<NodeId, Arc<Peer>>>,
+    /// Whose calls it refuses for ever, and why.
+    pub(crate) refused: ArcSwap<BTreeMap<NodeId, String>>,
     pub(crate) raft_runtime: Handle,
     pub(crate) data_runtime: Handle,
     /// Counts the connections this process made, and the relayed lanes it asked for.
@@ -41,6 +44,17 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn peer(&self, node: NodeId) -> Option<Arc<Peer>> {
         self.peers.load().get(&node).cloned()
+    }
+
+    /// Why a node that is no peer is not let in.
+    pub(crate) fn no_peer(&self, node: NodeId) -> Status {
+        match self.refused.load().get(&node) {
+            Some(why) => Status::new(wire::FOR_EVER, why),
+            None => Status::permission_denied(format!(
+                "{node} is no member that {} knows",
+                self.node
+            )),
+        }
     }
 
     pub(crate) fn runtime(&self, lane: Lane) -> &Handle {

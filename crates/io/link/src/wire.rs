@@ -4,6 +4,7 @@ use crate::handler::Hello;
 use bytes::Bytes;
 use muster_types::{Boot, NodeId};
 use prost::Message;
+use tonic::Code;
 
 /// What `proto/muster/link/v1/link.proto` generates.
 pub(crate) mod proto {
@@ -47,6 +48,9 @@ impl Lane {
 
 /// The ALPN protocol of a caller that wants to join and has no certificate yet.
 pub(crate) const JOIN_ALPN: &[u8] = b"muster-join/1";
+
+/// How a caller learns that it is refused for ever, and its data with it.
+pub(crate) const FOR_EVER: Code = Code::DataLoss;
 
 pub(crate) fn beat() -> Frame {
     Frame {

@@ -1,10 +1,13 @@
 //! One running group.
 
+mod anew;
 mod catch_up;
 mod led;
 mod observe;
 mod size;
 mod stand;
+
+pub use anew::lineage;
 
 use crate::config::Timing;
 use crate::lease::{Clock, Lease};
@@ -90,6 +93,7 @@ struct Inner {
     status: watch::Receiver<Status>,
     lease: Lease,
     log: LogStore,
+    store: Store,
     network: Network,
     led: Arc<led::Led>,
     /// Held while voters are changed or leadership is handed over: one at a time.
@@ -177,6 +181,7 @@ impl Group {
             status,
             lease,
             log: stored,
+            store: host.store.clone(),
             network,
             led,
             changing: Mutex::new(()),

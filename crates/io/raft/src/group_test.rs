@@ -1,5 +1,7 @@
 //! Groups of several nodes in one process, over a network that can be cut.
 
+mod anew_test;
+
 use crate::machine::{Applied, Records, StateMachine};
 use crate::{Clock, Group, Groups, Host, RaftGroupId, Status, Timing, Transport};
 use bad_input::{Harm, Knowledge, harm};

@@ -29,10 +29,10 @@ mod status;
 mod types;
 
 pub use config::Timing;
-pub use group::{ChangeError, Group, Host, ProposeError, StartError};
+pub use group::{ChangeError, Group, Host, ProposeError, StartError, lineage};
 pub use groups::Groups;
 pub use lease::{Clock, Lease};
-pub use machine::{Applied, Records, StateMachine};
+pub use machine::{Applied, Records, StateMachine, stored_state};
 pub use network::Transport;
 pub use rpc::GroupId as RaftGroupId;
 pub use runtime::{Entered, World, enter};

@@ -80,7 +80,7 @@ impl Machine {
         group: GroupId,
         mut state: Box<dyn StateMachine>,
     ) -> io::Result<Self> {
-        let records = store.table(&format!("state.{}", group.0))?;
+        let records = table(store, group)?;
         let position = match records.value(POSITION)? {
             Some(bytes) => decode(&bytes).map_err(|_| records.unreadable())?,
             None => Position::default(),
@@ -151,6 +151,19 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+fn table(store: &Store, group: GroupId) -> io::Result<Table> {
+    Ok(store.table(&format!("state.{}", group.0))?)
+}
+
+/// The state of a group as the store has it, for a node that has to know something of it before the group
+/// runs.
+///
+/// # Errors
+/// The store's.
+pub fn stored_state(store: &Store, group: GroupId) -> io::Result<Records> {
+    stored(&table(store, group)?)
 }
 
 /// The records of the state itself: everything but the position.

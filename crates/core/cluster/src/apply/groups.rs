@@ -92,6 +92,10 @@ impl Draft {
                 group: group.name,
             });
         };
+        let ousted = |node: &NodeId| self.state.ousted_by(*node).is_some();
+        if let Some(node) = group.nodes.iter().copied().find(ousted) {
+            return Err(Refusal::Ousted { node });
+        }
         if self.state.third_voters(&group).is_empty() {
             return Err(Refusal::NoThirdVoter { group: group.name });
         }

@@ -103,6 +103,7 @@ impl Draft {
             } => self.node_booted(node, boot, version, addresses),
             C::NodeReplace { old, new } => self.node_replace(old, new),
             C::NodeRemove { node } => self.node_remove(node),
+            C::NodeOust { node, by } => self.node_oust(node, by),
             C::GroupCreate { name } => self.group_create(name),
             C::GroupRemove { group } => self.group_remove(group),
             C::GroupAddNode { group, node } => self.group_add_node(group, node),

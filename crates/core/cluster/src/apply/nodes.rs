@@ -126,7 +126,7 @@ impl Draft {
     }
 
     pub(super) fn node_replace(&mut self, old: NodeId, new: NodeId) -> Applied {
-        let mut gone = self.member(old)?;
+        let mut gone = self.holder(old)?;
         let fresh = self.member(new)?;
         let role = gone.role;
         if old == new || fresh.role != role || self.state.group_of(new).is_some() {
@@ -146,7 +146,10 @@ impl Draft {
                 self.set_ha(new, HaState::Initializing, HaReason::Initialization)?;
             }
         }
-        gone.state = NodeState::Replaced { by: new };
+        // Whoever was ousted stays that for ever.
+        if gone.is_member() {
+            gone.state = NodeState::Replaced { by: new };
+        }
         self.put_node(gone);
         self.events.push(ControlEvent::NodeReplaced { old, new });
         Ok(ControlOutcome::Done)
@@ -164,8 +167,10 @@ impl Draft {
     }
 
     /// The slot of `old` gets `new` as home. What `old` should have served for its peer goes home,
-    /// because `new` has no data yet.
+    /// because `new` has no data yet; and so does, as soon as it has caught up, what was taken over from it
+    /// without a quorum.
     fn move_slots(&mut self, old: NodeId, new: NodeId) {
+        let ousted = self.state.ousted_by(old).is_some();
         let concerned = |node: NodeId| node == old;
         let slots = self
             .state
@@ -175,7 +180,7 @@ impl Draft {
             if slot.home == old {
                 slot.home = new;
             }
-            if slot.desired == old {
+            if slot.desired == old || ousted && slot.home == new {
                 slot.desired = slot.home;
             }
             self.put_slot(slot);
@@ -231,6 +236,41 @@ impl Draft {
             self.put_group(group);
         }
         Ok(())
+    }
+
+    pub(super) fn node_oust(&mut self, id: NodeId, by: NodeId) -> Applied {
+        let mut node = self.member(id)?;
+        self.member(by)?;
+        let group = self.state.group_of(id).cloned();
+        let group = group.ok_or(Refusal::NoGroup { node: id })?;
+        if group.peer_of(id) != Some(by) {
+            return Err(Refusal::NotAPair {
+                nodes: group.nodes.len(),
+                group: group.name,
+            });
+        }
+        if self.state.lone_pair(id).is_none() {
+            return Err(Refusal::HasThirdVoter { group: group.name });
+        }
+        let slots = self.state.slots().filter(|slot| slot.group == group.id);
+        for mut slot in slots.cloned().collect::<Vec<_>>() {
+            slot.desired = by;
+            self.put_slot(slot);
+        }
+        node.state = NodeState::Ousted { by };
+        self.put_node(node);
+        self.events.push(ControlEvent::NodeOusted { node: id, by });
+        Ok(ControlOutcome::Done)
+    }
+
+    /// The node, if it has a place in the cluster: a member, or one that was ousted and has no successor.
+    fn holder(&self, id: NodeId) -> Result<Node, Refusal> {
+        match self.state.node(id) {
+            Some(node) if node.ousted_by().is_some() && self.state.group_of(id).is_some() => {
+                Ok(node.clone())
+            }
+            Some(_) | None => self.member(id),
+        }
     }
 
     /// The node, if it belongs to the cluster.

@@ -71,6 +71,18 @@ async fn a_node_that_is_no_peer_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_refused_for_ever_hears_why() {
+    let ca = ca();
+    let (a, c) = (Node::start(&ca, A, 1).await, Node::start(&ca, C, 1).await);
+    let why = "your log was given up";
+    a.links.set_refused([(C, why.to_owned())].into());
+    c.peers([(A, a.address())]);
+    c.until(A, |peer| peer.given_up.as_deref() == Some(why)).await;
+    let never_heard = c.links.peers().iter().all(|peer| !peer.raft && !peer.data);
+    assert!(never_heard, "{:?}", c.links.peers());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn versions_that_cannot_work_together_are_refused() {
     let ca = ca();
     let mut newer = Plan::new(&ca, B, 1);
