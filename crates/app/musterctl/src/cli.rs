@@ -262,6 +262,22 @@ pub(crate) enum Node {
         /// The node.
         node: String,
     },
+    /// UNSAFE: in a pair without a witness, makes the node asked serve the users of its dead peer from
+    /// the copy it has. What the peer acknowledged last may be lost, and the peer is refused from then on
+    /// until its data folder is moved away and it joins anew.
+    Takeover(Takeover),
+}
+
+#[derive(Args)]
+pub(crate) struct Takeover {
+    /// The node that is gone for good.
+    pub(crate) node: String,
+    /// Says that you know what may be lost and that the node does not run.
+    #[arg(long = "unsafe")]
+    pub(crate) accept_unsafe: bool,
+    /// Asks no question; for scripts.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Subcommand)]

@@ -10,7 +10,7 @@ use crate::links;
 use crate::membership::wanted_slots;
 use crate::node::Node;
 use crate::shared::wall;
-use crate::{replication, start_gate};
+use crate::{ousting, replication, start_gate};
 use futures_util::future::BoxFuture;
 use muster_admin::{
     AdminEvent, AlarmInfo, Backend, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo,
@@ -328,6 +328,14 @@ impl Backend for NodeBackend {
         })
     }
 
+    fn take_over(&self, lost: NodeId) -> BoxFuture<'static, Result<(), String>> {
+        let node = self.node.get().cloned();
+        Box::pin(async move {
+            let node = node.ok_or(NO_CLUSTER)?;
+            ousting::take_over(&node.shared, lost).await
+        })
+    }
+
     fn progress(&self, slot: SlotId) -> BoxFuture<'static, Option<SlotView>> {
         let node = self.node.get().cloned();
         Box::pin(async move {
@@ -360,6 +368,7 @@ fn earlier(age: Duration) -> Timestamp {
 }
 
 fn live(node: &Node) -> LiveView {
+    let now = node.shared.clock.now();
     let shared = &node.shared;
     let control = node.control.status().borrow().clone();
     let is_led = node.control.is_led();
@@ -395,6 +404,9 @@ fn live(node: &Node) -> LiveView {
             .collect(),
         control_leader: control.leader.filter(|_| is_led),
         control_quorum: is_led && shared.reaches_quorum(),
+        control_last: control.last_log,
+        control_voters: control.voters,
+        up: Duration::from_nanos(now.as_nanos()),
         slots: slots.collect(),
     }
 }

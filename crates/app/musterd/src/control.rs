@@ -2,6 +2,7 @@
 
 use crate::shared::{Shared, encode, wall};
 use crate::{links, setup};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use muster_cluster::{ClusterState, ControlCommand, ControlEvent, ControlOutcome, Proposal};
 use muster_link::LinkError;
@@ -153,11 +154,7 @@ pub(crate) async fn propose(
     shared: &Arc<Shared>,
     command: ControlCommand,
 ) -> Result<ControlOutcome, Failure> {
-    let proposal = encode(&Proposal {
-        origin: next_origin(shared),
-        at: wall(),
-        command,
-    });
+    let proposal = proposal(shared, command);
     let deadline = Instant::now() + PATIENCE;
     let mut perhaps = false;
     while Instant::now() < deadline {
@@ -195,11 +192,7 @@ pub(crate) async fn propose_elsewhere(
     nodes: &[NodeId],
     command: ControlCommand,
 ) -> Option<ControlOutcome> {
-    let proposal = encode(&Proposal {
-        origin: next_origin(shared),
-        at: wall(),
-        command,
-    });
+    let proposal = proposal(shared, command);
     for node in nodes {
         let answer = links::propose_there(shared, *node, proposal.to_vec(), ANSWER).await;
         let answer = answer
@@ -212,12 +205,17 @@ pub(crate) async fn propose_elsewhere(
     None
 }
 
-fn next_origin(shared: &Shared) -> Origin {
-    Origin {
-        node: shared.node,
-        boot: shared.boot,
-        serial: shared.next_proposal(),
-    }
+/// The entry of a command, under an origin of its own.
+pub(crate) fn proposal(shared: &Shared, command: ControlCommand) -> Bytes {
+    encode(&Proposal {
+        origin: Origin {
+            node: shared.node,
+            boot: shared.boot,
+            serial: shared.next_proposal(),
+        },
+        at: wall(),
+        command,
+    })
 }
 
 async fn attempt(shared: &Arc<Shared>, proposal: &[u8]) -> Answer {

@@ -1,6 +1,7 @@
 //! What comes over the links, handed to whom it concerns.
 
 use crate::control;
+use crate::ousting::end_as_given_up;
 use crate::replicas;
 use crate::replication::{self, Row};
 use crate::shared::{Shared, encode};
@@ -113,6 +114,7 @@ impl LinkHandler {
             };
             for peer in links.peers() {
                 end_as_twin(&peer);
+                end_as_given_up(&peer);
                 let Some(at) = peer.last_heard else { continue };
                 if heard.insert(peer.node, at) != Some(at) {
                     // A full inbox means that it was told moments ago.

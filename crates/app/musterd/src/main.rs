@@ -15,6 +15,7 @@ mod links;
 mod membership;
 mod node;
 mod notify;
+mod ousting;
 mod outbox;
 mod quickstart;
 mod replicas;

@@ -3,6 +3,7 @@
 
 use crate::control;
 use crate::identity::Pki;
+use crate::ousting;
 use crate::shared::Shared;
 use muster_cluster::{
     Addresses, ClusterState, ControlCommand, ControlOutcome, NewNode, Role, SoftwareVersion,
@@ -43,6 +44,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
         }
         if let Some(group) = shared.groups.find(RaftGroupId::CONTROL) {
             let all: BTreeSet<_> = state.members().map(|node| node.id).collect();
+            ousting::carry_through(&shared, &state, &group).await;
             let voters = control_voters(&state).into_iter().collect();
             align(&shared, &group, &all, &voters).await;
         }
@@ -52,6 +54,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
             let mut all: BTreeSet<_> = desired_learners(&state, handle.slot).into_iter().collect();
             all.extend(&voters);
             begin(&shared, &state, handle.slot, &handle.group).await;
+            ousting::carry_through(&shared, &state, &handle.group).await;
             align(&shared, &handle.group, &all, &voters).await;
             record(&shared, &state, handle.slot, &handle.group).await;
         }
@@ -86,7 +89,7 @@ pub(crate) fn wanted_slots(state: &ClusterState, node: NodeId) -> Vec<SlotId> {
 
 /// Links to every member, and to those that this node was told of when it joined and whom its
 /// copy of the log, which may be far behind, does not know yet.
-fn set_peers(shared: &Shared, state: &ClusterState) {
+pub(crate) fn set_peers(shared: &Shared, state: &ClusterState) {
     let mut peers: BTreeMap<_, _> = state
         .members()
         .map(|node| (node.id, node.addresses.link.clone()))
@@ -97,6 +100,7 @@ fn set_peers(shared: &Shared, state: &ClusterState) {
         }
     }
     if let Some(links) = shared.links.get() {
+        links.set_refused(ousting::refused(state));
         links.set_peers(peers);
     }
 }

@@ -14,7 +14,7 @@ use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
-use crate::{ha, membership, replicas, replication, router, services, setup, version};
+use crate::{ha, membership, ousting, replicas, replication, router, services, setup, version};
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
@@ -120,6 +120,7 @@ impl Node {
         let (decided_tx, decided) = mpsc::unbounded_channel();
         let founding = setup::founding(folder)?.is_some();
         let control = start_control(&shared, decided_tx, founding).await?;
+        ousting::ask_the_peer(&shared).await;
         let beats = Arc::clone(&handler).watch_beats(config.timing.timing().beat);
         supervise(&shared.raft, "beats", beats);
         let noting = replication::keep(Arc::clone(&shared));
@@ -404,6 +405,9 @@ async fn publish(
         match &event {
             NodeEvent::Decided(ControlEvent::HaChanged { node, after, .. }) => {
                 tracing::info!(%node, state = %after.state, reason = %after.reason, "HA state");
+            }
+            NodeEvent::Decided(ControlEvent::NodeOusted { node, by }) => {
+                tracing::warn!(%node, %by, "unsafe takeover: the node is refused from now on");
             }
             NodeEvent::Decided(_) | NodeEvent::Alarm { .. } => {}
             NodeEvent::Owner(OwnerEvent::Opened {

@@ -221,6 +221,17 @@ impl Deployment {
         self.join(name)
     }
 
+    /// Moves the data folder of a node that has ended away, starts it without one, and brings it into the
+    /// cluster as a new node of the same name.
+    ///
+    /// # Errors
+    /// Fails when a step does.
+    pub fn join_anew(&mut self, name: &str) -> Result<()> {
+        self.host(name)?.move_data_away()?;
+        self.restart(name)?;
+        self.join(name)
+    }
+
     fn join(&self, name: &str) -> Result<()> {
         self.answers(name)?;
         let role = if host::is_witness(name) {
@@ -230,7 +241,8 @@ impl Deployment {
         };
         // Witnesses let nobody in.
         let mut running = self.hosts.iter().filter(|host| host.pid().is_ok());
-        let member = running.find(|host| !host::is_witness(host.name()));
+        let member =
+            running.find(|host| host.name() != name && !host::is_witness(host.name()));
         let member = member.context("no serving node runs")?.name();
         let token = self
             .ctl(member)?

@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role};
 use muster_types::{Epoch, NodeId, SlotId, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +62,13 @@ pub trait Backend: Send + Sync + 'static {
         Box::pin(std::future::ready(Vec::new()))
     }
 
+    /// Takes the users of `lost`, the other node of a pair without a third voter, over without a quorum,
+    /// and returns when this node serves them. Checked before. The default cannot.
+    fn take_over(&self, lost: NodeId) -> BoxFuture<'static, Result<(), String>> {
+        let refusal = format!("this node cannot take over from {lost}");
+        Box::pin(std::future::ready(Err(refusal)))
+    }
+
     /// Events from now on.
     fn events(&self) -> broadcast::Receiver<AdminEvent>;
 
@@ -88,6 +95,12 @@ pub struct LiveView {
     pub control_leader: Option<NodeId>,
     /// Whether the control log has a leader and a quorum, as far as this node knows.
     pub control_quorum: bool,
+    /// Index of the last entry in this node's copy of the control log.
+    pub control_last: u64,
+    /// The voters of the control log, as this node's copy has them.
+    pub control_voters: BTreeSet<NodeId>,
+    /// For how long this node has been running.
+    pub up: Duration,
     /// The slots of which this node knows anything.
     pub slots: BTreeMap<SlotId, SlotView>,
 }

@@ -114,6 +114,49 @@ impl Fake {
         fake
     }
 
+    /// Nodes `a` and `b` in the group `east` without HA and without a witness; `a` was last heard a minute
+    /// ago and decided alone, `b` answers and follows both logs of `a`.
+    pub fn lone_pair() -> Arc<Self> {
+        let fake = Self::fresh();
+        fake.must(ControlCommand::Init {
+            cluster: "c-1".to_owned(),
+            node: node("a", Role::Serving),
+        });
+        let hash = TokenHash([1; 32]);
+        fake.must(ControlCommand::TokenCreate {
+            hash,
+            role: Role::Serving,
+            expires: Timestamp(u64::MAX),
+        });
+        fake.must(ControlCommand::NodeJoin {
+            token: hash,
+            node: node("b", Role::Serving),
+        });
+        fake.must(ControlCommand::GroupCreate {
+            name: "east".to_owned(),
+        });
+        let group = GroupId(1);
+        for node in [NodeId(1), NodeId(2)] {
+            fake.must(ControlCommand::GroupAddNode { group, node });
+        }
+        fake.change_live(|live| {
+            live.node = NodeId(2);
+            live.heard_ms = [(NodeId(1), 60_000)].into();
+            live.control_last = 20;
+            live.control_voters = [NodeId(1)].into();
+            live.up = Duration::from_secs(3_600);
+            for (slot, owner) in [(SlotId(1), NodeId(1)), (SlotId(2), NodeId(2))] {
+                let leading = owner == NodeId(2);
+                let view = SlotView {
+                    leading,
+                    ..served_by(owner)
+                };
+                live.slots.insert(slot, view);
+            }
+        });
+        fake
+    }
+
     /// Applies a command.
     pub fn decide(&self, command: ControlCommand) -> ControlOutcome {
         let mut inner = self.inner();
@@ -276,6 +319,15 @@ impl Backend for Fake {
 
     fn alarms(&self) -> Vec<AlarmInfo> {
         self.inner().alarms.clone()
+    }
+
+    fn take_over(&self, lost: NodeId) -> BoxFuture<'static, Result<(), String>> {
+        let (node, by) = (lost, self.live().node);
+        let outcome = match self.decide(ControlCommand::NodeOust { node, by }) {
+            ControlOutcome::Refused(why) => Err(why.to_string()),
+            _ => Ok(()),
+        };
+        Box::pin(future::ready(outcome))
     }
 
     fn replication(&self) -> BoxFuture<'static, Vec<ReplicaInfo>> {

@@ -24,6 +24,7 @@ mod refused;
 mod resolve;
 mod service;
 mod settings;
+mod takeover;
 mod tls;
 mod view;
 mod visit;

@@ -129,7 +129,7 @@ pub(crate) async fn plan_enable(
 }
 
 /// What the log would say to a command now.
-fn dry_run(state: &ClusterState, command: &ControlCommand) -> Result<(), Refusal> {
+pub(crate) fn dry_run(state: &ClusterState, command: &ControlCommand) -> Result<(), Refusal> {
     // No node has id 0, so this proposal is never taken for a repeated one.
     let origin = Origin {
         node: NodeId(0),

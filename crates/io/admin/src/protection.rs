@@ -50,6 +50,14 @@ fn missing(state: &ClusterState, live: &LiveView, group: &Group) -> Vec<String> 
             "{only} is alone in group {group}: `musterctl group add-node {group} NODE` gives it a peer"
         )];
     }
+    let ousted = |node: &NodeId| Some((*node, state.ousted_by(*node)?));
+    if let Some((lost, by)) = group.nodes.iter().find_map(ousted) {
+        let (name, by) = (resolve::name_of(state, lost), resolve::name_of(state, by));
+        return vec![format!(
+            "{by} has taken over the users of {name} without a quorum and {name} is refused until its \
+             data folder is moved away: bring in a new node, then `musterctl node replace {lost} NEW`"
+        )];
+    }
     if !group.ha {
         let reason = if state.third_voters(group).is_empty() {
             "high availability is not enabled, and there is no third voter: bring in a witness first"

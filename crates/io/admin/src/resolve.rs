@@ -18,6 +18,17 @@ pub(crate) fn node<'a>(state: &'a ClusterState, word: &str) -> Result<&'a Node, 
     })
 }
 
+/// The node whose place can be given away: first one that was ousted and has no successor, whose name a
+/// new node may have by now, then a member.
+pub(crate) fn holder<'a>(state: &'a ClusterState, word: &str) -> Result<&'a Node, Status> {
+    let ousted = |node: &&Node| node.ousted_by().is_some() && state.group_of(node.id).is_some();
+    let named = |node: &&Node| node.name == word || node.id.to_string() == word;
+    match state.nodes().filter(ousted).find(named) {
+        Some(node) => Ok(node),
+        None => node(state, word),
+    }
+}
+
 /// The group called `word`, or whose id (`g1`) it is.
 pub(crate) fn group<'a>(state: &'a ClusterState, word: &str) -> Result<&'a Group, Status> {
     ready(state)?;

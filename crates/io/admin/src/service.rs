@@ -2,7 +2,7 @@
 
 use crate::moves::{self, Move};
 use crate::proto::admin_server::Admin;
-use crate::{Backend, accounts, proto, refused, resolve, settings, view};
+use crate::{Backend, accounts, proto, refused, resolve, settings, takeover, view};
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome, Role, check_name};
 use muster_types::NodeId;
@@ -220,7 +220,8 @@ impl Admin for Service {
         request: Request<proto::NodeReplaceRequest>,
     ) -> Answer<proto::Done> {
         let request = request.into_inner();
-        let (old, new) = (self.node(&request.old)?, self.node(&request.new)?);
+        let old = resolve::holder(&self.backend.cluster(), &request.old)?.id;
+        let new = self.node(&request.new)?;
         if self.backend.live().hears(old) {
             return Err(Status::failed_precondition(format!(
                 "node {} still runs: stop it first, its place goes to another",
@@ -234,6 +235,14 @@ impl Admin for Service {
     async fn node_remove(&self, request: Request<proto::NodeRef>) -> Answer<proto::Done> {
         let node = self.node(&request.into_inner().node)?;
         self.carry_out(ControlCommand::NodeRemove { node }).await
+    }
+
+    async fn node_takeover(
+        &self,
+        request: Request<proto::NodeTakeoverRequest>,
+    ) -> Answer<proto::NodeTakeoverResponse> {
+        let answer = takeover::run(self.backend.as_ref(), request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn group_create(

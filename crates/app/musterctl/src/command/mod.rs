@@ -8,6 +8,7 @@ mod import;
 mod node;
 mod password;
 mod status;
+mod takeover;
 mod user;
 mod wait;
 mod watch;

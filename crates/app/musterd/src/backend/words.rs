@@ -130,6 +130,11 @@ fn decided(event: &ControlEvent, known: &Known<'_>) -> Option<Told> {
             let (old, new) = (known.node(*old), known.node(*new));
             Told::node(&new, format!("{new} has the place of {old}")).with("old", old)
         }
+        ControlEvent::NodeOusted { node, by } => {
+            let (node, by) = (known.node(*node), known.node(*by));
+            let words = format!("{by} has taken over the users of {node} without a quorum");
+            Told::node(&node, words).with("taken_by", by)
+        }
         ControlEvent::HaChanged { node, after, .. } => {
             of_node(known, *node, &format!("is {after}"))
                 .with("state", after.state)

@@ -103,6 +103,12 @@ impl Host {
         Ok(())
     }
 
+    /// Puts the data folder out of the way.
+    pub(super) fn move_data_away(&self) -> Result<()> {
+        let away = self.data.with_extension("old");
+        fs::rename(&self.data, &away).with_context(|| format!("moving to {}", away.display()))
+    }
+
     /// Starts the node.
     pub(super) fn start(&mut self) -> Result<()> {
         let log = OpenOptions::new()
