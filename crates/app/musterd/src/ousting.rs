@@ -13,6 +13,7 @@ use crate::shared::Shared;
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Node};
 use muster_link::PeerStatus;
 use muster_raft::{Group, RaftGroupId};
+use muster_slot::SlotCommand;
 use muster_store::REPLACE;
 use muster_types::NodeId;
 use std::collections::BTreeMap;
@@ -80,7 +81,9 @@ pub(crate) async fn carry_through(shared: &Shared, state: &ClusterState, group: 
         if !follows_alone(group, lost) {
             continue;
         }
-        match group.begin_anew(lost, None).await {
+        let is_control = group.id() == RaftGroupId::CONTROL;
+        let first = (!is_control).then(|| SlotCommand::Anew.to_entry());
+        match group.begin_anew(lost, first).await {
             Ok(begins) => {
                 let (group, begins) = (group.id(), begins.0);
                 tracing::warn!(%group, begins, %lost, "a new log without a quorum");

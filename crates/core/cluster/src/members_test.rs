@@ -300,3 +300,57 @@ fn a_replacement_takes_the_place_and_no_account_moves() {
     );
     assert_eq!(log.refused(replace(A, new)), Refusal::NotMember { node: A });
 }
+
+fn oust(node: NodeId, by: NodeId) -> ControlCommand {
+    ControlCommand::NodeOust { node, by }
+}
+
+#[test]
+fn a_lone_pair_has_no_quorum_and_an_operator_may_oust_one_of_it() {
+    let mut log = Log::default();
+    log.ok(init());
+    log.ok(token(1, Role::Serving));
+    log.ok(join(1, "b", Role::Serving));
+    assert_eq!(log.refused(oust(A, B)), Refusal::NoGroup { node: A });
+    log.ok(ControlCommand::GroupCreate {
+        name: "east".to_owned(),
+    });
+    let add = |node| ControlCommand::GroupAddNode { group: EAST, node };
+    log.ok(add(A));
+    assert!(log.state.lone_pair(A).is_none());
+    let no_pair = Refusal::NotAPair {
+        group: "east".to_owned(),
+        nodes: 1,
+    };
+    assert_eq!(log.refused(oust(A, B)), no_pair);
+    log.ok(add(B));
+    assert!(log.state.lone_pair(A).is_some() && log.state.lone_pair(B).is_some());
+    log.ok(oust(A, B));
+    assert_eq!(log.state.ousted_by(A), Some(B));
+    assert!(log.state.slots().all(|slot| slot.desired == B));
+    assert_eq!(log.refused(oust(A, B)), Refusal::NotMember { node: A });
+    assert_eq!(log.refused(oust(B, A)), Refusal::NotMember { node: A });
+
+    // A witness does not make a pair of it, a new node does.
+    log.ok(token(2, Role::Witness));
+    log.ok(join(2, "w", Role::Witness));
+    let enable = || ControlCommand::GroupEnableHa { group: EAST };
+    assert_eq!(log.refused(enable()), Refusal::Ousted { node: A });
+    log.ok(token(3, Role::Serving));
+    log.ok(join(3, "a", Role::Serving));
+    let (old, new) = (A, NodeId(4));
+    log.ok(ControlCommand::NodeReplace { old, new });
+    assert_eq!(log.state.ousted_by(A), Some(B), "for ever");
+    assert_eq!(log.state.slot_of_home(new).map(|slot| slot.desired), Some(new));
+    log.ok(enable());
+    let again = ControlCommand::NodeReplace { old, new };
+    assert_eq!(log.refused(again), Refusal::NotMember { node: A });
+}
+
+#[test]
+fn nobody_is_ousted_where_a_quorum_exists() {
+    for mut log in [pair(), protected()] {
+        let group = "east".to_owned();
+        assert_eq!(log.refused(oust(A, B)), Refusal::HasThirdVoter { group });
+    }
+}

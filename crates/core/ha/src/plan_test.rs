@@ -102,3 +102,34 @@ fn the_control_log_has_an_odd_number_of_voters_spread_over_the_pairs() {
         "six nodes, five voters"
     );
 }
+
+#[test]
+fn who_has_ousted_its_peer_has_its_users_until_a_successor_comes() {
+    let mut log = Log::default();
+    let cluster = "c".to_owned();
+    log.all([ControlCommand::Init {
+        cluster,
+        node: new_node("a", Role::Serving),
+    }]);
+    join(&mut log, "b", Role::Serving);
+    let group = GroupId(1);
+    log.all([ControlCommand::GroupCreate {
+        name: "east".to_owned(),
+    }]);
+    log.all([A, B].map(|node| ControlCommand::GroupAddNode { group, node }));
+    assert_eq!(control_voters(&log.state), [A]);
+    log.all([ControlCommand::NodeOust { node: A, by: B }]);
+    assert_eq!(control_voters(&log.state), [B]);
+    for slot in [SLOT_A, SLOT_B] {
+        assert_eq!(desired_voters(&log.state, slot), [B]);
+        assert_eq!(desired_learners(&log.state, slot), []);
+    }
+    join(&mut log, "c", Role::Serving);
+    let new = NodeId(3);
+    log.all([ControlCommand::NodeReplace { old: A, new }]);
+    assert_eq!(control_voters(&log.state), [B]);
+    assert_eq!(desired_voters(&log.state, SLOT_A), [new]);
+    assert_eq!(desired_learners(&log.state, SLOT_A), [B]);
+    assert_eq!(desired_voters(&log.state, SLOT_B), [B]);
+    assert_eq!(desired_learners(&log.state, SLOT_B), [new]);
+}

@@ -125,7 +125,8 @@ impl Proposals {
             SlotCommand::Change { user: of, .. } => of == user,
             SlotCommand::Open { .. }
             | SlotCommand::Inbound { .. }
-            | SlotCommand::Confirm { .. } => false,
+            | SlotCommand::Confirm { .. }
+            | SlotCommand::Anew => false,
         };
         let given_up = self.underway.extract_if(.., of_user);
         given_up.map(|(_, underway)| underway.purpose).collect()

@@ -134,7 +134,7 @@ fn nothing_more_is_taken_on_for_a_slot_that_confirms_nothing() {
     let mut replica = Replica::opened();
     let ask = |user| sends(SubscriptionStanza::Subscribe, user, "romeo", ROMEOS);
     replica.change("juliet", ask("juliet"));
-    let outbox = replica.state.outboxes.0.get_mut(&ROMEOS).unwrap();
+    let outbox = replica.state.outboxes.slots.get_mut(&ROMEOS).unwrap();
     let item = outbox.items[&1].clone();
     outbox.last = u64::try_from(OUTBOX_ITEMS).unwrap();
     outbox.items = (1..=outbox.last)

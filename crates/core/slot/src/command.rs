@@ -56,6 +56,9 @@ pub enum SlotCommand {
         /// The last number it has committed.
         number: u64,
     },
+    /// The log begins anew, without a quorum, from a copy that may lack the last entries: what was agreed
+    /// with other slots about numbers holds no more.
+    Anew,
 }
 
 /// Version of the encoding of entries.

@@ -19,11 +19,13 @@ impl SlotState {
         fx: &mut Effects<'_>,
     ) {
         let expected = self.received(from) + 1;
-        if number > expected {
+        let is_next = number == expected || self.follows_a_loss(from, number);
+        if number > expected && !is_next {
             fx.emit(SlotEvent::InboundGap { from, expected });
             return;
         }
-        if number == expected {
+        self.meet(from, fx);
+        if is_next {
             self.received.insert(from, number);
             fx.put(key::of_slot(key::RECEIVED, from), &number);
             match item {

@@ -13,6 +13,8 @@
 //! 10 slot                            last number applied from a slot
 //! 11 node boot serial                outcome of a proposal
 //! 12                                 the last removal of an account that is done
+//! 13                                 how often the log has begun anew
+//! 14 slot                            a sender that was heard since
 //! ```
 //!
 //! Numbers are big-endian, so that key order is their order. Neither a JID nor an XML name can
@@ -32,6 +34,8 @@ pub(crate) const OUTBOX_ITEM: u8 = 9;
 pub(crate) const RECEIVED: u8 = 10;
 pub(crate) const ORIGIN: u8 = 11;
 pub(crate) const REMOVED: u8 = 12;
+pub(crate) const LINEAGE: u8 = 13;
+pub(crate) const MET: u8 = 14;
 
 /// The key of a record of `user` in `table`.
 pub(crate) fn of_user(table: u8, user: &BareJid, rest: &[u8]) -> Vec<u8> {

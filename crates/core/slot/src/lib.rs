@@ -13,6 +13,7 @@
 //!   from, so two rosters cannot disagree for ever.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod anew;
 mod change;
 mod command;
 mod effects;
@@ -31,6 +32,8 @@ pub use origins::ORIGIN_WINDOW;
 pub use outbox::OUTBOX_ITEMS;
 pub use state::SlotState;
 
+#[cfg(test)]
+mod anew_test;
 #[cfg(test)]
 mod change_test;
 #[cfg(test)]

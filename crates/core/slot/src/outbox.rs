@@ -1,5 +1,6 @@
 //! What this slot owes others: numbered per receiver, kept until the receiver has committed it.
 
+use crate::anew::before_first;
 use crate::effects::Effects;
 use crate::{OutboxItem, Refusal, SlotEvent, key};
 use muster_types::SlotId;
@@ -19,11 +20,15 @@ pub(crate) struct Outbox {
 
 /// What is owed to every slot.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Outboxes(pub(crate) BTreeMap<SlotId, Outbox>);
+pub(crate) struct Outboxes {
+    pub(crate) slots: BTreeMap<SlotId, Outbox>,
+    /// How often the log has begun anew. Each lineage has its own numbers.
+    pub(crate) lineage: u64,
+}
 
 impl Outboxes {
     pub(crate) fn check_room(&self, to: SlotId) -> Result<(), Refusal> {
-        let held = self.0.get(&to).map_or(0, |outbox| outbox.items.len());
+        let held = self.slots.get(&to).map_or(0, |outbox| outbox.items.len());
         if held >= OUTBOX_ITEMS {
             Err(Refusal::OutboxFull {
                 limit: OUTBOX_ITEMS,
@@ -34,8 +39,9 @@ impl Outboxes {
     }
 
     pub(crate) fn push(&mut self, to: SlotId, item: OutboxItem, fx: &mut Effects<'_>) {
-        let outbox = self.0.entry(to).or_default();
-        outbox.last += 1;
+        let before = before_first(self.lineage);
+        let outbox = self.slots.entry(to).or_default();
+        outbox.last = outbox.last.max(before) + 1;
         let number = outbox.last;
         fx.put(key::of_slot(key::OUTBOX_LAST, to), &number);
         fx.put(key::outbox_item(to, number), &item);
@@ -45,7 +51,7 @@ impl Outboxes {
 
     /// Forgets what `to` has committed. Confirming twice, or more than there is, does nothing more.
     pub(crate) fn confirm(&mut self, to: SlotId, number: u64, fx: &mut Effects<'_>) {
-        let Some(outbox) = self.0.get_mut(&to) else {
+        let Some(outbox) = self.slots.get_mut(&to) else {
             return;
         };
         while let Some(first) = outbox.items.first_entry() {

@@ -11,7 +11,7 @@ use muster_types::{
     BareJid, Boot, Epoch, Limits, LoadError, LogIndex, NodeId, Origin, Replicated, SlotId,
     Timestamp, Writes,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A slot's replicated data, whole in memory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct SlotState {
     pub(crate) outboxes: Outboxes,
     /// The last number applied of each sending slot.
     pub(crate) received: BTreeMap<SlotId, u64>,
+    /// The senders that were heard since the log last began anew, if it ever did.
+    pub(crate) met: BTreeSet<SlotId>,
     pub(crate) origins: Origins,
     /// The last removal of an account that is done.
     pub(crate) removed: LogIndex,
@@ -106,7 +108,7 @@ impl SlotState {
     pub fn outbox(&self, to: SlotId) -> impl Iterator<Item = (u64, &OutboxItem)> {
         let items = self
             .outboxes
-            .0
+            .slots
             .get(&to)
             .into_iter()
             .flat_map(|outbox| &outbox.items);
@@ -116,7 +118,7 @@ impl SlotState {
     /// The slots to which something is owed.
     pub fn outbox_slots(&self) -> impl Iterator<Item = SlotId> {
         let owing = |(_, outbox): &(&SlotId, &Outbox)| !outbox.items.is_empty();
-        self.outboxes.0.iter().filter(owing).map(|(slot, _)| *slot)
+        self.outboxes.slots.iter().filter(owing).map(|(slot, _)| *slot)
     }
 
     /// The entry of the control log that removed the last account whose data was removed here.
@@ -218,6 +220,7 @@ impl Replicated for SlotState {
                 self.inbound(index, from, number, item, &mut fx);
             }
             SlotCommand::Confirm { to, number, .. } => self.outboxes.confirm(to, number, &mut fx),
+            SlotCommand::Anew => self.begin_anew(&mut fx),
         }
         fx.events
     }

@@ -21,7 +21,7 @@ pub(crate) fn records(state: &SlotState) -> Vec<Record> {
     for (user, data) in &state.users {
         user_records(&mut out, user, data);
     }
-    for (to, outbox) in &state.outboxes.0 {
+    for (to, outbox) in &state.outboxes.slots {
         put(&mut out, key::of_slot(key::OUTBOX_LAST, *to), &outbox.last);
         for (number, item) in &outbox.items {
             put(&mut out, key::outbox_item(*to, *number), item);
@@ -29,6 +29,12 @@ pub(crate) fn records(state: &SlotState) -> Vec<Record> {
     }
     for (from, number) in &state.received {
         put(&mut out, key::of_slot(key::RECEIVED, *from), number);
+    }
+    if state.outboxes.lineage != 0 {
+        put(&mut out, vec![key::LINEAGE], &state.outboxes.lineage);
+    }
+    for from in &state.met {
+        put(&mut out, key::of_slot(key::MET, *from), &());
     }
     if state.removed != LogIndex::default() {
         put(&mut out, vec![key::REMOVED], &state.removed);
@@ -105,7 +111,7 @@ fn restore(state: &mut SlotState, key: &[u8], value: &[u8]) -> Result<(), LoadEr
                 .ok_or(damaged)?;
             restore_of_user(state.users.entry(user).or_default(), table, rest, value)
         }
-        key::OUTBOX_LAST | key::OUTBOX_ITEM | key::RECEIVED => {
+        key::OUTBOX_LAST | key::OUTBOX_ITEM | key::RECEIVED | key::MET => {
             let slot = rest
                 .bytes()
                 .map(u16::from_be_bytes)
@@ -115,6 +121,10 @@ fn restore(state: &mut SlotState, key: &[u8], value: &[u8]) -> Result<(), LoadEr
         }
         key::REMOVED => {
             state.removed = decode(table, value)?;
+            rest.end().ok_or(damaged)
+        }
+        key::LINEAGE => {
+            state.outboxes.lineage = decode(table, value)?;
             rest.end().ok_or(damaged)
         }
         key::ORIGIN => {
@@ -174,12 +184,16 @@ fn restore_of_slot(
         key::OUTBOX_ITEM => {
             let number = rest.bytes().map(u64::from_be_bytes);
             let number = number.ok_or(LoadError::Damaged { table })?;
-            let outbox = state.outboxes.0.entry(slot).or_default();
+            let outbox = state.outboxes.slots.entry(slot).or_default();
             outbox.items.insert(number, decode(table, value)?);
         }
-        key::OUTBOX_LAST => state.outboxes.0.entry(slot).or_default().last = decode(table, value)?,
+        key::OUTBOX_LAST => state.outboxes.slots.entry(slot).or_default().last = decode(table, value)?,
         key::RECEIVED => {
             state.received.insert(slot, decode(table, value)?);
+        }
+        key::MET => {
+            let () = decode(table, value)?;
+            state.met.insert(slot);
         }
         table => return Err(LoadError::UnknownTable { table }),
     }

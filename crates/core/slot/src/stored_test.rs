@@ -125,6 +125,7 @@ fn random_command(dice: &mut Dice, replica: &mut Replica) -> SlotCommand {
             to: slot,
             number: dice.roll(60),
         },
+        6 if dice.roll(20) == 0 => SlotCommand::Anew,
         _ => {
             let user = dice.name();
             let change = random_change(dice, user);
