@@ -72,7 +72,12 @@ mod needs_root {
     fn in_step(ctl: &Ctl) -> Result<()> {
         until("the copies are in step", STEP, || {
             let all = ctl.json(&["get", "replication"])?;
-            let states = || all.as_array().into_iter().flatten().map(|one| &one["state"]);
+            let states = || {
+                all.as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|one| &one["state"])
+            };
             let good = |state: &Value| state == "leads" || state == "in step";
             Ok((states().count() >= 6 && states().all(good)).then_some(()))
         })
@@ -82,16 +87,18 @@ mod needs_root {
     fn take_over(ctl: &Ctl, lost: &str) -> Result<Value> {
         let mut said = String::new();
         let arguments = ["node", "takeover", lost, "--unsafe", "--yes"];
-        until("the node is silent for long enough", PATIENCE, || {
-            match ctl.json(&arguments) {
+        until(
+            "the node is silent for long enough",
+            PATIENCE,
+            || match ctl.json(&arguments) {
                 Ok(answer) => Ok(Some(answer)),
                 Err(error) => {
                     said = format!("{error:#}");
                     ensure!(said.contains("silent for"), "{said}");
                     Ok(None)
                 }
-            }
-        })
+            },
+        )
         .with_context(|| said.clone())
     }
 
@@ -110,7 +117,10 @@ mod needs_root {
         for word in ["unsafe takeover", "given up", "data folder", "node replace"] {
             assert!(log.contains(word), "{word}: {log}");
         }
-        assert!(!log.contains("listening on") || !log.contains("for clients"), "{log}");
+        assert!(
+            !log.contains("listening on") || !log.contains("for clients"),
+            "{log}"
+        );
         assert!(!log.contains(" serving"), "{log}");
         cluster.buried(node)
     }
@@ -133,7 +143,10 @@ mod needs_root {
 
         // Refused: not said to be unsafe, nobody to ask, alive.
         let (_, why) = ctl.refused(&["node", "takeover", lost, "--unsafe", "--yes"])?;
-        assert!(why.contains("was heard") && why.contains("stop it"), "{why}");
+        assert!(
+            why.contains("was heard") && why.contains("stop it"),
+            "{why}"
+        );
         cluster.kill(lost)?;
         let (_, why) = ctl.refused(&["node", "takeover", lost, "--unsafe", "--yes"])?;
         assert!(why.contains("was heard"), "just ended: {why}");
@@ -143,7 +156,10 @@ mod needs_root {
         })?;
         let (code, why) = ctl.refused(&["node", "takeover", lost, "--unsafe"])?;
         assert!(code == Some(2) && why.contains("--yes"), "{why}");
-        assert!(why.contains("UNSAFE TAKEOVER") && why.contains("lost"), "{why}");
+        assert!(
+            why.contains("UNSAFE TAKEOVER") && why.contains("lost"),
+            "{why}"
+        );
         assert_ne!(ctl.owner_of(lost)?.as_deref(), Some(peer));
 
         let answer = take_over(&ctl, lost)?;
@@ -153,7 +169,10 @@ mod needs_root {
         assert_eq!(answer["control"], lost == "a", "{answer}");
         assert!(cluster.log(peer)?.contains("unsafe takeover"));
         let status = ctl.run(&["status"])?;
-        assert!(status.contains("not protected") && status.contains("has taken over"), "{status}");
+        assert!(
+            status.contains("not protected") && status.contains("has taken over"),
+            "{status}"
+        );
         served_from(&cluster, peer, &one, &other)?;
         // The peer's own users were never disturbed, and the cluster can be administered.
         owns.send(PING)?;
@@ -222,9 +241,11 @@ mod needs_root {
         log_in(&cluster, &one, "b")?;
         // This is what is unsafe: it does not know.
         log_in(&cluster, &one, "a")?;
-        never("the cut node ends by itself", Duration::from_secs(1), || {
-            cluster.ended("a")
-        })?;
+        never(
+            "the cut node ends by itself",
+            Duration::from_secs(1),
+            || cluster.ended("a"),
+        )?;
         cluster.heal("a")?;
         let code = until("the old home ends", STEP, || cluster.ended("a"))?;
         assert_eq!(code, Some(EX_CONFIG));
@@ -241,7 +262,10 @@ mod needs_root {
         cluster.served_by("a", "b")?;
         let ctl = cluster.ctl("b")?;
         let (_, why) = ctl.refused(&["node", "takeover", "a", "--unsafe", "--yes"])?;
-        assert!(why.contains("third voter") && why.contains("failover"), "{why}");
+        assert!(
+            why.contains("third voter") && why.contains("failover"),
+            "{why}"
+        );
         Ok(())
     }
 }

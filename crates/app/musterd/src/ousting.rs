@@ -53,9 +53,11 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, lost: NodeId) -> Result<(), 
     let until = Instant::now() + SERVED;
     while !serves_all(shared, lost) {
         if Instant::now() >= until {
-            return Err("the takeover is decided, but this node does not serve the users yet: see \
+            return Err(
+                "the takeover is decided, but this node does not serve the users yet: see \
                         `musterctl status` and this node's log"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -65,7 +67,8 @@ pub(crate) async fn take_over(shared: &Arc<Shared>, lost: NodeId) -> Result<(), 
 fn serves_all(shared: &Shared, lost: NodeId) -> bool {
     let state = shared.cluster_state();
     let mut slots = state.slots().filter(|slot| slot.home == lost);
-    let is_served = |slot| matches!(shared.owner_of(slot), Some((owner, _)) if owner == shared.node);
+    let is_served =
+        |slot| matches!(shared.owner_of(slot), Some((owner, _)) if owner == shared.node);
     state.ousted_by(lost) == Some(shared.node) && slots.all(|slot| is_served(slot.id))
 }
 
@@ -100,7 +103,9 @@ pub(crate) async fn carry_through(shared: &Shared, state: &ClusterState, group: 
 pub(crate) fn refused(state: &ClusterState) -> BTreeMap<NodeId, String> {
     let words = |node: &Node| {
         let (by, name, id) = (node.ousted_by()?, &node.name, node.id);
-        let by = state.node(by).map_or_else(|| by.to_string(), |by| by.name.clone());
+        let by = state
+            .node(by)
+            .map_or_else(|| by.to_string(), |by| by.name.clone());
         Some((
             id,
             format!(

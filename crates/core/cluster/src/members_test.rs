@@ -341,7 +341,10 @@ fn a_lone_pair_has_no_quorum_and_an_operator_may_oust_one_of_it() {
     let (old, new) = (A, NodeId(4));
     log.ok(ControlCommand::NodeReplace { old, new });
     assert_eq!(log.state.ousted_by(A), Some(B), "for ever");
-    assert_eq!(log.state.slot_of_home(new).map(|slot| slot.desired), Some(new));
+    assert_eq!(
+        log.state.slot_of_home(new).map(|slot| slot.desired),
+        Some(new)
+    );
     log.ok(enable());
     let again = ControlCommand::NodeReplace { old, new };
     assert_eq!(log.refused(again), Refusal::NotMember { node: A });

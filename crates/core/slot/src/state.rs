@@ -118,7 +118,11 @@ impl SlotState {
     /// The slots to which something is owed.
     pub fn outbox_slots(&self) -> impl Iterator<Item = SlotId> {
         let owing = |(_, outbox): &(&SlotId, &Outbox)| !outbox.items.is_empty();
-        self.outboxes.slots.iter().filter(owing).map(|(slot, _)| *slot)
+        self.outboxes
+            .slots
+            .iter()
+            .filter(owing)
+            .map(|(slot, _)| *slot)
     }
 
     /// The entry of the control log that removed the last account whose data was removed here.

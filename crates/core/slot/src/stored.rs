@@ -187,7 +187,9 @@ fn restore_of_slot(
             let outbox = state.outboxes.slots.entry(slot).or_default();
             outbox.items.insert(number, decode(table, value)?);
         }
-        key::OUTBOX_LAST => state.outboxes.slots.entry(slot).or_default().last = decode(table, value)?,
+        key::OUTBOX_LAST => {
+            state.outboxes.slots.entry(slot).or_default().last = decode(table, value)?
+        }
         key::RECEIVED => {
             state.received.insert(slot, decode(table, value)?);
         }

@@ -241,8 +241,7 @@ impl Deployment {
         };
         // Witnesses let nobody in.
         let mut running = self.hosts.iter().filter(|host| host.pid().is_ok());
-        let member =
-            running.find(|host| host.name() != name && !host::is_witness(host.name()));
+        let member = running.find(|host| host.name() != name && !host::is_witness(host.name()));
         let member = member.context("no serving node runs")?.name();
         let token = self
             .ctl(member)?

@@ -85,7 +85,10 @@ async fn where_a_quorum_exists_or_no_copy_there_is_nothing_to_take_over() {
         },
     )
     .await;
-    assert!(why.contains("third voter") && why.contains("failover"), "{why}");
+    assert!(
+        why.contains("third voter") && why.contains("failover"),
+        "{why}"
+    );
 
     let own = Fake::lone_pair();
     own.change_live(|live| live.node = NodeId(1));

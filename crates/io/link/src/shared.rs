@@ -50,10 +50,9 @@ impl Shared {
     pub(crate) fn no_peer(&self, node: NodeId) -> Status {
         match self.refused.load().get(&node) {
             Some(why) => Status::new(wire::FOR_EVER, why),
-            None => Status::permission_denied(format!(
-                "{node} is no member that {} knows",
-                self.node
-            )),
+            None => {
+                Status::permission_denied(format!("{node} is no member that {} knows", self.node))
+            }
         }
     }
 

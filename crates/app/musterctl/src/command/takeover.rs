@@ -23,7 +23,10 @@ pub(super) async fn run(connector: &Connector, wanted: Takeover) -> Result<Answe
     // Whoever answers is asked to take over; it has no quorum, or needs none.
     let mut client = connector.first().await?;
     let plan = ask(client.node_takeover(request(false))).await?;
-    let title = format!("UNSAFE TAKEOVER of the users of {} by {}:", plan.node, plan.by);
+    let title = format!(
+        "UNSAFE TAKEOVER of the users of {} by {}:",
+        plan.node, plan.by
+    );
     progress(&title);
     for warning in &plan.warnings {
         progress(&format!("  - {warning}"));

@@ -77,7 +77,8 @@ async fn a_node_that_is_refused_for_ever_hears_why() {
     let why = "your log was given up";
     a.links.set_refused([(C, why.to_owned())].into());
     c.peers([(A, a.address())]);
-    c.until(A, |peer| peer.given_up.as_deref() == Some(why)).await;
+    c.until(A, |peer| peer.given_up.as_deref() == Some(why))
+        .await;
     let never_heard = c.links.peers().iter().all(|peer| !peer.raft && !peer.data);
     assert!(never_heard, "{:?}", c.links.peers());
 }
