@@ -125,6 +125,33 @@ mod needs_root {
         cluster.buried(node)
     }
 
+    /// A node that is alive is not taken over, nor one that has just ended.
+    fn is_heard(ctl: &Ctl, lost: &str) -> Result<()> {
+        let (_, why) = ctl.refused(&["node", "takeover", lost, "--unsafe", "--yes"])?;
+        ensure!(
+            why.contains("was heard") && why.contains("stop it"),
+            "{why}"
+        );
+        Ok(())
+    }
+
+    /// Nor is one of which nobody has said that it is unsafe, or answered the question.
+    fn is_not_asked_for(ctl: &Ctl, lost: &str, peer: &str) -> Result<()> {
+        is_heard(ctl, lost)?;
+        until("it is not said to be unsafe", PATIENCE, || {
+            let (_, why) = ctl.refused(&["node", "takeover", lost, "--yes"])?;
+            Ok(why.contains("--unsafe").then_some(()))
+        })?;
+        let (code, why) = ctl.refused(&["node", "takeover", lost, "--unsafe"])?;
+        ensure!(code == Some(2) && why.contains("--yes"), "{why}");
+        ensure!(
+            why.contains("UNSAFE TAKEOVER") && why.contains("lost"),
+            "{why}"
+        );
+        ensure!(ctl.owner_of(lost)?.as_deref() != Some(peer));
+        Ok(())
+    }
+
     fn takeover_of(lost: &str, peer: &str) -> Outcome {
         let mut cluster = pair()?;
         let ctl = cluster.ctl(peer)?;
@@ -141,27 +168,9 @@ mod needs_root {
         })?;
         in_step(&cluster.ctl(lost)?)?;
 
-        // Refused: not said to be unsafe, nobody to ask, alive.
-        let (_, why) = ctl.refused(&["node", "takeover", lost, "--unsafe", "--yes"])?;
-        assert!(
-            why.contains("was heard") && why.contains("stop it"),
-            "{why}"
-        );
+        is_heard(&ctl, lost)?;
         cluster.kill(lost)?;
-        let (_, why) = ctl.refused(&["node", "takeover", lost, "--unsafe", "--yes"])?;
-        assert!(why.contains("was heard"), "just ended: {why}");
-        until("it is not said to be unsafe", PATIENCE, || {
-            let (_, why) = ctl.refused(&["node", "takeover", lost, "--yes"])?;
-            Ok(why.contains("--unsafe").then_some(()))
-        })?;
-        let (code, why) = ctl.refused(&["node", "takeover", lost, "--unsafe"])?;
-        assert!(code == Some(2) && why.contains("--yes"), "{why}");
-        assert!(
-            why.contains("UNSAFE TAKEOVER") && why.contains("lost"),
-            "{why}"
-        );
-        assert_ne!(ctl.owner_of(lost)?.as_deref(), Some(peer));
-
+        is_not_asked_for(&ctl, lost, peer)?;
         let answer = take_over(&ctl, lost)?;
         assert_eq!(answer["done"], true, "{answer}");
         assert_eq!(answer["by"], peer, "{answer}");
