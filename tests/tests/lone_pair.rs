@@ -201,7 +201,9 @@ mod needs_root {
         // Wiped it is a new node, and gets its place back.
         cluster.join_anew(lost)?;
         ctl.run(&["node", "replace", lost, lost])?;
-        cluster.served_by(lost, lost)?;
+        until("the users are home", STEP, || {
+            Ok((ctl.owner_of(lost)?.as_deref() == Some(lost)).then_some(()))
+        })?;
         in_step(&ctl)?;
         let mut raw = log_in(&cluster, &one, lost)?;
         assert!(knows(&mut raw, "later@elsewhere.invalid")?);
