@@ -15,7 +15,6 @@
 
 use super::{ChangeError, Group};
 use crate::machine::{SnapshotData, stored_state};
-use crate::rpc::encode;
 use crate::status::Status;
 use crate::types::{Command, Entry, LogId, Membership, SnapshotMeta, Vote, raft_id};
 use muster_types::{LogIndex, NodeId};
@@ -122,7 +121,7 @@ impl Group {
                 last_log_id: Some(at),
                 last_membership: Membership::new(Some(at), alone.map_err(failed)?),
             },
-            snapshot: SnapshotData::Records(encode(&records)),
+            snapshot: SnapshotData::Records(records),
         };
         let installed = self.inner.raft.install_full_snapshot(vote, snapshot).await;
         let installed = installed.map_err(failed)?;
