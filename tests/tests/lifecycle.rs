@@ -84,7 +84,7 @@ fn a_wiped_node_comes_back_under_a_new_id_and_takes_its_place() -> Outcome {
     let (_, why) =
         at_socket(&ctl, &cluster.folder().join("w")).refused(&["cluster", "join", &token])?;
     assert!(why.contains("belongs to a cluster"), "{why}");
-    ctl.run(&["node", "replace", &old, &new])?;
+    ctl.replace(&old, &new)?;
     assert_eq!(
         ctl.home_of(&couple.alice.jid)?,
         new,

@@ -85,7 +85,7 @@ mod needs_root {
         cluster.kill("b")?;
         cluster.served_by("b", "a")?;
         cluster.add("c")?;
-        ctl.run(&["node", "replace", "b", "c"])?;
+        ctl.replace("b", "c")?;
         history.goes_on(SOME)?;
         cluster.come_home("c")?;
         cluster.is_protected()?;

@@ -48,6 +48,22 @@ impl Ctl {
         Ok(stdout)
     }
 
+    /// Gives the place of a dead node to another, as soon as nobody has heard the dead one for a while: until then it
+    /// is refused, since it seems to run.
+    ///
+    /// # Errors
+    /// As [`Ctl::run`], and when it seems to run for too long.
+    pub fn replace(&self, old: &str, new: &str) -> Result<()> {
+        let words = ["node", "replace", old, new];
+        until("a dead node is taken for dead", PATIENCE, || {
+            match self.run(&words) {
+                Ok(_) => Ok(Some(())),
+                Err(refused) if refused.to_string().contains("still runs") => Ok(None),
+                Err(other) => Err(other),
+            }
+        })
+    }
+
     /// Adds a user.
     ///
     /// # Errors
