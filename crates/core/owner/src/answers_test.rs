@@ -1,11 +1,11 @@
 //! What is said to many watchers at once.
 
 use crate::testing::{A, B, Net, ONE};
-use muster_types::BareJid;
+use muster_types::{BareJid, SessionId};
 use std::time::Duration;
 
-#[test]
-fn who_comes_back_and_says_the_same_is_no_news() {
+/// Bob watches alice, whose node has died; her client is back, and has not said anything yet.
+fn back_after_a_takeover() -> (Net, SessionId) {
     let mut net = Net::pair();
     let alice = net.login(A, "alice@example.com/a");
     let bob = net.login(B, "bob@example.com/b");
@@ -13,6 +13,12 @@ fn who_comes_back_and_says_the_same_is_no_news() {
     net.kill(A);
     net.open(ONE, B);
     let alice = net.bind(B, "alice@example.com/a");
+    (net, alice)
+}
+
+#[test]
+fn who_comes_back_and_says_the_same_is_no_news() {
+    let (mut net, alice) = back_after_a_takeover();
     let name = BareJid::new("alice@example.com").unwrap();
     net.news.clear();
     net.publish(alice, "");
@@ -23,13 +29,7 @@ fn who_comes_back_and_says_the_same_is_no_news() {
 
 #[test]
 fn who_comes_back_and_says_something_else_is_news() {
-    let mut net = Net::pair();
-    let alice = net.login(A, "alice@example.com/a");
-    let bob = net.login(B, "bob@example.com/b");
-    net.befriend(alice, bob);
-    net.kill(A);
-    net.open(ONE, B);
-    let alice = net.bind(B, "alice@example.com/a");
+    let (mut net, alice) = back_after_a_takeover();
     net.news.clear();
     net.publish(alice, "<show>away</show>");
     let name = BareJid::new("alice@example.com").unwrap();

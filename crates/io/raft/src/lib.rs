@@ -12,8 +12,8 @@
 //!
 //! Tasks and their lifetime: openraft spawns its own (core, state machine worker, one replication
 //! task per peer) on the runtime [`Group::start`] is called on; this crate adds one per group,
-//! which turns openraft's metrics into [`Status`] and renews the [`Lease`]. All end with
-//! [`Group::shutdown`].
+//! which turns openraft's metrics into [`Status`], renews the [`Lease`], sends the beats and asks to lead when
+//! they are missed. All end with [`Group::shutdown`].
 
 mod config;
 mod group;
