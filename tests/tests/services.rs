@@ -210,7 +210,7 @@ fn services_run(cluster: &Quickstart, node: &str) -> Outcome {
         let services = at(cluster, node).json(&["get", "services"])?;
         let services = services.as_array().context("no list")?.clone();
         let run = services.iter().all(|service| service["state"] == "running");
-        Ok((services.len() == 5 && run).then_some(()))
+        Ok((services.len() == 6 && run).then_some(()))
     })?;
     Ok(())
 }

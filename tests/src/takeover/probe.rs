@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use muster_testkit::{Deployment, Raw};
+use muster_testkit::{Deployment, Raw, until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -21,7 +21,11 @@ impl Probe {
         let user = users
             .find(|user| ctl.home_of(&user.jid).is_ok_and(|is| is == home))
             .with_context(|| format!("no probe has its home on {home}"))?;
-        let raw = Raw::login(&cluster.c2s(node)?, &cluster.trust()?, user, "probe")?;
+        let (address, trust) = (cluster.c2s(node)?, cluster.trust()?);
+        // A node that was cut off has its users home before it takes clients again.
+        let raw = until("a node takes clients", PATIENCE, || {
+            Ok(Raw::login(&address, &trust, user, "probe").ok())
+        })?;
         let mut probe = Self {
             raw,
             tried: 0,

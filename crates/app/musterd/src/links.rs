@@ -115,6 +115,9 @@ impl LinkHandler {
             for peer in links.peers() {
                 end_as_twin(&peer);
                 end_as_given_up(&peer);
+                if let Some(beat) = peer.beat {
+                    self.shared.clocks.note(peer.node, beat);
+                }
                 let Some(at) = peer.last_heard else { continue };
                 if heard.insert(peer.node, at) != Some(at) {
                     // A full inbox means that it was told moments ago.

@@ -4,6 +4,7 @@ mod accounts;
 mod alarms;
 mod backend;
 mod clients;
+mod clocks;
 mod config;
 mod connection;
 mod control;

@@ -14,7 +14,9 @@ use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
-use crate::{ha, membership, ousting, replicas, replication, router, services, setup, version};
+use crate::{
+    clocks, ha, membership, ousting, replicas, replication, router, services, setup, version,
+};
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
@@ -125,6 +127,8 @@ impl Node {
         supervise(&shared.raft, "beats", beats);
         let noting = replication::keep(Arc::clone(&shared));
         supervise(&shared.main, "replication notes", noting);
+        let comparing = clocks::keep(Arc::clone(&shared));
+        supervise(&shared.main, "clocks", comparing);
 
         let (stop_clients, stopping) = watch::channel(false);
         let (clients_tx, from_clients) = mpsc::channel(router::FROM_CLIENTS);

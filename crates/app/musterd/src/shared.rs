@@ -1,6 +1,7 @@
 //! What every part of a running node can reach, and the one place envelopes pass through.
 
 use crate::alarms::Alarms;
+use crate::clocks::PeerClocks;
 use crate::config::Config;
 use crate::replication::Histories;
 use crate::services::Services;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) services: Services,
     /// What is wrong with it.
     pub(crate) alarms: Alarms,
+    /// How its clock runs in comparison with its peers'.
+    pub(crate) clocks: PeerClocks,
     /// How the logs that it leads have grown.
     pub(crate) histories: Histories,
     /// The node was told to end.
@@ -93,6 +96,7 @@ impl Shared {
             link_events: parts.link_events,
             services: Services::default(),
             alarms: parts.alarms,
+            clocks: PeerClocks::default(),
             histories: Histories::default(),
             stopping: AtomicBool::new(false),
             proposals: AtomicU64::new(0),

@@ -6,6 +6,7 @@
 //! it serves both, the peer could serve    -> all users go to the peer
 //! it serves both, the peer's are down too -> failed mode
 //! its users are away                      -> it says that its services are down
+//! each serves the other's users           -> all users go to the peer
 //! it was getting users                    -> failed mode, the users stay where they are
 //! it serves and nobody else could         -> it goes on as well as it can
 //! ```
@@ -45,6 +46,7 @@ pub(crate) fn breakdown(
         | (S::BackupActivated, S::FailoverAffectedServices) => {
             peer_lives.then_some(B::Fail(HaReason::CriticalServiceDown))
         }
+        (S::FailedOver, S::FailedOver) if peer_lives => Some(B::FailOver(failed)),
         (S::FailedOver, _) => {
             let never_seen = peer.reason == HaReason::PeerDownDuringInitialization
                 && me.reason == HaReason::Initialization;
@@ -121,11 +123,18 @@ impl<'a> Pair<'a> {
         use HaState as S;
         let (me, peer) = (self.me.id, self.peer.id);
         ControlCommand::Together(match breakdown {
-            Breakdown::FailOver(reason) => vec![
-                desire(self.own.id, peer, reason),
-                transition(me, S::FailedOverCriticalServicesNotRunning, reason),
-                transition(peer, S::RunningInBackupMode, reason),
-            ],
+            Breakdown::FailOver(reason) => {
+                let slots = [self.own, self.other].into_iter();
+                let elsewhere = slots.filter(|slot| slot.desired != peer);
+                let mut commands: Vec<_> = elsewhere
+                    .map(|slot| desire(slot.id, peer, reason))
+                    .collect();
+                commands.extend([
+                    transition(me, S::FailedOverCriticalServicesNotRunning, reason),
+                    transition(peer, S::RunningInBackupMode, reason),
+                ]);
+                commands
+            }
             Breakdown::GiveAllBack(reason) => vec![
                 desire(self.other.id, peer, reason),
                 desire(self.own.id, peer, reason),

@@ -71,6 +71,12 @@ fn what_becomes_of_the_users_depends_on_both_nodes() {
             Some(B::NotRunning(down)),
         ),
         (
+            (S::FailedOver, R::PeerDown),
+            (S::FailedOver, R::PeerDown),
+            down,
+            Some(B::FailOver(down)),
+        ),
+        (
             (S::FailedOver, R::Initialization),
             (S::RunningInBackupMode, R::PeerDownDuringInitialization),
             down,

@@ -3,7 +3,8 @@
 
 use crate::log_test::{A, B, Log, SLOT_A, SLOT_B, W, pair_and_witness};
 use crate::{
-    HaEvent, Identity, Input, NodeMachine, Output, Readiness, ServiceDown, SlotRole, Timing,
+    HaEvent, Identity, Input, NodeMachine, Output, Readiness, ServiceDown, ServiceKind, SlotRole,
+    Timing,
 };
 use muster_cluster::{
     Addresses, ClusterState, ControlCommand, ControlOutcome, HaReason, HaState, Refusal, Setting,
@@ -166,7 +167,11 @@ impl World {
             since,
             delay: secs(10),
             critical: true,
-            is_store: *name == "store",
+            kind: match *name {
+                "store" => ServiceKind::Store,
+                "clock" => ServiceKind::Clock,
+                _ => ServiceKind::Work,
+            },
         });
         let down = down.collect();
         self.input(node, Input::Services(down));

@@ -99,6 +99,24 @@ fn a_new_control_leader_goes_on_with_the_healthy_time() {
 }
 
 #[test]
+fn a_control_leader_whose_clock_is_wrong_sends_nobody_home() {
+    let mut world = failed_over_and_back();
+    world.run(secs(20 * 60 + 1));
+    world.services_down(W, &["clock"]);
+    world.run(HALF_HOUR);
+    assert_eq!(world.owner(SLOT_A), Some(B));
+    assert_eq!(
+        world.log.state.healthy(A),
+        secs(20 * 60),
+        "nothing is logged"
+    );
+    world.services_down(W, &[]);
+    world.run(secs(10 * 60 - 1));
+    assert_eq!(world.owner(SLOT_A), Some(B), "it goes on from the log");
+    world.until("home", |world| world.owner(SLOT_A) == Some(A));
+}
+
+#[test]
 fn manual_failover_and_fallback_pass_the_states_of_the_table() {
     let mut world = World::settled();
     let failover = check_failover(&world.log.state, A, &everybody_ready()).unwrap();

@@ -16,6 +16,7 @@
 
 mod boot;
 mod breakdown;
+mod clocks;
 mod detector;
 mod duty;
 #[cfg(test)]
@@ -52,6 +53,7 @@ mod settle;
 mod states;
 
 pub use breakdown::store_lost;
+pub use clocks::{Clocks, Judgement, Reading};
 pub use detector::{Detector, Hearing};
 pub use gate::{Gate, Standing, gate};
 pub use input::{HaEvent, Identity, Input, Output, SlotRole, Timing, Why};
@@ -59,5 +61,5 @@ pub use machine::NodeMachine;
 pub use moves::{Readiness, check_failover, check_fallback, check_recover};
 pub use pairs::{PAIRS, Pair, find_pair};
 pub use plan::{control_voters, desired_learners, desired_voters};
-pub use services::ServiceDown;
+pub use services::{ServiceDown, ServiceKind};
 pub use states::{HaAction, StateKind, advice, allowed_action, kind, meaning};

@@ -11,6 +11,17 @@ use muster_types::Instant;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What fails with a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServiceKind {
+    /// Where the node keeps its data.
+    Store,
+    /// What the node counts time by.
+    Clock,
+    /// Anything else.
+    Work,
+}
+
 /// A service that does not do its work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ServiceDown {
@@ -22,8 +33,8 @@ pub struct ServiceDown {
     pub delay: Duration,
     /// Whether the node cannot serve its users without it.
     pub critical: bool,
-    /// Whether it is where the node keeps its data.
-    pub is_store: bool,
+    /// What fails with it.
+    pub kind: ServiceKind,
 }
 
 impl ServiceDown {
@@ -51,11 +62,18 @@ impl Services {
         let failing = |service: &&ServiceDown| service.critical && now >= service.counts_from();
         let mut failing = self.down.iter().filter(failing).peekable();
         failing.peek()?;
-        Some(if failing.any(|service| service.is_store) {
-            HaReason::DatabaseFailure
-        } else {
-            HaReason::CriticalServiceDown
-        })
+        Some(
+            if failing.any(|service| service.kind == ServiceKind::Store) {
+                HaReason::DatabaseFailure
+            } else {
+                HaReason::CriticalServiceDown
+            },
+        )
+    }
+
+    /// Whether this node's clock is known to be wrong; that counts at once.
+    pub(crate) fn count_time(&self) -> bool {
+        !(self.down.iter()).any(|service| service.kind == ServiceKind::Clock)
     }
 
     /// When the next service that is down begins to count.
@@ -99,7 +117,11 @@ mod tests {
             since: secs(since),
             delay: Duration::from_secs(10),
             critical,
-            is_store: name == "store",
+            kind: match name {
+                "store" => ServiceKind::Store,
+                "clock" => ServiceKind::Clock,
+                _ => ServiceKind::Work,
+            },
         }
     }
 

@@ -211,7 +211,7 @@ fn a_service_that_is_not_critical_is_told_and_moves_nobody() {
         since: world.now,
         delay: secs(1),
         critical: false,
-        is_store: false,
+        kind: crate::ServiceKind::Work,
     };
     world.input(A, Input::Services(vec![down]));
     world.run(secs(60));

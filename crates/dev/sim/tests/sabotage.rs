@@ -110,3 +110,11 @@ fn a_fallback_that_never_comes() {
 fn a_wrong_state() {
     is_caught(Sabotage::WrongState, &["states move along the table"]);
 }
+
+#[test]
+fn a_node_that_does_not_look_at_its_clock() {
+    is_caught(
+        Sabotage::TrustClock,
+        &["no false unavailable", "fallback not before the delay"],
+    );
+}

@@ -3,6 +3,7 @@
 //! Needs root.
 
 mod host;
+mod processes;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,7 +17,6 @@ use crate::client::{Client, ClientOptions};
 use crate::ctl::Ctl;
 use crate::facts::UserFacts;
 use crate::network::{self, Network, PacketFault};
-use crate::process::{Signal, signal};
 use crate::programs;
 use crate::raw::Trust;
 use crate::relay::Relay;
@@ -46,6 +46,8 @@ pub struct Plan<'a> {
     pub grace_seconds: Option<u32>,
     /// A host whose data stands on a disk of its own of so many MiB.
     pub small_disk: Option<(&'a str, u32)>,
+    /// A host whose clock runs faster from the beginning, and by what factor.
+    pub fast_clock: Option<(&'a str, &'a str)>,
 }
 
 impl Default for Plan<'_> {
@@ -58,6 +60,7 @@ impl Default for Plan<'_> {
             round_trip: Duration::ZERO,
             grace_seconds: None,
             small_disk: None,
+            fast_clock: None,
         }
     }
 }
@@ -124,7 +127,9 @@ impl Deployment {
             if !plan.round_trip.is_zero() {
                 deployment.relay(name, plan.round_trip / 2)?;
             }
-            deployment.place(name, plan.small_disk.filter(|(host, _)| host == name))?;
+            let disk = plan.small_disk.filter(|(host, _)| host == name);
+            let clock = plan.fast_clock.filter(|(host, _)| host == name);
+            deployment.place(name, disk, clock.map(|(_, factor)| factor))?;
         }
         deployment.make_cluster(plan.hosts)?;
         Ok(deployment)
@@ -138,7 +143,7 @@ impl Deployment {
     }
 
     /// Starts a node on a host that stands.
-    fn place(&mut self, name: &str, disk: Option<(&str, u32)>) -> Result<()> {
+    fn place(&mut self, name: &str, disk: Option<(&str, u32)>, clock: Option<&str>) -> Result<()> {
         let advertised = if self.relays.is_empty() {
             format!("{}:{}", network::link_address(name)?, host::LINK_PORT)
         } else {
@@ -158,6 +163,7 @@ impl Deployment {
         if let Some((_, mib)) = disk {
             host.mount(mib)?;
         }
+        host.set_clock(clock);
         host.start()?;
         self.hosts.push(host);
         Ok(())
@@ -217,7 +223,7 @@ impl Deployment {
     /// Fails when a step does.
     pub fn add(&mut self, name: &str) -> Result<()> {
         self.network.add(name)?;
-        self.place(name, None)?;
+        self.place(name, None, None)?;
         self.join(name)
     }
 
@@ -365,60 +371,6 @@ impl Deployment {
     #[must_use]
     pub fn relays(&self) -> &[Relay] {
         &self.relays
-    }
-
-    /// `kill -9` for a node.
-    ///
-    /// # Errors
-    /// Fails when it does not run.
-    pub fn kill(&mut self, node: &str) -> Result<()> {
-        self.host_mut(node)?.kill()
-    }
-
-    /// `kill -9` for several nodes at once.
-    ///
-    /// # Errors
-    /// Fails when one does not run.
-    pub fn kill_all(&mut self, nodes: &[&str]) -> Result<()> {
-        for node in nodes {
-            signal(self.host(node)?.pid()?, Signal::Kill)?;
-        }
-        for node in nodes {
-            self.host_mut(node)?.wait()?;
-        }
-        Ok(())
-    }
-
-    /// Waits for the end of a node that was killed by a signal.
-    ///
-    /// # Errors
-    /// Fails when it still runs.
-    pub fn buried(&mut self, node: &str) -> Result<()> {
-        self.host_mut(node)?.wait()
-    }
-
-    /// Sends a signal to a node.
-    ///
-    /// # Errors
-    /// Fails when it does not run.
-    pub fn signal(&self, node: &str, which: Signal) -> Result<()> {
-        signal(self.host(node)?.pid()?, which)
-    }
-
-    /// Whether a node's process has ended, and if so with which exit code.
-    ///
-    /// # Errors
-    /// Fails when the system cannot say.
-    pub fn ended(&mut self, node: &str) -> Result<Option<Option<i32>>> {
-        self.host_mut(node)?.ended()
-    }
-
-    /// Starts a node that has ended.
-    ///
-    /// # Errors
-    /// Fails when its program cannot be started.
-    pub fn restart(&mut self, node: &str) -> Result<()> {
-        self.host_mut(node)?.start()
     }
 
     /// Waits until a node that is back may have its users again, and brings them home.

@@ -30,6 +30,10 @@ const NEEDS: &[Need] = &[
         probe: ("ip", &["-V"]),
     },
     Need {
+        package: "faketime",
+        probe: ("faketime", &["--version"]),
+    },
+    Need {
         package: "nftables",
         probe: ("nft", &["--version"]),
     },

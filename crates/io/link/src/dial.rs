@@ -123,7 +123,11 @@ async fn open(
 ) -> Result<Dialled, DialError> {
     let largest = shared.frame_bytes(lane) as usize + FRAME_OVERHEAD;
     let mut client = LinkClient::new(channel).max_decoding_message_size(largest);
-    let (outbox, outgoing) = outbox(shared.outbox_limits(lane), shared.beat(lane));
+    let (outbox, outgoing) = outbox(
+        shared.outbox_limits(lane),
+        shared.beat(lane),
+        shared.started,
+    );
     let hello = wire::hello(&shared.hello(shared.next_connection()));
     outbox.push(hello).map_err(|_| DialError::NoHello)?;
     let call = match lane {

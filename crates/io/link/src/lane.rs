@@ -61,7 +61,7 @@ async fn stay(shared: &Shared, peer: &Peer, lane: Lane, dialled: Dialled) -> Str
         shared.handler.hello(dialled.hello);
     }
     let reason = tokio::select! {
-        reason = listen(shared, peer, &connection, dialled.frames) => reason,
+        reason = listen(shared, peer, lane, &connection, dialled.frames) => reason,
         () = connection.end.notified() => "given up by this node".to_owned(),
     };
     if lane == Lane::Data {
@@ -75,6 +75,7 @@ async fn stay(shared: &Shared, peer: &Peer, lane: Lane, dialled: Dialled) -> Str
 async fn listen(
     shared: &Shared,
     peer: &Peer,
+    lane: Lane,
     connection: &Connection,
     mut frames: Streaming<Frame>,
 ) -> String {
@@ -86,6 +87,9 @@ async fn listen(
             Err(_elapsed) => return "silence".to_owned(),
         };
         peer.hear(shared.started);
+        if lane == Lane::Raft {
+            peer.hear_beat(&frame);
+        }
         match frame.kind() {
             FrameKind::Response => connection.pending.answer(frame.serial, frame.body),
             FrameKind::RelayAccept | FrameKind::RelayClose => connection.relays.take(frame),

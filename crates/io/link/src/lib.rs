@@ -69,7 +69,7 @@ pub use identity::Identity;
 pub use join::{JoinError, JoinRequest, JoinResponse, Role, join};
 pub use links::Links;
 pub use name::{NameError, node_name};
-pub use peer::PeerStatus;
+pub use peer::{Beat, PeerStatus};
 pub use pki::{ClusterCa, Issued, NodeKey, PkiError, certificate_expiry};
 pub use seal::{SealError, seal, unseal};
 pub use token::{JoinToken, TokenError};

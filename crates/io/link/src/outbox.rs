@@ -6,7 +6,7 @@ use futures_util::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Interval, MissedTickBehavior};
@@ -42,10 +42,12 @@ pub(crate) struct Outgoing {
     frames: mpsc::Receiver<Frame>,
     room: Arc<Semaphore>,
     beat: Interval,
+    /// When this process began, for the beats.
+    started: Instant,
 }
 
-/// Makes an outbox. Must be called on the runtime that will drain it.
-pub(crate) fn outbox(limits: OutboxLimits, beat: Duration) -> (Outbox, Outgoing) {
+/// Makes an outbox of a process that began at `started`. Must be called on the runtime that will drain it.
+pub(crate) fn outbox(limits: OutboxLimits, beat: Duration, started: Instant) -> (Outbox, Outgoing) {
     let (sender, receiver) = mpsc::channel(limits.frames.max(1));
     let bytes = limits.bytes as usize;
     let room = bytes.max(limits.frame_bytes as usize + FRAME_OVERHEAD);
@@ -62,6 +64,7 @@ pub(crate) fn outbox(limits: OutboxLimits, beat: Duration) -> (Outbox, Outgoing)
         frames: receiver,
         room,
         beat,
+        started,
     };
     (outbox, outgoing)
 }
@@ -129,7 +132,10 @@ impl Stream for Outgoing {
                 Poll::Ready(Some(frame))
             }
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => self.beat.poll_tick(cx).map(|_| Some(wire::beat())),
+            Poll::Pending => {
+                let due = self.beat.poll_tick(cx);
+                due.map(|_| Some(wire::beat(self.started.elapsed())))
+            }
         }
     }
 }
@@ -164,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn frames_are_bounded_and_drained_in_order() {
-        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1), Instant::now());
         for serial in 0..3 {
             outbox.push(wire::request(serial, Bytes::new())).unwrap();
         }
@@ -177,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_are_bounded() {
-        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1), Instant::now());
         outbox.push(body(100)).unwrap();
         assert_eq!(outbox.push(body(100)), Err(PushError::Full));
         assert_eq!(outgoing.next().await.unwrap().body.len(), 100);
@@ -186,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn half_of_the_room_is_not_for_relayed_lanes() {
-        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1), Instant::now());
         outbox.push_relayed(body(0)).unwrap();
         outbox.push_relayed(body(0)).unwrap();
         assert_eq!(outbox.push_relayed(body(0)), Err(PushError::Full));
@@ -203,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_must_not_be_missing_ends_a_full_outbox() {
-        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1), Instant::now());
         for serial in 0..4 {
             outbox.push_or_end(wire::request(serial, Bytes::new()));
         }
@@ -213,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_for_room_ends_with_room_or_with_the_connection() {
-        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1));
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_secs(1), Instant::now());
         outbox.push(body(100)).unwrap();
         let (pushed, _) = tokio::join!(outbox.push_when_room(body(100)), outgoing.next());
         assert_eq!(pushed, Ok(()));
@@ -226,10 +232,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_is_filled_with_beats() {
-        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_millis(50));
+    async fn silence_is_filled_with_beats_that_tell_the_clock() {
+        let (outbox, mut outgoing) = outbox(LIMITS, Duration::from_millis(50), Instant::now());
+        let mut before = 0;
         for _ in 0..3 {
-            assert_eq!(outgoing.next().await.unwrap(), wire::beat());
+            let frame = outgoing.next().await.unwrap();
+            assert_eq!(frame.kind(), wire::FrameKind::Beat);
+            assert!(frame.clock > before);
+            before = frame.clock;
         }
         drop(outbox);
         assert_eq!(outgoing.next().await, None);

@@ -34,6 +34,8 @@ pub struct PeerStatus {
     pub hello: Option<Hello>,
     /// When anything came from it last.
     pub last_heard: Option<Instant>,
+    /// The last beat that came on the raft lane.
+    pub beat: Option<Beat>,
     /// Why the last attempt to connect failed, until a later one succeeds.
     pub problem: Option<String>,
     /// For how long the peer has said again and again that another process has this node's id. After a
@@ -41,6 +43,15 @@ pub struct PeerStatus {
     pub twin_for: Duration,
     /// Why the peer refuses this node for ever, if it does: what this node holds was given up.
     pub given_up: Option<String>,
+}
+
+/// What a beat said, and when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// How old the peer's process was by its own clock.
+    pub sent: Duration,
+    /// When it came.
+    pub received: Instant,
 }
 
 impl PeerStatus {
@@ -178,6 +189,7 @@ pub(crate) struct Peer {
     pub(crate) data: Outbound,
     pub(crate) inbound: Inbound,
     heard: AtomicU64,
+    beat: Mutex<Option<Beat>>,
     given_up: Mutex<Option<String>>,
     hello: Mutex<Option<Hello>>,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -193,6 +205,7 @@ impl Peer {
             data: Outbound::default(),
             inbound: Inbound::default(),
             heard: AtomicU64::new(0),
+            beat: Mutex::default(),
             given_up: Mutex::default(),
             hello: Mutex::default(),
             tasks: Mutex::default(),
@@ -242,6 +255,19 @@ impl Peer {
         self.heard.fetch_max(nanos.max(1), Ordering::Relaxed);
     }
 
+    /// A frame came on the raft lane; two connections have one, so a beat may come after a newer one.
+    pub(crate) fn hear_beat(&self, frame: &Frame) {
+        if frame.kind() != FrameKind::Beat || frame.clock == 0 {
+            return;
+        }
+        let sent = Duration::from_nanos(frame.clock);
+        let mut beat = lock(&self.beat);
+        if beat.is_none_or(|beat| beat.sent < sent) {
+            let received = Instant::now();
+            *beat = Some(Beat { sent, received });
+        }
+    }
+
     pub(crate) fn last_heard(&self, started: Instant) -> Option<Instant> {
         let nanos = self.heard.load(Ordering::Relaxed);
         (nanos != 0).then(|| started + Duration::from_nanos(nanos))
@@ -258,7 +284,13 @@ impl Peer {
                 connection.end.notify_one();
             }
         }
+        self.meet(hello);
+    }
+
+    /// What the clock of an earlier process showed says nothing about this one's.
+    fn meet(&self, hello: Hello) {
         *lock(&self.hello) = Some(hello);
+        *lock(&self.beat) = None;
     }
 
     /// A relayed lane to the peer stands.
@@ -268,7 +300,7 @@ impl Peer {
 
     /// A lane to the peer stands.
     pub(crate) fn connected(&self, lane: Lane, hello: Hello) {
-        *lock(&self.hello) = Some(hello);
+        self.meet(hello);
         *lock(&self.lane(lane).problem) = None;
         *lock(&self.lane(lane).twin) = None;
     }
@@ -307,6 +339,7 @@ impl Peer {
             via,
             hello: *lock(&self.hello),
             last_heard: self.last_heard(started),
+            beat: *lock(&self.beat),
             problem: problem.or_else(|| lock(&self.data.problem).clone()),
             twin_for: lock(&self.raft.twin).map_or(Duration::ZERO, |(first, last)| last - first),
             given_up: lock(&self.given_up).clone(),

@@ -122,7 +122,11 @@ impl Service {
         };
         let seat = peer.inbound.take(caller, shared.timing.alive).await;
         let seat = seat.map_err(|error| Status::new(error.code(), error.to_string()))?;
-        let (outbox, outgoing) = outbox(shared.outbox_limits(lane), shared.beat(lane));
+        let (outbox, outgoing) = outbox(
+            shared.outbox_limits(lane),
+            shared.beat(lane),
+            shared.started,
+        );
         let answer = outbox.push(wire::hello(&shared.hello(0)));
         answer.map_err(|_| Status::internal("no room for a hello"))?;
         peer.called(hello);
@@ -177,6 +181,7 @@ impl Call {
                         Err(reason) => return reason,
                     };
                     self.hear();
+                    self.peer.hear_beat(&frame);
                     if frame.kind() == FrameKind::Request {
                         let answer = self.shared.handler.raft(self.hello.node, frame.body);
                         let serial = frame.serial;

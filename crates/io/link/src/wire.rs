@@ -4,6 +4,7 @@ use crate::handler::Hello;
 use bytes::Bytes;
 use muster_types::{Boot, NodeId};
 use prost::Message;
+use std::time::Duration;
 use tonic::Code;
 
 /// What `proto/muster/link/v1/link.proto` generates.
@@ -52,9 +53,11 @@ pub(crate) const JOIN_ALPN: &[u8] = b"muster-join/1";
 /// How a caller learns that it is refused for ever, and its data with it.
 pub(crate) const FOR_EVER: Code = Code::DataLoss;
 
-pub(crate) fn beat() -> Frame {
+/// A sign of life, with what the sender's clock shows.
+pub(crate) fn beat(clock: Duration) -> Frame {
     Frame {
         kind: FrameKind::Beat.into(),
+        clock: u64::try_from(clock.as_nanos()).unwrap_or(u64::MAX),
         ..Frame::default()
     }
 }

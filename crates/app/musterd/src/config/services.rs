@@ -18,6 +18,8 @@ pub(crate) struct ServicesConfig {
     pub(crate) store: ServiceConfig,
     /// Raft: its thread and each of its groups answer.
     pub(crate) raft: ServiceConfig,
+    /// The clock: it runs as fast as those of most peers.
+    pub(crate) clock: ServiceConfig,
 }
 
 /// One service.
@@ -56,6 +58,7 @@ impl ServicesConfig {
             ("presence", self.presence),
             ("store", self.store),
             ("raft", self.raft),
+            ("clock", self.clock),
         ] {
             if !(1..=DELAY_SECONDS_MAX).contains(&service.delay_seconds) {
                 return Err(format!(

@@ -3,6 +3,7 @@
 use super::{Answer, Services};
 use crate::clients::Clients;
 use crate::shared::Shared;
+use muster_ha::ServiceKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,12 +11,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-/// The service whose failure is one of the database.
-pub(super) const STORE: &str = "store";
+const STORE: &str = "store";
+const CLOCK: &str = "clock";
 /// Questions that may wait in a task's inbox: one is asked at a time.
 pub(crate) const QUESTIONS: usize = 4;
 /// How long a listener may take to end a connection.
 const CONNECTION: Duration = Duration::from_secs(30);
+
+/// What fails with a service.
+pub(super) fn kind(service: &str) -> ServiceKind {
+    match service {
+        STORE => ServiceKind::Store,
+        CLOCK => ServiceKind::Clock,
+        _ => ServiceKind::Work,
+    }
+}
 
 /// Registers what every node has.
 pub(crate) fn register_all(
@@ -46,6 +56,13 @@ pub(crate) fn register_all(
     });
     let of = Arc::downgrade(shared);
     services.register("raft", config.raft, move |answer| ask_raft(&of, answer));
+    let of = Arc::downgrade(shared);
+    services.register(CLOCK, config.clock, move |answer| {
+        let in_step = |shared: Arc<Shared>| shared.clocks.judge().own.is_none();
+        if of.upgrade().is_some_and(in_step) {
+            answer.good();
+        }
+    });
     if let Some(clients) = clients {
         register_listeners(services, clients);
     }

@@ -13,7 +13,7 @@ use crate::config::ServiceConfig;
 use crate::shared::Shared;
 pub(crate) use asks::{QUESTIONS, register_all};
 use muster_admin::ServiceInfo;
-use muster_ha::{Input as HaInput, ServiceDown};
+use muster_ha::{Input as HaInput, ServiceDown, ServiceKind};
 use muster_telemetry::{gauge, metrics};
 pub(crate) use probe::Answer;
 use probe::{Probe, Rhythm};
@@ -33,7 +33,7 @@ type Ask = Box<dyn Fn(Answer) + Send>;
 struct Service {
     name: &'static str,
     config: ServiceConfig,
-    is_store: bool,
+    kind: ServiceKind,
     ask: Ask,
     probe: Probe,
 }
@@ -59,7 +59,7 @@ impl Services {
         self.list().push(Service {
             name,
             config,
-            is_store: name == asks::STORE,
+            kind: asks::kind(name),
             ask: Box::new(ask),
             probe: Probe::new(Rhythm::of(config.delay()), Instant::now()),
         });
@@ -110,7 +110,7 @@ impl Services {
                 since: here - down,
                 delay: service.config.delay(),
                 critical: service.config.critical,
-                is_store: service.is_store,
+                kind: service.kind,
             })
         };
         self.list().iter().filter_map(report).collect()

@@ -5,24 +5,9 @@ use crate::plan::Sabotage;
 use crate::raft::Cx;
 use crate::{LinkNews, Rng};
 use muster_envelope::Envelope;
-use muster_ha::ServiceDown;
+use muster_ha::Reading;
 use muster_owner::Body;
 use muster_types::{Boot, Epoch, Instant, Machine, NodeId, SlotId};
-use std::time::Duration;
-
-/// How long a critical service may be down.
-const SERVICE_DELAY: Duration = Duration::from_secs(2);
-
-/// What the probes of a node say whose router hangs.
-fn service_down(since: Instant) -> ServiceDown {
-    ServiceDown {
-        name: "router",
-        since,
-        delay: SERVICE_DELAY,
-        critical: true,
-        is_store: false,
-    }
-}
 
 impl Node {
     /// Takes one arrival.
@@ -41,11 +26,7 @@ impl Node {
             Arrival::Link { other, boot, news } => self.link(world, other, boot, news),
             Arrival::Client(input) => self.router.handle(now, *input),
             Arrival::Operator(command) => self.wishes.push_back(command),
-            Arrival::Service { works } => {
-                let down = (!works).then(|| service_down(now));
-                let down = muster_ha::Input::Services(down.into_iter().collect());
-                self.machine.handle(now, down);
-            }
+            Arrival::Service { works } => self.set_service(now, works),
             Arrival::Stop => {
                 self.stopping = true;
                 self.machine.handle(now, muster_ha::Input::Stopping);
@@ -53,11 +34,14 @@ impl Node {
         }
     }
 
-    /// Signs of life of other nodes.
-    pub(crate) fn hear(&mut self, world: Instant, from: &[NodeId]) {
-        let now = self.clock.local(world);
-        for node in from {
-            self.machine.handle(now, muster_ha::Input::Heard(*node));
+    /// Beats of other nodes, with what their clocks show.
+    pub(crate) fn hear(&mut self, world: Instant, from: &[(NodeId, Instant)]) {
+        let received = self.clock.local(world);
+        for (node, sent) in from {
+            self.machine
+                .handle(received, muster_ha::Input::Heard(*node));
+            let sent = *sent;
+            self.clocks.note(*node, Reading { sent, received });
         }
     }
 

@@ -11,19 +11,25 @@ const EPOCH_MS: i64 = 1_700_000_000_000;
 pub(crate) struct Clock {
     /// How much it runs fast, in millionths.
     pub(crate) fast_ppm: i64,
+    /// How much more it does while it is wrong.
+    pub(crate) wrong_ppm: i64,
     /// How much the wall clock is ahead, in milliseconds.
     pub(crate) ahead_ms: i64,
 }
 
 impl Clock {
+    const fn rate(self) -> i64 {
+        MILLION + self.fast_ppm + self.wrong_ppm
+    }
+
     /// What the node's clock shows.
     pub(crate) fn local(self, world: Instant) -> Instant {
-        scale(world, MILLION + self.fast_ppm, MILLION)
+        scale(world, self.rate(), MILLION)
     }
 
     /// When it will show this.
     pub(crate) fn world(self, local: Instant) -> Instant {
-        let world = scale(local, MILLION, MILLION + self.fast_ppm);
+        let world = scale(local, MILLION, self.rate());
         // Rounded up, so that the clock has reached it then.
         world + std::time::Duration::from_nanos(2)
     }
@@ -51,7 +57,7 @@ mod tests {
         for fast_ppm in [-40_000, 0, 13, 40_000] {
             let clock = Clock {
                 fast_ppm,
-                ahead_ms: 0,
+                ..Clock::default()
             };
             for nanos in [0, 1, 999_999_937, 300_000_000_001] {
                 let due = Instant::from_nanos(nanos);

@@ -1,14 +1,14 @@
 //! A process starts and dies; its disk stays.
 
 use super::part::{Part, replay};
-use super::{Clock, Condition, Node, Setup};
+use super::{Clock, Condition, Node, Setup, services};
 use crate::Rng;
 use crate::device::Device;
 use crate::plan::Sabotage;
 use crate::plan::beginning::{Beginning, version};
 use crate::raft::Raft;
 use muster_cluster::{Addresses, ClusterState};
-use muster_ha::{Identity, NodeMachine, Timing};
+use muster_ha::{Clocks, Identity, NodeMachine, Timing};
 use muster_router::{Directory, Router};
 use muster_types::{Boot, Instant, Replicated, SessionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -54,6 +54,9 @@ impl Node {
             backlog: VecDeque::new(),
             sessions: BTreeSet::new(),
             clock,
+            clocks: Clocks::new(services::WINDOW),
+            hangs_since: None,
+            wrong_since: None,
             device: Device::default(),
             stopped: false,
             stopping: false,
@@ -110,6 +113,8 @@ impl Node {
         (self.fed, self.leads_control, self.control_leader) = (false, false, None);
         (self.stopped, self.stopping, self.away, self.cut_off_since) = (false, false, false, None);
         self.owners.clear();
+        self.clocks = Clocks::new(services::WINDOW);
+        (self.hangs_since, self.wrong_since) = (None, None);
         let lags = rng.chance(LAGS);
         self.load_control(now, rng, lags);
         for slot in self.parts.keys().copied().collect::<Vec<_>>() {

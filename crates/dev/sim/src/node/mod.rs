@@ -6,6 +6,7 @@ mod drive;
 mod lifecycle;
 mod part;
 mod sabotage;
+mod services;
 mod upkeep;
 
 use crate::LinkNews;
@@ -15,7 +16,7 @@ use crate::raft::{Message, Raft, RaftTiming};
 pub(crate) use clock::Clock;
 use muster_cluster::{ClusterState, ControlCommand, Proposal, Role};
 use muster_envelope::Envelope;
-use muster_ha::NodeMachine;
+use muster_ha::{Clocks, NodeMachine};
 use muster_router::Router;
 use muster_slot::SlotCommand;
 use muster_types::{Boot, Epoch, Instant, Limits, LogIndex, Machine, NodeId, SessionId, SlotId};
@@ -129,6 +130,12 @@ pub(crate) struct Node {
     /// The clients' sessions.
     pub(crate) sessions: BTreeSet<SessionId>,
     pub(crate) clock: Clock,
+    /// How it runs in comparison with the others'.
+    clocks: Clocks,
+    /// A critical service of its process does not work, since then.
+    hangs_since: Option<Instant>,
+    /// Its clock is found to be wrong, since then.
+    wrong_since: Option<Instant>,
     pub(crate) device: Device,
     /// It was asked to end, and has handed everything over.
     pub(crate) stopped: bool,

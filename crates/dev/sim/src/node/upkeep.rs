@@ -53,6 +53,7 @@ impl Node {
             return Vec::new();
         }
         self.upkeep_at = now + UPKEEP;
+        self.look_at_clock(now);
         self.keep_members(world, rng);
         self.look_for_contact(now)
     }

@@ -138,12 +138,20 @@ impl Drawing<'_> {
             53..60 => self.rough(at),
             60..70 => self.disk(at, place),
             70..73 => self.services(at),
-            73..77 => {
+            73..76 => {
                 let ahead = self.rng.chance(50);
                 let jump = Fault::ClockJump(place, if ahead { HOUR_MS } else { -HOUR_MS });
                 self.during(FaultKind::ClockJump, at, Duration::ZERO, jump, None)
             }
-            77..83 => {
+            76..78 => {
+                let lasts = self.rng.millis(15_000..30_000);
+                let (begin, end) = (
+                    Fault::FastClock(place, true),
+                    Fault::FastClock(place, false),
+                );
+                self.during(FaultKind::FastClock, at, lasts, begin, Some(end))
+            }
+            78..83 => {
                 let place = self.serving();
                 let wipe = Fault::Wipe(place);
                 let lasts = Duration::from_secs(12);

@@ -44,6 +44,8 @@ pub enum Fault {
     Service(Place, bool),
     /// The wall clock of a node jumps by so many milliseconds.
     ClockJump(Place, i64),
+    /// A host comes back with a clock that runs a fifth faster than it should, or with a right one.
+    FastClock(Place, bool),
     /// A node's disk is lost; an operator puts a new node into its place.
     Wipe(Place),
     /// An operator moves a node's users to its peer.
@@ -96,6 +98,7 @@ kinds! {
         FailedSync = "fsync error",
         Services = "critical services down",
         ClockJump = "clock jump of an hour",
+        FastClock = "clock 20 % fast",
         Wipe = "restart with wiped disk",
         WitnessLoss = "witness loss",
         PairLoss = "both nodes of a pair",

@@ -88,6 +88,12 @@ impl Plan {
         let (raft, peer_timeout) = timing(&mut rng);
         let grace = rng.millis(12_000..20_000);
         let (faults, windows) = draw::draw(&mut rng, &topology, at(FIRST_FAULT), at(HEAL));
+        let fallback_delay = rng.millis(10_000..40_000);
+        // A clock that runs fast is found in less than the healthy time.
+        let fast = windows
+            .iter()
+            .any(|window| window.kind == FaultKind::FastClock);
+        let least = Duration::from_secs(if fast { 20 } else { 0 });
         Self {
             seed,
             topology,
@@ -98,7 +104,7 @@ impl Plan {
             raft,
             clock_ppm: CLOCK_PPM,
             peer_timeout,
-            fallback_delay: rng.millis(10_000..40_000),
+            fallback_delay: fallback_delay.max(least),
             sabotage: None,
             faults,
             windows,

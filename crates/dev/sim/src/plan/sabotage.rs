@@ -28,11 +28,13 @@ pub enum Sabotage {
     NoFallback,
     /// A node records another state than the one it is in.
     WrongState,
+    /// A node does not look whether its clock is right.
+    TrustClock,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::IgnoreLease,
         Self::LongLease,
         Self::Unsynced,
@@ -45,5 +47,6 @@ impl Sabotage {
         Self::EarlyFallback,
         Self::NoFallback,
         Self::WrongState,
+        Self::TrustClock,
     ];
 }

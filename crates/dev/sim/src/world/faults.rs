@@ -3,7 +3,7 @@
 use super::{Event, World};
 use crate::LinkNews;
 use crate::net::Weather;
-use crate::node::{Arrival, Condition};
+use crate::node::{Arrival, Condition, Node};
 use crate::plan::{Fault, Place};
 use muster_types::NodeId;
 use std::collections::VecDeque;
@@ -15,6 +15,10 @@ const CUTS: &str = "cut";
 const WEATHER: &str = "weather";
 const DISKS: &str = "disk";
 const SERVICES: &str = "services";
+const CLOCKS: &str = "clock";
+
+/// How much a wrong clock runs fast, in millionths of the true time.
+const WRONG_PPM: i64 = 200_000;
 
 impl World {
     pub(super) fn node_in(&self, place: Place) -> NodeId {
@@ -73,6 +77,7 @@ impl World {
                     node.clock.ahead_ms += by;
                 }
             }
+            Fault::FastClock(place, fast) => self.restart_with_clock(place, fast),
             Fault::Wipe(place) => self.wipe(place),
             Fault::Failover(_)
             | Fault::Fallback(_)
@@ -81,6 +86,43 @@ impl World {
             | Fault::Visitor
             | Fault::Upgrade => self.operate(fault),
         }
+    }
+
+    /// One at a time: with two wrong clocks of three the right one is out of step.
+    fn restart_with_clock(&mut self, place: Place, fast: bool) {
+        if fast && self.wrong_clock().is_some() {
+            return;
+        }
+        let id = self.node_in(place);
+        self.crash(id);
+        if let Some(node) = self.nodes.get_mut(&id) {
+            let more = WRONG_PPM - node.clock.fast_ppm;
+            node.clock.wrong_ppm = if fast { more } else { 0 };
+        }
+        self.disturbances.insert(CLOCKS, u32::from(fast));
+        self.start(id);
+    }
+
+    /// The node whose clock is wrong.
+    pub(super) fn wrong_clock(&self) -> Option<NodeId> {
+        let mut nodes = self.nodes.values();
+        let wrong = nodes.find(|node| node.clock.wrong_ppm != 0);
+        wrong.map(|node| node.id())
+    }
+
+    /// A node has a wrong clock and may be the only one that can serve its users: there is no high availability, or
+    /// something else is wrong too.
+    pub(super) fn is_alone_with_wrong_clock(&self) -> bool {
+        let Some(node) = self.wrong_clock().and_then(|id| self.nodes.get(&id)) else {
+            return false;
+        };
+        let group = node.cluster().group_of(node.id());
+        let down = |node: &Node| node.condition != Condition::Running;
+        let other = self.disturbances.iter();
+        let mut other = other.filter(|(name, count)| **name != CLOCKS && **count > 0);
+        group.is_some_and(|group| !group.ha)
+            || other.next().is_some()
+            || self.nodes.values().any(down)
     }
 
     fn note_disks(&mut self) {
@@ -214,6 +256,12 @@ impl World {
         for id in self.nodes.keys().copied().collect::<Vec<_>>() {
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.device.health = crate::device::Health::Good;
+            }
+            if self.wrong_clock() == Some(id) {
+                self.crash(id);
+            }
+            if let Some(node) = self.nodes.get_mut(&id) {
+                node.clock.wrong_ppm = 0;
             }
             self.arrive(id, Arrival::Service { works: true });
             match self.condition(id) {

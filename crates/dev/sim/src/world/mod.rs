@@ -146,6 +146,8 @@ pub struct World {
     disturbed_at: Instant,
     /// Faults that disturb as long as they last.
     disturbances: BTreeMap<&'static str, u32>,
+    /// When a node with a wrong clock may have been the only one that could serve its users, last.
+    alone_with_wrong_clock_at: Option<Instant>,
     looked_at: Instant,
     beaten_at: Instant,
     stats: Stats,
@@ -365,6 +367,9 @@ impl World {
         if self.now.since(self.beaten_at) >= BEAT {
             self.beaten_at = self.now;
             self.beat();
+            if self.is_alone_with_wrong_clock() {
+                self.alone_with_wrong_clock_at = Some(self.now);
+            }
         }
         for at in 0..self.clients.len() {
             let calm = self.now >= self.plan.calm;
@@ -390,7 +395,9 @@ impl World {
                 .filter(|from| self.condition(*from) == Some(Condition::Running))
                 .collect();
             let heard = heard.into_iter().filter(|_| !self.net.loses(&mut self.rng));
-            let heard: Vec<_> = heard.collect();
+            let heard: Vec<_> = heard
+                .filter_map(|from| Some((from, self.nodes.get(&from)?.clock.local(self.now))))
+                .collect();
             let Some(node) = self.nodes.get_mut(id) else {
                 continue;
             };

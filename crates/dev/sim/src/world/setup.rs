@@ -58,6 +58,7 @@ impl World {
             reach: super::reach::Reach::default(),
             disturbed_at: Instant::ZERO,
             disturbances: BTreeMap::new(),
+            alone_with_wrong_clock_at: None,
             looked_at: Instant::ZERO,
             beaten_at: Instant::ZERO,
             stats: Stats::default(),
@@ -93,7 +94,7 @@ impl World {
         let drawn = self.rng.below(2 * self.plan.clock_ppm + 1);
         let clock = Clock {
             fast_ppm: i64::try_from(drawn).unwrap_or_default() - widest,
-            ahead_ms: 0,
+            ..Clock::default()
         };
         let beginning = first.then_some(&self.beginning);
         let node = Node::new(setup, clock, beginning);

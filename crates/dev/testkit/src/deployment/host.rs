@@ -13,6 +13,8 @@ use crate::programs;
 
 /// Where nodes listen for each other.
 pub(super) const LINK_PORT: u16 = 7400;
+/// Stands between a program and its clocks (Debian: faketime).
+const FAKETIME: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 const END: Duration = Duration::from_secs(10);
 const LOG_LINES_SHOWN: usize = 40;
 
@@ -21,6 +23,8 @@ pub(super) struct Host {
     // Dropped in this order.
     process: Option<Process>,
     disk: Option<Disk>,
+    /// By what factor the clock of its processes is faster, if it is.
+    clock: Option<String>,
     name: String,
     config: PathBuf,
     data: PathBuf,
@@ -70,6 +74,7 @@ impl Host {
         Ok(Self {
             process: None,
             disk: None,
+            clock: None,
             name: name.to_owned(),
             config,
             data,
@@ -103,6 +108,11 @@ impl Host {
         Ok(())
     }
 
+    /// From its next start on.
+    pub(super) fn set_clock(&mut self, factor: Option<&str>) {
+        self.clock = factor.map(str::to_owned);
+    }
+
     /// Puts the data folder out of the way.
     pub(super) fn move_data_away(&self) -> Result<()> {
         let away = self.data.with_extension("old");
@@ -117,6 +127,11 @@ impl Host {
             .open(&self.log)?;
         let mut command = on_host(&self.name, programs::musterd()?);
         command.arg("run").arg(&self.config);
+        if let Some(factor) = &self.clock {
+            command
+                .env("LD_PRELOAD", FAKETIME)
+                .env("FAKETIME", format!("+0 x{factor}"));
+        }
         self.process = Some(Process::start(
             command.stdout(log.try_clone()?).stderr(log),
         )?);

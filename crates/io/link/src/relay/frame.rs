@@ -24,6 +24,7 @@ pub(crate) fn relay(kind: FrameKind, way: Way, serial: u64, body: Bytes) -> Fram
         body,
         to: to.into(),
         from: from.into(),
+        ..Frame::default()
     }
 }
 

@@ -14,7 +14,7 @@ fn way_out() -> (Outbox, Outgoing) {
         bytes: 1 << 16,
         frame_bytes: 1 << 10,
     };
-    outbox(limits, Duration::from_secs(60))
+    outbox(limits, Duration::from_secs(60), std::time::Instant::now())
 }
 
 fn closed(serial: u64) -> Frame {
@@ -32,7 +32,7 @@ async fn answers_find_their_lane() {
     assert!(eight.answers.recv().await.is_none(), "nothing follows");
     relays.take(closed(9));
     relays.take(close(Way::From(NodeId(9)), 7, "of another receiver"));
-    relays.take(beat());
+    relays.take(beat(Duration::ZERO));
     assert!(seven.answers.try_recv().is_err(), "none of them was for it");
 }
 
@@ -60,7 +60,7 @@ async fn the_end_of_the_connection_is_the_end_of_every_lane() {
     assert!(own.answers.recv().await.is_none());
     let told = loop {
         let frame = to_sender.next().await.unwrap();
-        if frame != beat() {
+        if frame != beat(Duration::ZERO) {
             break frame;
         }
     };
@@ -84,7 +84,7 @@ async fn only_answers_are_handed_back_to_a_sender() {
     drop(relays);
     let mut handed = Vec::new();
     while let Some(frame) = to_sender.next().await {
-        if frame != beat() {
+        if frame != beat(Duration::ZERO) {
             handed.push((frame.kind(), frame.serial, way(&frame)));
         }
     }
