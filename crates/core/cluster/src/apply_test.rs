@@ -255,6 +255,29 @@ fn healthy_time_ends_with_any_change_of_state() {
 }
 
 #[test]
+fn a_missed_beat_voids_what_was_counted_and_what_is_on_its_way() {
+    let mut log = protected();
+    let changes = |log: &Log| log.state.group(EAST).map_or(0, |group| group.changes);
+    let healthy = |changes, secs| ControlCommand::Healthy {
+        node: A,
+        accrued: Duration::from_secs(secs),
+        changes,
+    };
+    let old = changes(&log);
+    log.ok(healthy(old, 120));
+    log.ok(healthy(old, 60));
+    let counted = Duration::from_secs(120);
+    assert_eq!(log.state.healthy(A), counted, "an older count came late");
+    log.ok(healthy(old, 0));
+    assert_eq!(log.state.healthy(A), Duration::ZERO);
+    for secs in [0, 180] {
+        let refused = log.refused(healthy(old, secs));
+        assert_eq!(refused, Refusal::StaleHealth { node: A });
+    }
+    assert_eq!(changes(&log), old + 1);
+}
+
+#[test]
 fn what_was_planned_on_an_older_picture_of_a_group_is_refused_whole() {
     let mut log = protected();
     let changes = log.state.group(EAST).map_or(0, |group| group.changes);

@@ -131,7 +131,8 @@ pub enum ControlCommand {
         /// Why.
         reason: HaReason,
     },
-    /// A failed-over node has been healthy for so long.
+    /// A failed-over node has been healthy for so long. Zero: a beat was missed, and all that was counted
+    /// is void.
     Healthy {
         /// The node.
         node: NodeId,

@@ -14,8 +14,8 @@ pub struct Group {
     pub nodes: Vec<NodeId>,
     /// Whether the nodes take over for each other.
     pub ha: bool,
-    /// Counts the changes of HA state and the starts of its nodes. Healthy time belongs to one
-    /// value of it.
+    /// Counts the changes of HA state, the starts of its nodes, and the beats that were missed while
+    /// healthy time was counted. Healthy time belongs to one value of it.
     pub changes: u64,
 }
 

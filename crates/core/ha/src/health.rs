@@ -1,6 +1,10 @@
 //! The healthy time of a failed-over node. Every node counts on its own monotonic clock; what the
 //! control leader counts, it logs now and then, and a new leader goes on from there. Nobody ever
 //! counts more than has passed: the count starts at what was logged when it was seen to be logged.
+//!
+//! A missed beat loses the count for good: what is logged, or on its way to the log, is void. Whoever
+//! leads, and each of the two nodes concerned, has that said in the log (a count of zero, which begins a
+//! new value of the group's `changes`), and counts nothing until it is.
 
 use crate::Hearing;
 use muster_types::Instant;
@@ -27,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) home: Hearing,
     /// Whether the backup is heard.
     pub(crate) backup: Hearing,
+    /// Whether this node's own look counts for all: it leads, or is one of the two.
+    pub(crate) vouches: bool,
 }
 
 /// One count.
@@ -40,6 +46,10 @@ pub(crate) struct Health {
     from: Option<Instant>,
     /// How often the two had fallen silent at `from`.
     breaks: Option<(u32, u32)>,
+    /// Whether one of the two is or was silent.
+    silent: bool,
+    /// Whether something that was counted is void.
+    lost: bool,
 }
 
 impl Health {
@@ -54,6 +64,8 @@ impl Health {
             base: logged,
             from: None,
             breaks: None,
+            silent: false,
+            lost: false,
         }
     }
 
@@ -61,9 +73,8 @@ impl Health {
     pub(crate) fn observe(&mut self, now: Instant, seen: Seen) {
         if seen.changes != self.changes {
             *self = Self::new(seen);
-        } else if seen.logged < self.logged || seen.logged > self.accrued(now) {
-            // It was started again, or another has counted longer.
-            (self.base, self.from) = (seen.logged, self.from.map(|_| now));
+        } else if seen.logged != self.logged {
+            self.hear_of(now, seen);
         }
         self.logged = seen.logged;
         match (seen.home, seen.backup) {
@@ -74,17 +85,39 @@ impl Health {
             (Hearing::Never, Hearing::Never | Hearing::Alive { .. })
             | (Hearing::Alive { .. }, Hearing::Never) => self.pause(now),
             (Hearing::Silent { .. }, _) | (_, Hearing::Silent { .. }) => {
+                self.silent = true;
+                if self.from.is_some() || !self.logged.is_zero() {
+                    self.lose();
+                }
                 (self.base, self.from) = (Duration::ZERO, None);
             }
         }
     }
 
-    fn go_on(&mut self, now: Instant, breaks: (u32, u32)) {
-        if self.breaks.is_some_and(|before| before != breaks) {
-            (self.base, self.from) = (Duration::ZERO, Some(now));
+    /// Another has counted longer. Whoever vouches for the two does not take that for what was lost.
+    fn hear_of(&mut self, now: Instant, seen: Seen) {
+        if self.lost && !seen.vouches {
+            (self.lost, self.silent) = (false, false);
+            self.base = seen.logged;
+        } else if !self.lost && seen.logged > self.accrued(now) {
+            (self.base, self.from) = (seen.logged, self.from.map(|_| now));
         }
+    }
+
+    fn lose(&mut self) {
+        (self.base, self.from, self.lost) = (Duration::ZERO, None, true);
+    }
+
+    fn go_on(&mut self, now: Instant, breaks: (u32, u32)) {
+        let broken = self.breaks.is_some_and(|before| before != breaks);
         self.breaks = Some(breaks);
-        self.from.get_or_insert(now);
+        if broken || self.silent {
+            self.silent = false;
+            self.lose();
+        }
+        if !self.lost {
+            self.from.get_or_insert(now);
+        }
     }
 
     fn pause(&mut self, now: Instant) {
@@ -101,6 +134,11 @@ impl Health {
     pub(crate) fn reaches(&self, wanted: Duration) -> Option<Instant> {
         self.from
             .map(|from| from + wanted.saturating_sub(self.base))
+    }
+
+    /// Whether what was counted is void: to be said in the log.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// The healthy time in the log.

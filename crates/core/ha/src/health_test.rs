@@ -19,6 +19,7 @@ fn seen(logged: u64) -> Seen {
         logged: secs(logged),
         home: ALIVE,
         backup: ALIVE,
+        vouches: true,
     }
 }
 
@@ -74,7 +75,7 @@ fn the_count_runs_begins_again_and_goes_on() {
                 home: returned,
                 ..seen(0)
             },
-            10,
+            0,
         ),
         ("what was logged before counts", seen(300), seen(300), 310),
         (
@@ -108,12 +109,60 @@ fn a_node_not_heard_yet_is_no_missed_beat() {
     assert_eq!(health.reaches(secs(65)), Some(at(10)));
 }
 
+/// `logged` seconds are in the log and the backup is heard, having fallen silent once.
+fn returned(logged: u64) -> Seen {
+    Seen {
+        backup: Hearing::Alive { breaks: 1 },
+        ..seen(logged)
+    }
+}
+
 #[test]
-fn a_reset_in_the_log_is_followed() {
+fn what_was_lost_does_not_come_back_from_the_log() {
     let mut health = Health::new(seen(60));
     health.observe(at(0), seen(60));
-    health.observe(at(10), seen(0));
-    assert_eq!(health.accrued(at(10)), Duration::ZERO);
+    // The missed beat is not in the log yet, and what another counted before it still comes.
+    for (second, logged) in [(10, 60), (11, 60), (12, 120)] {
+        health.observe(at(second), returned(logged));
+        assert_eq!(health.accrued(at(second)), Duration::ZERO);
+        assert!(health.is_lost(), "{second}");
+        assert_eq!(health.reaches(secs(121)), None);
+    }
+    let begun = Seen {
+        changes: 2,
+        ..returned(0)
+    };
+    health.observe(at(13), begun);
+    assert!(!health.is_lost());
+    assert_eq!(health.accrued(at(20)), secs(7));
+}
+
+#[test]
+fn silence_that_goes_on_voids_what_another_counts_meanwhile() {
+    let silent = |logged| Seen {
+        backup: Hearing::Silent { last: at(0) },
+        ..seen(logged)
+    };
+    let mut health = Health::new(silent(0));
+    health.observe(at(1), silent(0));
+    assert!(!health.is_lost(), "nothing was counted");
+    health.observe(at(60), silent(60));
+    assert!(health.is_lost());
+}
+
+#[test]
+fn a_third_node_takes_the_word_of_those_who_vouch() {
+    let third = |logged| Seen {
+        vouches: false,
+        ..returned(logged)
+    };
+    let mut health = Health::new(seen(60));
+    health.observe(at(0), seen(60));
+    health.observe(at(10), third(60));
+    assert!(health.is_lost());
+    health.observe(at(20), third(120));
+    assert!(!health.is_lost());
+    assert_eq!(health.accrued(at(25)), secs(125));
 }
 
 #[test]

@@ -68,6 +68,38 @@ fn a_missed_beat_starts_the_healthy_time_again() {
 }
 
 #[test]
+fn a_pause_of_the_backup_starts_the_healthy_time_again_though_it_leads_afterwards() {
+    for leader in [A, B, W] {
+        let mut world = failed_over_and_back();
+        world.run(secs(20 * 60));
+        // Nobody can be told while it lasts.
+        world.control_down = true;
+        world.cut.extend([(A, B), (B, W)]);
+        world.run(secs(2));
+        world.cut.clear();
+        world.healed = true;
+        world.control_leader = leader;
+        world.run(secs(1));
+        world.control_down = false;
+        world.run(HALF_HOUR - secs(5));
+        assert_eq!(world.owner(SLOT_A), Some(B), "{leader} leads");
+        world.until("home", |world| world.owner(SLOT_A) == Some(A));
+    }
+}
+
+#[test]
+fn what_only_the_pair_has_missed_counts_too() {
+    let mut world = failed_over_and_back();
+    world.run(secs(29 * 60));
+    world.cut.insert((A, B)); // the witness, which leads, hears both
+    world.run(secs(2));
+    world.cut.clear();
+    world.run(HALF_HOUR - secs(2));
+    assert_eq!(world.owner(SLOT_A), Some(B));
+    world.until("home", |world| world.owner(SLOT_A) == Some(A));
+}
+
+#[test]
 fn a_node_that_has_just_started_does_not_go_on_counting_for_itself() {
     let mut world = failed_over_and_back();
     world.run(HALF_HOUR - secs(1));

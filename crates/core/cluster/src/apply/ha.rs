@@ -47,7 +47,7 @@ impl Draft {
         Ok(())
     }
 
-    /// The healthy time of a node's group begins again.
+    /// The healthy time of a node's group begins again, for its changes and for a missed beat.
     pub(super) fn group_changed_state(&mut self, id: NodeId) {
         let Some(mut group) = self.state.group_of(id).cloned() else {
             return;
@@ -68,9 +68,17 @@ impl Draft {
         if group.changes != changes {
             return Err(Refusal::StaleHealth { node: id });
         }
-        self.writes
-            .push(Table::Healthy.put(&id.0.to_be_bytes(), &accrued));
-        self.state.healthy.insert(id, accrued);
+        if accrued.is_zero() {
+            // Also for counts that are on their way: they belong to the time before.
+            self.group_changed_state(id);
+            return Ok(ControlOutcome::Done);
+        }
+        // An older count may come late.
+        if accrued > self.state.healthy(id) {
+            self.writes
+                .push(Table::Healthy.put(&id.0.to_be_bytes(), &accrued));
+            self.state.healthy.insert(id, accrued);
+        }
         Ok(ControlOutcome::Done)
     }
 

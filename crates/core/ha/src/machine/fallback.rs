@@ -38,18 +38,46 @@ impl NodeMachine {
                 logged: state.healthy(slot.home),
                 home: self.hearing(now, state, slot.home),
                 backup: self.hearing(now, state, slot.desired),
+                vouches: self.vouches(state, slot),
             };
             let health = self
                 .health
                 .entry(slot.home)
                 .or_insert_with(|| Health::new(seen));
             health.observe(now, seen);
+            if health.is_lost() {
+                if seen.vouches {
+                    self.begin_again(now, slot.home, group.changes);
+                }
+                continue;
+            }
             // One at a time: the second of a group goes home when the first is there.
             let first = led.insert(group.id);
             if first && self.leads_control && state.settings().fallback_auto {
                 self.lead_fallback(now, state.settings().fallback_delay, slot, group.changes);
             }
         }
+    }
+
+    /// Whether this node says in the log what it missed: it leads, or the two are itself and its peer.
+    /// A start is recorded first, and begins the time again by itself.
+    fn vouches(&self, state: &ClusterState, slot: &Slot) -> bool {
+        let me = self.me();
+        let recorded = state
+            .node(me)
+            .is_some_and(|node| node.boot >= self.identity.boot);
+        recorded && (self.leads_control || slot.home == me || slot.desired == me)
+    }
+
+    /// A beat was missed: the healthy time begins again, whoever counts it.
+    fn begin_again(&mut self, now: Instant, node: NodeId, changes: u64) {
+        let accrued = Duration::ZERO;
+        let command = ControlCommand::Healthy {
+            node,
+            accrued,
+            changes,
+        };
+        self.want(now, Topic::Health(node), command);
     }
 
     /// As the control leader: logs the count, or acts on it.
@@ -78,7 +106,7 @@ impl NodeMachine {
         // Whole intervals, so that the same count is one proposal.
         let steps = u32::try_from(accrued.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX);
         let whole = interval.saturating_mul(steps);
-        if whole > logged || accrued < logged {
+        if whole > logged {
             let command = ControlCommand::Healthy {
                 node,
                 accrued: whole,
