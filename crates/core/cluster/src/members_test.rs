@@ -301,6 +301,45 @@ fn a_replacement_takes_the_place_and_no_account_moves() {
     assert_eq!(log.refused(replace(A, new)), Refusal::NotMember { node: A });
 }
 
+#[test]
+fn a_node_whose_backup_is_replaced_is_failed_over_no_more() {
+    use HaState as S;
+    let replaced = |before, desired| {
+        let mut log = protected();
+        log.ok(token(3, Role::Serving));
+        log.ok(join(3, "b2", Role::Serving));
+        log.ok(ControlCommand::SlotVotersChanged {
+            slot: SlotId(2),
+            voters: vec![A, B, W],
+        });
+        let reason = HaReason::Initialization;
+        log.ok(ControlCommand::SlotDesire {
+            slot: SlotId(1),
+            node: desired,
+            reason,
+        });
+        log.ok(ControlCommand::HaTransition {
+            node: A,
+            state: before,
+            reason,
+        });
+        let (old, new) = (B, NodeId(4));
+        log.ok(ControlCommand::NodeReplace { old, new });
+        assert_eq!(log.state.slot(SlotId(1)).map(|slot| slot.desired), Some(A));
+        log.state.node(A).map(|node| node.ha.state)
+    };
+    for (before, desired, after) in [
+        (S::FailedOver, B, S::Initializing),
+        (S::FailedOverCriticalServicesNotRunning, B, S::Initializing),
+        (S::Idle, B, S::Initializing),
+        (S::Unreachable, B, S::Unreachable),
+        (S::RunningInFailedMode, B, S::RunningInFailedMode),
+        (S::RunningInBackupMode, A, S::RunningInBackupMode),
+    ] {
+        assert_eq!(replaced(before, desired), Some(after), "{before}");
+    }
+}
+
 fn oust(node: NodeId, by: NodeId) -> ControlCommand {
     ControlCommand::NodeOust { node, by }
 }

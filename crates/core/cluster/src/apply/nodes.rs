@@ -133,6 +133,12 @@ impl Draft {
             return Err(Refusal::CannotReplace { old, new, role });
         }
         self.another_copy_exists(old)?;
+        let peer = self.state.peer_of(old);
+        let is_away = |draft: &Self, node| {
+            let slot = draft.state.slot_of_home(node);
+            slot.is_some_and(|slot| slot.desired == old)
+        };
+        let back = peer.filter(|peer| is_away(self, *peer));
         self.move_slots(old, new);
         if let Some(mut group) = self.state.group_of(old).cloned() {
             group
@@ -144,6 +150,7 @@ impl Draft {
             self.put_group(group);
             if ha {
                 self.set_ha(new, HaState::Initializing, HaReason::Initialization)?;
+                self.begins_anew(back)?;
             }
         }
         // Whoever was ousted stays that for ever.
@@ -153,6 +160,22 @@ impl Draft {
         self.put_node(gone);
         self.events.push(ControlEvent::NodeReplaced { old, new });
         Ok(ControlOutcome::Done)
+    }
+
+    /// A node that gets its users back because its backup was replaced is failed over no more: it starts to
+    /// serve them. What others say of one that is not there, and failed mode, stay.
+    fn begins_anew(&mut self, back: Option<NodeId>) -> Result<(), Refusal> {
+        use HaState as S;
+        let Some(node) = back.and_then(|back| self.state.node(back)) else {
+            return Ok(());
+        };
+        if matches!(
+            node.ha.state,
+            S::Unreachable | S::Off | S::RunningInFailedMode
+        ) {
+            return Ok(());
+        }
+        self.set_ha(node.id, S::Initializing, HaReason::Initialization)
     }
 
     fn another_copy_exists(&self, old: NodeId) -> Result<(), Refusal> {
