@@ -277,6 +277,24 @@ fn a_home_that_lives_but_cannot_catch_up_loses_its_slot_after_a_while() {
 }
 
 #[test]
+fn a_backup_that_does_not_take_the_users_it_has_is_not_failed_over_when_they_go_home() {
+    let mut world = failed_over_and_back();
+    world.run(secs(1));
+    // Its replica of a's slot is stuck, and a is elected there; its own users are with it.
+    world.favourites = vec![A];
+    world.behind.insert(B);
+    world.kill(B);
+    world.run(Duration::from_millis(100));
+    world.start(B);
+    world.until("taken back", |world| world.owner(SLOT_A) == Some(A));
+    world.step();
+    let broken = |seen: &[(S, R); 2]| seen[1].0 == S::FailedOverCriticalServicesNotRunning;
+    let desired = |world: &World| world.log.state.slot(SLOT_B).map(|slot| slot.desired);
+    assert_eq!(desired(&world), Some(B));
+    assert!(!world.seen.iter().any(broken), "{:?}", world.seen);
+}
+
+#[test]
 fn without_ha_nobody_takes_over() {
     let mut world = World::new(pair_and_witness(false));
     world.run(secs(2));

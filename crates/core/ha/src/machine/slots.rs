@@ -1,6 +1,7 @@
 //! One slot: finding the duty and doing it, and recording what was opened.
 
 use super::NodeMachine;
+use crate::breakdown::transition;
 use crate::duty::{Duty, Facts, duty};
 use crate::proposals::Topic;
 use crate::{HaEvent, Output, SlotRole, Why};
@@ -345,6 +346,9 @@ fn states_after_takeover(
     let backup = (HaState::RunningInBackupMode, why.reason());
     let (theirs, mine) = match why {
         Why::PeerStuck if moving => (Some(failed), Some(failed)),
+        Why::PeerStuck if slot.home == me && is_at_home(state, gone) => {
+            return serve_their_own(state, me, gone);
+        }
         Why::PeerStuck => {
             let state = HaState::FailedOverCriticalServicesNotRunning;
             (Some((state, why.reason())), Some(backup))
@@ -358,12 +362,32 @@ fn states_after_takeover(
     // Also the node that takes its own users back from a backup: that one's users come with them.
     let theirs = theirs.map(|status| (gone, status));
     let mine = mine.map(|status| (me, status));
-    let transition = |(node, (state, reason))| ControlCommand::HaTransition {
-        node,
-        state,
-        reason,
+    let theirs_and_mine = theirs.into_iter().chain(mine);
+    theirs_and_mine
+        .map(|(node, (state, reason))| transition(node, state, reason))
+        .collect()
+}
+
+/// Whether a node's own users should be with it.
+fn is_at_home(state: &ClusterState, node: NodeId) -> bool {
+    state
+        .slot_of_home(node)
+        .is_some_and(|slot| slot.desired == node)
+}
+
+/// A node took its users back from a backup that does not serve them: each has its own again. What an
+/// operator has to look at stays on record.
+fn serve_their_own(state: &ClusterState, me: NodeId, backup: NodeId) -> Vec<ControlCommand> {
+    let nodes = [backup, me];
+    let failed = |node: &NodeId| {
+        let node = state.node(*node);
+        node.is_some_and(|node| node.ha.state == HaState::RunningInFailedMode)
     };
-    theirs.into_iter().chain(mine).map(transition).collect()
+    if nodes.iter().any(failed) {
+        return Vec::new();
+    }
+    let normal = |node| transition(node, HaState::Normal, HaReason::None);
+    nodes.into_iter().map(normal).collect()
 }
 
 /// The reason of a move that failed.
