@@ -2,7 +2,8 @@
 //! it because it heals by itself).
 
 use super::Violation;
-use muster_cluster::{ClusterState, HaReason, HaState, HaStatus, Proposal};
+use muster_cluster::{ClusterState, ControlCommand, HaReason, HaState, HaStatus, Proposal};
+use muster_types::NodeId;
 
 /// Looks at an entry of the control log, before and after.
 ///
@@ -18,7 +19,9 @@ pub(crate) fn check(
             continue;
         };
         let changed = (was.ha.state, was.ha.reason) != (node.ha.state, node.ha.reason);
-        if changed && !(follows(was.ha, node.ha) && stands_in_the_table(node.ha)) {
+        let is_allowed =
+            follows(was.ha, node.ha) || gets_users_back(before, after, proposal, node.id);
+        if changed && !(is_allowed && stands_in_the_table(node.ha)) {
             let (id, was, is) = (node.id, was.ha, node.ha);
             let seen = format!("{id} from {was} to {is} by {:?}", proposal.command);
             return Err(Violation::new("states move along the table", seen));
@@ -33,6 +36,24 @@ fn stands_in_the_table(status: HaStatus) -> bool {
     all.any(|pair| {
         status.is(pair.affected.0, pair.affected.1) || status.is(pair.peer.0, pair.peer.1)
     })
+}
+
+/// Whether a node is Initializing because the node that had its users was replaced: they come home, as
+/// the new one has no data. Nothing else makes a node that has failed over start anew.
+fn gets_users_back(
+    before: &ClusterState,
+    after: &ClusterState,
+    proposal: &Proposal,
+    node: NodeId,
+) -> bool {
+    let ControlCommand::NodeReplace { old, .. } = &proposal.command else {
+        return false;
+    };
+    let desired = |state: &ClusterState| state.slot_of_home(node).map(|slot| slot.desired);
+    let is = after.node(node).map(|node| node.ha.state);
+    is == Some(HaState::Initializing)
+        && desired(before) == Some(*old)
+        && desired(after) == Some(node)
 }
 
 /// Whether a state may follow another.
