@@ -9,7 +9,7 @@ use muster_cluster::{
     Addresses, ClusterState, ControlCommand, ControlOutcome, NewNode, Role, SoftwareVersion,
     TokenHash,
 };
-use muster_ha::{control_voters, desired_learners, desired_voters};
+use muster_ha::{MemberStep, Members, control_members, member_step, slot_members};
 use muster_link::{JoinRequest, JoinResponse, JoinToken, Role as LinkRole};
 use muster_raft::{Group, RaftGroupId, Status};
 use muster_types::{Boot, NodeId, SlotId};
@@ -43,19 +43,15 @@ pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
             }
         }
         if let Some(group) = shared.groups.find(RaftGroupId::CONTROL) {
-            let all: BTreeSet<_> = state.members().map(|node| node.id).collect();
             ousting::carry_through(&shared, &state, &group).await;
-            let voters = control_voters(&state).into_iter().collect();
-            align(&shared, &group, &all, &voters).await;
+            align(&shared, &group, &control_members(&state)).await;
         }
         stop_removed(&shared, &state).await;
         for handle in shared.all_slots() {
-            let voters: BTreeSet<_> = desired_voters(&state, handle.slot).into_iter().collect();
-            let mut all: BTreeSet<_> = desired_learners(&state, handle.slot).into_iter().collect();
-            all.extend(&voters);
+            let wanted = slot_members(&state, handle.slot);
             begin(&shared, &state, handle.slot, &handle.group).await;
             ousting::carry_through(&shared, &state, &handle.group).await;
-            align(&shared, &handle.group, &all, &voters).await;
+            align(&shared, &handle.group, &wanted).await;
             record(&shared, &state, handle.slot, &handle.group).await;
         }
     }
@@ -80,10 +76,7 @@ async fn stop_removed(shared: &Shared, state: &ClusterState) {
 
 /// The slots of which a node should have a replica.
 pub(crate) fn wanted_slots(state: &ClusterState, node: NodeId) -> Vec<SlotId> {
-    let has = |slot: &SlotId| {
-        let voters = desired_voters(state, *slot);
-        voters.contains(&node) || desired_learners(state, *slot).contains(&node)
-    };
+    let has = |slot: &SlotId| slot_members(state, *slot).has(node);
     state.slots().map(|slot| slot.id).filter(has).collect()
 }
 
@@ -117,41 +110,33 @@ async fn begin(shared: &Shared, state: &ClusterState, slot: SlotId, group: &Grou
 }
 
 /// One step towards the wanted membership, if this node leads and no change is under way.
-async fn align(shared: &Shared, group: &Group, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>) {
+async fn align(shared: &Shared, group: &Group, wanted: &Members) {
     let status: Status = group.status().borrow().clone();
-    if !status.leading || status.changing || voters.is_empty() {
+    if !status.leading || status.changing {
         return;
     }
-    // Whoever is to decide must be there: with voters that are gone the change would never end.
     let mut alive = shared.in_contact();
     alive.insert(shared.node);
-    if *voters != status.voters && !voters.is_subset(&alive) {
-        return;
+    let near = |node: &NodeId| {
+        let matched = status.matched.get(node);
+        matched.is_some_and(|at| at + NEARLY >= status.last_log)
+    };
+    let now = Members {
+        voters: status.voters.clone(),
+        learners: status.learners.clone(),
+    };
+    if let Some(step) = member_step(&now, status.joint, wanted, &alive, near) {
+        // A step that has no quorum would never return; it stays under way and shows in the status.
+        let _ = tokio::time::timeout(STEP, take(group, step, &wanted.voters)).await;
     }
-    // A step that has no quorum would never return; it stays under way and shows in the status.
-    let _ = tokio::time::timeout(STEP, step(group, &status, all, voters)).await;
 }
 
-async fn step(group: &Group, status: &Status, all: &BTreeSet<NodeId>, voters: &BTreeSet<NodeId>) {
-    let known: BTreeSet<_> = status.voters.union(&status.learners).copied().collect();
-    let near = |node: &NodeId| {
-        status.voters.contains(node)
-            || status
-                .matched
-                .get(node)
-                .is_some_and(|at| at + NEARLY >= status.last_log)
-    };
-    let outcome = if status.joint {
-        group.finish_change().await
-    } else if let Some(missing) = all.difference(&known).next() {
-        group.add_learner(*missing).await
-    } else if *voters != status.voters && voters.iter().all(near) {
-        group.change_voters(voters, true).await
-    } else if known.difference(all).next().is_some() && *voters == status.voters {
-        let gone = known.difference(all).copied().collect();
-        group.remove_learners(&gone).await
-    } else {
-        return;
+async fn take(group: &Group, step: MemberStep, voters: &BTreeSet<NodeId>) {
+    let outcome = match step {
+        MemberStep::Complete => group.finish_change().await,
+        MemberStep::AddLearner(node) => group.add_learner(node).await,
+        MemberStep::ChangeVoters => group.change_voters(voters, true).await,
+        MemberStep::RemoveLearners(gone) => group.remove_learners(&gone).await,
     };
     match outcome {
         Ok(()) => tracing::info!(group = %group.id(), ?voters, "membership changed"),

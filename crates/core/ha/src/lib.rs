@@ -36,6 +36,9 @@ mod log_test;
 mod machine;
 #[cfg(test)]
 mod machine_test;
+mod members;
+#[cfg(test)]
+mod members_test;
 mod moves;
 #[cfg(test)]
 mod moves_test;
@@ -58,6 +61,7 @@ pub use detector::{Detector, Hearing};
 pub use gate::{Gate, Standing, gate};
 pub use input::{HaEvent, Identity, Input, Output, SlotRole, Timing, Why};
 pub use machine::NodeMachine;
+pub use members::{MemberStep, Members, control_members, member_step, slot_members};
 pub use moves::{Readiness, check_failover, check_fallback, check_recover};
 pub use pairs::{PAIRS, Pair, find_pair};
 pub use plan::{control_voters, desired_learners, desired_voters};
