@@ -100,6 +100,24 @@ fn what_only_the_pair_has_missed_counts_too() {
 }
 
 #[test]
+fn a_silence_that_nobody_could_record_counts_for_whoever_leads_next() {
+    for leader in [A, B] {
+        let mut world = failed_over_and_back();
+        world.run(secs(29 * 60));
+        world.control_down = true;
+        world.cut.extend([(A, B), (A, W)]);
+        world.run(secs(5));
+        world.cut.clear();
+        world.run(Duration::from_millis(200));
+        (world.control_down, world.healed) = (false, true);
+        world.control_leader = leader;
+        world.run(HALF_HOUR - secs(1));
+        assert_eq!(world.owner(SLOT_A), Some(B), "{leader} leads");
+        world.until("home", |world| world.owner(SLOT_A) == Some(A));
+    }
+}
+
+#[test]
 fn a_node_that_has_just_started_does_not_go_on_counting_for_itself() {
     let mut world = failed_over_and_back();
     world.run(HALF_HOUR - secs(1));

@@ -12,7 +12,7 @@ mod upkeep;
 use crate::LinkNews;
 use crate::device::Device;
 use crate::plan::Sabotage;
-use crate::raft::{Message, Raft, RaftTiming};
+use crate::raft::{Members, Message, Raft, RaftTiming};
 pub(crate) use clock::Clock;
 use muster_cluster::{ClusterState, ControlCommand, Proposal, Role};
 use muster_envelope::Envelope;
@@ -233,6 +233,13 @@ impl Node {
     pub(crate) fn has_nearly_all(&self, slot: SlotId, other: NodeId) -> bool {
         let part = self.parts.get(&slot);
         part.is_some_and(|part| part.raft.is_near(other))
+    }
+
+    /// The members of each log that it belongs to, as far as it knows.
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = &Members> {
+        let slots = self.parts.values().map(|part| part.raft.members());
+        let all = slots.chain([self.control.members()]);
+        all.filter(|members| members.has(self.setup.id))
     }
 
     /// Whether it serves clients in full view of the cluster.

@@ -5,10 +5,10 @@ use super::part::{Part, replay};
 use super::{Effect, Node};
 use crate::Rng;
 use crate::plan::Sabotage;
-use crate::plan::beginning::{control_members, slot_members};
 use crate::raft::{Cx, Raft};
 use muster_cluster::ControlCommand;
 use muster_envelope::{Envelope, ToPeer};
+use muster_ha::{control_members, slot_members};
 use muster_types::{Instant, Machine, NodeId, SessionId, SlotId};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -69,10 +69,7 @@ impl Node {
 
     /// The slots of which this node should have a replica.
     pub(super) fn wanted_slots(&self) -> Vec<SlotId> {
-        let has = |slot: &SlotId| {
-            let members = slot_members(&self.cluster, *slot);
-            members.voters.contains(&self.id()) || members.learners.contains(&self.id())
-        };
+        let has = |slot: &SlotId| slot_members(&self.cluster, *slot).has(self.id());
         let slots = self.cluster.slots().map(|slot| slot.id);
         slots.filter(has).collect()
     }
@@ -85,9 +82,10 @@ impl Node {
             }
         }
         let wanted = control_members(&self.cluster);
+        let alive: BTreeSet<_> = self.connected.keys().copied().chain([self.id()]).collect();
         let device = &mut self.device;
         let mut cx = Cx { now, rng, device };
-        self.control.align(&mut cx, &wanted);
+        self.control.align(&mut cx, &wanted, &alive);
         self.control_dirty = true;
         for (slot, part) in &mut self.parts {
             part.dirty = true;
@@ -97,13 +95,12 @@ impl Node {
             if known.home == self.setup.id && known.owner.is_none() {
                 part.raft.initialize(&mut cx);
             }
-            let aligned = part
-                .raft
-                .align(&mut cx, &slot_members(&self.cluster, *slot));
-            let voters: Vec<_> = part.raft.members().voters.iter().copied().collect();
+            let wanted = slot_members(&self.cluster, *slot);
+            part.raft.align(&mut cx, &wanted, &alive);
+            let voters = &part.raft.members().voters;
             let recorded: BTreeSet<_> = known.voters.iter().copied().collect();
-            if aligned && recorded != part.raft.members().voters {
-                let slot = *slot;
+            if part.raft.may_change() && part.raft.is_settled() && recorded != *voters {
+                let (slot, voters) = (*slot, voters.iter().copied().collect());
                 self.wishes
                     .push_back(ControlCommand::SlotVotersChanged { slot, voters });
             }
@@ -200,8 +197,8 @@ impl Node {
 
     fn is_cut_off(&self, now: Instant) -> bool {
         let leased = self.parts.values().any(|part| now < part.raft.lease());
-        let voters = &self.control.members().voters;
-        let reached = |node: &&NodeId| **node == self.id() || self.connected.contains_key(node);
+        let voters: Vec<_> = self.control.members().electors().collect();
+        let reached = |node: &&&NodeId| ***node == self.id() || self.connected.contains_key(node);
         !leased && voters.iter().filter(reached).count() * 2 <= voters.len()
     }
 }

@@ -6,6 +6,7 @@ use muster_cluster::{
     AccountRow, Addresses, ClusterState, ControlCommand, NewNode, Proposal, Role, Setting,
     SoftwareVersion, TokenHash,
 };
+use muster_ha::{control_members, slot_members};
 use muster_sasl::{ScramVerifier, Verifiers};
 use muster_slot::SlotCommand;
 use muster_types::{
@@ -50,7 +51,7 @@ impl Beginning {
             let command = ControlCommand::SlotVotersChanged { slot, voters };
             submit(&mut cluster, &mut control, command);
         }
-        control.push(Content::Members(control_members(&cluster)));
+        control.push(Content::Members(Members::of(control_members(&cluster))));
         Self { control, cluster }
     }
 
@@ -66,30 +67,10 @@ impl Beginning {
 
     /// The beginning of a slot's log.
     pub(crate) fn slot(&self, slot: SlotId) -> Vec<Content<SlotCommand>> {
-        vec![Content::Members(slot_members(&self.cluster, slot))]
-    }
-}
-
-/// Who should belong to the control group.
-pub(crate) fn control_members(cluster: &ClusterState) -> Members {
-    let voters = muster_ha::control_voters(cluster).into_iter().collect();
-    members(voters, cluster.members().map(|node| node.id).collect())
-}
-
-/// Who should belong to a slot's group.
-pub(crate) fn slot_members(cluster: &ClusterState, slot: SlotId) -> Members {
-    let voters = muster_ha::desired_voters(cluster, slot)
-        .into_iter()
-        .collect();
-    let learners = muster_ha::desired_learners(cluster, slot);
-    members(voters, learners)
-}
-
-fn members(voters: std::collections::BTreeSet<NodeId>, all: Vec<NodeId>) -> Members {
-    let learners = all.into_iter().filter(|node| !voters.contains(node));
-    Members {
-        learners: learners.collect(),
-        voters,
+        vec![Content::Members(Members::of(slot_members(
+            &self.cluster,
+            slot,
+        )))]
     }
 }
 

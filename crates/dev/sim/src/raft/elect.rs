@@ -1,15 +1,17 @@
 //! Elections.
 
+use super::message::{Asks, Candidacy};
 use super::{Content, Cx, Lead, Message, Part, Raft, Undo};
 use muster_types::{Instant, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<C> Raft<C> {
-    pub(super) fn stand(&mut self, cx: &mut Cx<'_>, dry: bool) {
+    pub(super) fn stand(&mut self, cx: &mut Cx<'_>, asks: Asks) {
         self.stands_at = cx.now + cx.rng.millis(self.timing.election_ms.clone());
-        if !self.members.voters.contains(&self.me) {
+        if !self.members.elect(self.me) {
             return;
         }
+        let dry = asks == Asks::Dry;
         if !dry {
             self.note(cx, Undo::Vote(self.term, self.voted));
             self.term += 1;
@@ -20,16 +22,14 @@ impl<C> Raft<C> {
         self.part = Part::Candidate { dry, votes };
         self.lease = Instant::ZERO;
         let (length, last_term) = self.end();
-        let others = self.members.voters.iter().filter(|node| **node != self.me);
-        for to in others.copied().collect::<Vec<_>>() {
-            let ask = Message::Ask {
-                term,
-                dry,
-                length,
-                last_term,
-            };
-            self.out.push((to, ask));
-        }
+        let own = Candidacy {
+            term,
+            length,
+            last_term,
+        };
+        let others = self.members.electors().filter(|node| **node != self.me);
+        let ask = |to: &NodeId| (*to, Message::Ask(asks, own));
+        self.out.extend(others.map(ask));
         // Its own vote counts when it is on the disk, like any other's.
         let own = Message::Grant { term, dry };
         self.say_when_synced(self.me, own);
@@ -46,17 +46,18 @@ impl<C> Raft<C> {
         &mut self,
         cx: &mut Cx<'_>,
         from: NodeId,
-        (term, dry): (u64, bool),
-        (length, last_term): (usize, u64),
+        asks: Asks,
+        candidacy: Candidacy,
     ) {
+        let (dry, term) = (asks == Asks::Dry, candidacy.term);
         let waits = |heard: Instant| cx.now.since(heard) < self.timing.election_max();
         let hands_over = matches!(&self.part, Part::Leader(lead) if lead.transfer.is_some());
         let loyal = self.heard.is_some_and(waits) || self.is_leading() && !hands_over;
         let (own_length, own_term) = self.end();
-        if term < self.term || loyal {
+        if term < self.term || loyal && asks != Asks::Handed {
             return;
         }
-        let is_complete = (last_term, length) >= (own_term, own_length);
+        let is_complete = (candidacy.last_term, candidacy.length) >= (own_term, own_length);
         if dry {
             if is_complete {
                 self.out.push((from, Message::Grant { term, dry }));
@@ -91,19 +92,17 @@ impl<C> Raft<C> {
             return;
         }
         votes.insert(from);
-        let counts = votes.intersection(&self.members.voters).count();
-        if counts * 2 <= self.members.voters.len() {
+        if !self.members.agree(votes) {
             return;
         }
         if dry {
-            return self.stand(cx, false);
+            return self.stand(cx, Asks::Vote);
         }
         self.lead(cx);
     }
 
     fn lead(&mut self, cx: &mut Cx<'_>) {
         self.part = Part::Leader(Lead {
-            since: cx.now,
             equal: BTreeMap::new(),
             next: BTreeMap::new(),
             acked: BTreeMap::new(),
@@ -112,6 +111,8 @@ impl<C> Raft<C> {
             eager: true,
             tell_commit: false,
             transfer: None,
+            changes: false,
+            followed_at: cx.now,
         });
         self.transferred = None;
         self.renew();

@@ -55,6 +55,26 @@ pub(crate) struct Append<C> {
     pub(super) commit: usize,
 }
 
+/// What a candidate asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asks {
+    /// Whether it might win.
+    Dry,
+    /// For the vote.
+    Vote,
+    /// For the vote, because the leader hands over to it: nobody has to wait for that one any more.
+    Handed,
+}
+
+/// What a candidate shows of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidacy {
+    pub(super) term: u64,
+    /// How many entries it has, and the term of the last of them.
+    pub(super) length: usize,
+    pub(super) last_term: u64,
+}
+
 /// What the members say to each other.
 #[derive(Clone, Debug)]
 pub(crate) enum Message<C> {
@@ -67,12 +87,7 @@ pub(crate) enum Message<C> {
         equal: usize,
     },
     /// A candidate asks (first whether it might win, then for the vote).
-    Ask {
-        term: u64,
-        dry: bool,
-        length: usize,
-        last_term: u64,
-    },
+    Ask(Asks, Candidacy),
     /// It may have the vote.
     Grant { term: u64, dry: bool },
     /// The sender knows a higher term.

@@ -16,6 +16,7 @@ use crate::device::Device;
 use crate::plan::Sabotage;
 use disk::Undo;
 pub(crate) use members::Members;
+use message::Asks;
 pub(crate) use message::{Content, Entry, Message};
 use muster_types::{Instant, LogIndex, NodeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -69,7 +70,8 @@ const TRANSFER: Duration = Duration::from_millis(1_500);
 /// What a leader knows.
 #[derive(Debug)]
 struct Lead {
-    since: Instant,
+    /// When a quorum had to answer last; at first, when it began to lead.
+    followed_at: Instant,
     /// How many entries each member has like us, on its disk.
     equal: BTreeMap<NodeId, usize>,
     /// How many entries each member was sent.
@@ -83,6 +85,8 @@ struct Lead {
     tell_commit: bool,
     /// It hands over until then; it neither beats nor writes any more, whatever comes of it.
     transfer: Option<Instant>,
+    /// It has begun a change of voters, and completes it.
+    changes: bool,
 }
 
 #[derive(Debug)]
@@ -105,6 +109,8 @@ pub(crate) struct Raft<C> {
     unsynced: VecDeque<(u64, Undo<C>)>,
     // In memory:
     members: Members,
+    /// How many entries there are up to the one that has these members.
+    members_at: usize,
     commit: usize,
     taken: usize,
     part: Part,
@@ -143,6 +149,7 @@ impl<C> Raft<C> {
             log,
             unsynced: VecDeque::new(),
             members: Members::default(),
+            members_at: 0,
             taken: 0,
             part: Part::Follower,
             heard: None,
@@ -186,10 +193,10 @@ impl<C> Raft<C> {
         self.lease
     }
 
-    /// Works the lease out anew.
+    /// Works the lease out anew. A leader that has no vote, or soon has none, has no lease.
     fn renew(&mut self) {
-        let Part::Leader(lead) = &self.part else {
-            self.lease = Instant::ZERO;
+        self.lease = Instant::ZERO;
+        let Part::Leader(lead) = &mut self.part else {
             return;
         };
         let acked = |node: &NodeId| {
@@ -200,11 +207,13 @@ impl<C> Raft<C> {
                 lead.acked.get(node).copied()
             }
         };
-        let acked = self
-            .members
-            .quorum(acked)
-            .filter(|_| lead.transfer.is_none());
-        self.lease = acked.map_or(Instant::ZERO, |at| at + self.timing.lease(self.sabotage));
+        let Some(acked) = self.members.quorum(acked) else {
+            return;
+        };
+        lead.followed_at = acked.max(lead.followed_at);
+        if lead.transfer.is_none() && self.members.voters.contains(&self.me) {
+            self.lease = acked + self.timing.lease(self.sabotage);
+        }
     }
 
     /// While leading: the other voters whose logs equal ours.
@@ -212,7 +221,7 @@ impl<C> Raft<C> {
         let Part::Leader(lead) = &self.part else {
             return Vec::new();
         };
-        let others = self.members.voters.iter().filter(|node| **node != self.me);
+        let others = self.members.electors().filter(|node| **node != self.me);
         others
             .filter(|node| lead.equal.get(node) == Some(&self.log.len()))
             .copied()
@@ -236,9 +245,12 @@ impl<C> Raft<C> {
     fn write(&mut self, cx: &mut Cx<'_>, content: Content<C>) {
         let term = self.term;
         let at = self.log.len();
+        let members = matches!(content, Content::Members(_));
         self.log.push(Entry { term, content });
         self.note(cx, Undo::Cut(at));
-        self.look_up_members();
+        if members {
+            self.look_up_members();
+        }
         if let Part::Leader(lead) = &mut self.part {
             lead.eager = true;
         }
@@ -248,13 +260,15 @@ impl<C> Raft<C> {
         self.count();
     }
 
-    /// Hands the leadership to `to`; the outcome shows in [`transferred`](Self::transferred).
+    /// Hands the leadership to `to`, a voter that has all, while voters do not change; the outcome shows
+    /// in [`transferred`](Self::transferred).
     pub(crate) fn transfer(&mut self, now: Instant, to: NodeId) {
         let (term, length) = (self.term, self.log.len());
+        let may = self.is_settled() && self.members.voters.contains(&to);
         match &mut self.part {
-            Part::Leader(lead) if lead.equal.get(&to) == Some(&length) => {
+            Part::Leader(lead) if may && lead.equal.get(&to) == Some(&length) => {
                 lead.transfer = Some(now + TRANSFER);
-                let others = self.members.voters.iter().filter(|node| **node != self.me);
+                let others = self.members.electors().filter(|node| **node != self.me);
                 let message = |node: &NodeId| (*node, Message::TakeOver { term, to });
                 self.out.extend(others.map(message));
                 self.lease = Instant::ZERO;
@@ -342,7 +356,10 @@ impl<C> Raft<C> {
                     }
                     return;
                 }
-                if lead.eager || lead.beat_at <= cx.now {
+                self.complete_change(cx);
+                if let Part::Leader(lead) = &self.part
+                    && (lead.eager || lead.beat_at <= cx.now)
+                {
                     self.send_round(cx);
                 }
                 if let Part::Leader(lead) = &self.part
@@ -353,7 +370,7 @@ impl<C> Raft<C> {
             }
             Part::Follower | Part::Candidate { .. } => {
                 if self.stands_at <= cx.now {
-                    self.stand(cx, true);
+                    self.stand(cx, Asks::Dry);
                 }
             }
         }
@@ -361,7 +378,7 @@ impl<C> Raft<C> {
 
     /// When a leader whom no quorum answers gives up.
     fn steps_down_at(&self, lead: &Lead) -> Instant {
-        lead.since.max(self.lease()) + self.timing.election_max() * 2
+        lead.followed_at + self.timing.election_max() * 3
     }
 
     fn follow(&mut self, now: Instant, rng: &mut Rng) {
@@ -391,22 +408,21 @@ impl<C> Raft<C> {
             Message::Appended { term, sent, equal } if term == self.term => {
                 self.appended(from, sent, equal);
             }
-            Message::Ask {
-                term,
-                dry,
-                length,
-                last_term,
-            } => self.asked(cx, from, (term, dry), (length, last_term)),
+            Message::Ask(asks, candidacy) => self.asked(cx, from, asks, candidacy),
             Message::Grant { term, dry } => self.granted(cx, from, term, dry),
             Message::TakeOver { term, to } if term == self.term && !self.is_leading() => {
                 // The leader itself releases everybody from waiting for it.
                 self.heard = None;
                 if to == self.me {
-                    self.stand(cx, false);
+                    self.stand(cx, Asks::Handed);
                 }
             }
-            Message::Outdated { term } => self.adopt(cx, term),
-            Message::Appended { .. } | Message::TakeOver { .. } => {}
+            Message::Outdated { term } if term > self.term && self.is_leading() => {
+                self.adopt(cx, term);
+                // Nobody has to wait for it any more, itself included.
+                self.heard = None;
+            }
+            Message::Outdated { .. } | Message::Appended { .. } | Message::TakeOver { .. } => {}
         }
     }
 }

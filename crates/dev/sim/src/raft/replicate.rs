@@ -20,7 +20,7 @@ impl<C> Raft<C> {
             lead.beat_at = cx.now + self.timing.beat;
             lead.last_beat = cx.now;
         }
-        let lone = self.members.voters.len() == 1;
+        let lone = self.members.are_decided_by_one();
         for to in self.members.all().filter(|node| **node != self.me) {
             let equal = lead.equal.get(to).copied().unwrap_or(self.commit);
             let sent = lead.next.get(to).copied().unwrap_or(equal);
@@ -149,7 +149,7 @@ impl<C> Raft<C> {
         if of_own_term && everywhere > self.commit {
             self.commit = everywhere;
             (lead.tell_commit, lead.eager) = (true, true);
-            if !self.members.voters.contains(&self.me) {
+            if self.is_settled() && !self.members.voters.contains(&self.me) {
                 self.part = Part::Follower;
                 self.lease = Instant::ZERO;
             }

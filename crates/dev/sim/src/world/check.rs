@@ -117,10 +117,12 @@ impl World {
         let (truth, clients) = (&self.truth, &self.clients);
         let slots: Vec<_> = truth.cluster.slots().map(|slot| slot.id).collect();
         let ownerless = slots.into_iter().find(|slot| self.owner(*slot).is_none());
+        // First what the others may follow from.
         let outcomes = [
+            settled::check_owners(ownerless),
             acknowledged::check(truth),
             messages::check(truth),
-            views::check(truth, clients, ownerless),
+            views::check(truth, clients),
             agreement::check(truth, clients),
             settled::check(&truth.cluster),
         ];

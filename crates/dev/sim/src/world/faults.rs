@@ -69,7 +69,13 @@ impl World {
             Fault::Service(place, works) => {
                 let id = self.node_in(place);
                 self.arrive(id, Arrival::Service { works });
-                self.disturbances.insert(SERVICES, u32::from(!works));
+                if works {
+                    self.failing.remove(&place);
+                } else {
+                    self.failing.insert(place);
+                }
+                let count = self.failing.len();
+                self.count_disturbances(SERVICES, count);
             }
             Fault::ClockJump(place, by) => {
                 let id = self.node_in(place);
@@ -130,8 +136,8 @@ impl World {
             .nodes
             .values()
             .filter(|node| node.device.health != crate::device::Health::Good);
-        let count = u32::try_from(ill.count()).unwrap_or(u32::MAX);
-        self.disturbances.insert(DISKS, count);
+        let count = ill.count();
+        self.count_disturbances(DISKS, count);
     }
 
     pub(super) fn start(&mut self, id: NodeId) {
@@ -187,8 +193,14 @@ impl World {
             .nodes
             .values()
             .filter(|node| node.condition == Condition::Paused);
-        let count = u32::try_from(paused.count()).unwrap_or(u32::MAX);
-        self.disturbances.insert(PAUSES, count);
+        let count = paused.count();
+        self.count_disturbances(PAUSES, count);
+    }
+
+    /// So many of a kind disturb now.
+    fn count_disturbances(&mut self, kind: &'static str, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.disturbances.insert(kind, count);
     }
 
     fn pause(&mut self, id: NodeId) {
@@ -251,6 +263,7 @@ impl World {
         self.note(|| "repair".to_owned());
         self.net.heal();
         self.net.set_weather(None);
+        self.failing.clear();
         self.disturbances.clear();
         self.disturbed_at = self.now;
         for id in self.nodes.keys().copied().collect::<Vec<_>>() {

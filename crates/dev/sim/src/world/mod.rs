@@ -16,7 +16,7 @@ use crate::invariants::fallback::Fallback;
 use crate::net::{Net, Way};
 use crate::node::{Arrival, Condition, Effect, Node, Packet};
 use crate::plan::beginning::Beginning;
-use crate::plan::{Fault, Operation, Plan};
+use crate::plan::{Fault, Operation, Place, Plan};
 use crate::truth::Truth;
 use crate::{LinkNews, Rng, Violation};
 use errand::Errand;
@@ -25,7 +25,7 @@ use muster_router::{Input, Output};
 use muster_types::{Instant, NodeId, SessionId, SlotId};
 use queue::Queue;
 use setup::Machine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(25);
@@ -148,6 +148,8 @@ pub struct World {
     disturbances: BTreeMap<&'static str, u32>,
     /// When a node with a wrong clock may have been the only one that could serve its users, last.
     alone_with_wrong_clock_at: Option<Instant>,
+    /// Where a critical service does not work.
+    failing: BTreeSet<Place>,
     looked_at: Instant,
     beaten_at: Instant,
     stats: Stats,

@@ -56,15 +56,13 @@ impl World {
         self.errands.push(Errand::replace(place, old, name));
     }
 
-    /// Whether a node's disk may be lost: its users' data is elsewhere too, and nobody else is
-    /// being replaced or left without copies.
+    /// Whether a node's disk may be lost: of the voters of every log a majority keeps theirs, as the
+    /// members of each know it, and nobody is being replaced. With less no log can promise anything.
     pub(super) fn may_lose(&self, id: NodeId) -> bool {
-        let state = &self.truth.cluster;
-        let copies = |slot: &muster_cluster::Slot| slot.voters.len() >= 3;
-        let safe = state.slot_of_home(id).is_some_and(copies);
-        let ha = state.group_of(id).is_some_and(|group| group.ha);
+        let left: BTreeSet<_> = self.nodes.keys().copied().filter(|n| *n != id).collect();
+        let mut logs = self.nodes.values().flat_map(Node::memberships);
         let busy = self.errands.iter().any(Errand::moves_members);
-        safe && ha && !busy
+        !busy && logs.all(|members| members.agree(&left))
     }
 
     /// Sends a command by way of any node that runs.

@@ -12,7 +12,7 @@ use crate::truth::Truth;
 use crate::{Rng, world::Stats};
 use muster_cluster::Role;
 use muster_types::{BareJid, Instant, NodeId, ResourcePart};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many contacts a user begins with.
 const CONTACTS: usize = 6;
@@ -59,6 +59,7 @@ impl World {
             disturbed_at: Instant::ZERO,
             disturbances: BTreeMap::new(),
             alone_with_wrong_clock_at: None,
+            failing: BTreeSet::new(),
             looked_at: Instant::ZERO,
             beaten_at: Instant::ZERO,
             stats: Stats::default(),
