@@ -2,10 +2,11 @@
 
 use crate::harness_test::{HALF_HOUR, NORMAL, World, failed_over_and_back, secs};
 use crate::log_test::{A, B, SLOT_A, SLOT_B, W, pair_and_witness};
-use crate::{HaEvent, Input, Timing, Why, find_pair};
+use crate::{HaEvent, Identity, Input, NodeMachine, Output, SlotRole, Timing, Why, find_pair};
 use muster_cluster::{ControlEvent, HaReason as R, HaState as S, Setting};
-use muster_types::{GroupId, Instant, NodeId};
+use muster_types::{GroupId, Instant, Machine, NodeId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
@@ -366,4 +367,27 @@ fn unknown_nodes_and_late_answers_change_nothing() {
         ([NORMAL; 2], [Some(A), Some(B)])
     );
     assert!(world.now > Instant::ZERO);
+}
+
+#[test]
+fn a_slot_that_is_led_before_the_control_log_knows_it_is_opened_when_it_does() {
+    let identity = Identity {
+        node: A,
+        boot: muster_types::Boot(1),
+        version: muster_cluster::SoftwareVersion { wire: 1, data: 1 },
+        addresses: muster_cluster::Addresses::default(),
+    };
+    let now = Instant::ZERO + secs(1);
+    let mut machine = NodeMachine::new(identity, crate::Timing::default(), now);
+    let leads = SlotRole {
+        leading: true,
+        ..SlotRole::idle(SLOT_A)
+    };
+    machine.handle(now, Input::SlotRole(leads));
+    machine.handle(now, Input::Cluster(Arc::default()));
+    assert_eq!(machine.poll(), None);
+    let state = pair_and_witness(true).state;
+    machine.handle(now, Input::Cluster(Arc::new(state)));
+    let mut outputs = std::iter::from_fn(|| machine.poll());
+    assert!(outputs.any(|output| output == Output::OpenSlot(SLOT_A)));
 }

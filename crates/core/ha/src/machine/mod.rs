@@ -91,7 +91,11 @@ impl NodeMachine {
             .set_timeout(timeout.max(self.timing.least_silence));
         self.detector
             .retain(|node| state.node(node).is_some_and(|node| node.is_member()));
-        self.replicas.retain(|slot, _| state.slot(*slot).is_some());
+        // A state from the disk may lack a slot whose log is ahead of it already; what is known of that one is
+        // not said again.
+        let knew =
+            |slot: &SlotId| (self.state.as_ref()).is_some_and(|was| was.slot(*slot).is_some());
+        (self.replicas).retain(|slot, _| state.slot(*slot).is_some() || !knew(slot));
         self.note_who_went_off(&state);
         self.state = Some(state);
     }
