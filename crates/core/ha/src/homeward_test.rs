@@ -88,13 +88,21 @@ fn a_pause_of_the_backup_starts_the_healthy_time_again_though_it_leads_afterward
 }
 
 #[test]
-fn what_only_the_pair_has_missed_counts_too() {
+fn what_a_leader_that_has_just_started_cannot_know_the_pair_says() {
     let mut world = failed_over_and_back();
-    world.run(secs(29 * 60));
-    world.cut.insert((A, B)); // the witness, which leads, hears both
+    world.run(secs(20 * 60));
+    world.control_down = true;
+    world.cut.insert((A, B));
     world.run(secs(2));
     world.cut.clear();
-    world.run(HALF_HOUR - secs(2));
+    // The witness knows only what is logged: 20 minutes.
+    world.kill(W);
+    world.start(W);
+    world.control_leader = W;
+    world.healed = true;
+    world.run(secs(1));
+    world.control_down = false;
+    world.run(HALF_HOUR - secs(5));
     assert_eq!(world.owner(SLOT_A), Some(B));
     world.until("home", |world| world.owner(SLOT_A) == Some(A));
 }
