@@ -188,7 +188,9 @@ impl<C> Raft<C> {
 
     /// Whether it leads and the last change is committed, and an entry of its own too.
     pub(crate) fn may_change(&self) -> bool {
-        let own = self.commit > 0 && self.log[self.commit - 1].term == self.term;
+        // One that commits alone may lose again what it has committed.
+        let last = self.commit.checked_sub(1).and_then(|at| self.log.get(at));
+        let own = last.is_some_and(|entry| entry.term == self.term);
         self.may_write() && own && self.members_at <= self.commit
     }
 
