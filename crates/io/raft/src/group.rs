@@ -397,6 +397,9 @@ impl Group {
         let raft = &self.inner.raft;
         let failed = |e: &dyn std::fmt::Display| Response::Failed(e.to_string());
         match request {
+            request if self.is_left_behind(&request) => {
+                Response::Failed("of a log that was given up".to_owned())
+            }
             Request::Append(rpc) => self.append(rpc).await,
             Request::Vote(_) | Request::PreVote(_) if self.inner.led.just_started() => {
                 Response::Failed("started less than one election timeout ago".to_owned())

@@ -15,6 +15,7 @@
 
 use super::{ChangeError, Group};
 use crate::machine::{SnapshotData, stored_state};
+use crate::rpc::Request;
 use crate::status::Status;
 use crate::types::{Command, Entry, LogId, Membership, SnapshotMeta, Vote, raft_id};
 use muster_types::{LogIndex, NodeId};
@@ -41,6 +42,22 @@ pub fn lineage(term: u64) -> u64 {
 }
 
 impl Group {
+    /// Whether a request comes from a log that was given up for the one of this node. Its terms may have caught up
+    /// with this one's: whoever is refused is told the term. What stands in the log says what it is.
+    pub(super) fn is_left_behind(&self, request: &Request) -> bool {
+        let own = lineage(self.inner.raft.metrics().borrow_watched().current_term);
+        let old = |id: LogId| lineage(id.leader_id.term) < own;
+        match request {
+            Request::Append(rpc) => {
+                let entries = rpc.entries.iter().map(RaftEntry::log_id);
+                rpc.prev_log_id.into_iter().chain(entries).any(old)
+            }
+            Request::Vote(rpc) | Request::PreVote(rpc) => rpc.last_log_id.is_some_and(old),
+            Request::Snapshot(part) => part.meta.last_log_id.is_some_and(old),
+            Request::Transfer(_) | Request::Committed => false,
+        }
+    }
+
     /// Makes this node, which follows `lost` alone, the only voter of a new lineage of the log, from what
     /// it has of it and `first`. Returns where the new lineage begins. What `lost` has beyond that is
     /// lost, and `lost` must never be heard again: see to that before.
