@@ -378,7 +378,7 @@ fn a_slot_that_is_led_before_the_control_log_knows_it_is_opened_when_it_does() {
         addresses: muster_cluster::Addresses::default(),
     };
     let now = Instant::ZERO + secs(1);
-    let mut machine = NodeMachine::new(identity, crate::Timing::default(), now);
+    let mut machine = NodeMachine::new(identity, Timing::default(), now);
     let leads = SlotRole {
         leading: true,
         ..SlotRole::idle(SLOT_A)
