@@ -5,6 +5,7 @@ use crate::LinkNews;
 use crate::net::Weather;
 use crate::node::{Arrival, Condition, Node};
 use crate::plan::{Fault, Place};
+use muster_cluster::HaState;
 use muster_types::NodeId;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -126,7 +127,10 @@ impl World {
         let down = |node: &Node| node.condition != Condition::Running;
         let other = self.disturbances.iter();
         let mut other = other.filter(|(name, count)| **name != CLOCKS && **count > 0);
+        // In failed mode users stay where they are until an operator recovers the group.
+        let status = node.cluster().node(node.id()).map(|node| node.ha.state);
         group.is_some_and(|group| !group.ha)
+            || status == Some(HaState::RunningInFailedMode)
             || other.next().is_some()
             || self.nodes.values().any(down)
     }
