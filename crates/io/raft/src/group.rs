@@ -1,6 +1,7 @@
 //! One running group.
 
 mod anew;
+mod beat;
 mod catch_up;
 mod led;
 mod observe;
@@ -400,6 +401,7 @@ impl Group {
             request if self.is_left_behind(&request) => {
                 Response::Failed("of a log that was given up".to_owned())
             }
+            Request::Append(rpc) if rpc.entries.is_empty() => self.hear(rpc).await,
             Request::Append(rpc) => self.append(rpc).await,
             Request::Vote(_) | Request::PreVote(_) if self.inner.led.just_started() => {
                 Response::Failed("started less than one election timeout ago".to_owned())
@@ -425,11 +427,10 @@ impl Group {
     }
 
     async fn append(&self, rpc: AppendEntriesRequest<Types>) -> Response {
-        let extends = !rpc.entries.is_empty();
         match self.inner.raft.append_entries(rpc).await {
             Ok(answer) => {
                 // Entries follow on what is here: no snapshot is needed any more.
-                if extends && matches!(answer, AppendEntriesResponse::Success) {
+                if matches!(answer, AppendEntriesResponse::Success) {
                     self.inner
                         .refused
                         .send_if_modified(|why| why.take().is_some());

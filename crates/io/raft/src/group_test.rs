@@ -1,6 +1,7 @@
 //! Groups of several nodes in one process, over a network that can be cut.
 
 mod anew_test;
+mod beat_test;
 
 use crate::machine::{Applied, Records, StateMachine};
 use crate::{Clock, Group, Groups, Host, RaftGroupId, Status, Timing, Transport};
@@ -118,39 +119,51 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn of(nodes: u16, timing: Timing) -> Self {
-        let mut cluster = Self {
+    fn empty(timing: Timing) -> Self {
+        Self {
             wires: Arc::default(),
             clock: Clock::start(),
             timing,
             nodes: BTreeMap::new(),
             knows_all: Knowledge::default(),
-        };
+        }
+    }
+
+    async fn of(nodes: u16, timing: Timing) -> Self {
+        let mut cluster = Self::empty(timing);
         for id in 1..=nodes {
             cluster
                 .start(NodeId(id), tempfile::tempdir().unwrap())
                 .await;
         }
-        let first = cluster.group(1);
-        first.initialize().await.unwrap();
-        cluster.wait(1, |s| s.leading && !s.changing).await;
-        for id in 2..=nodes {
-            first.add_learner(NodeId(id)).await.unwrap();
-        }
-        first
-            .change_voters(&(1..=nodes).map(NodeId).collect(), false)
-            .await
-            .unwrap();
+        cluster.unite().await;
         cluster
     }
 
+    /// Makes all nodes voters; the first one leads.
+    async fn unite(&self) {
+        let first = self.group(1);
+        first.initialize().await.unwrap();
+        self.wait(1, |s| s.leading && !s.changing).await;
+        for id in self.nodes.keys().skip(1) {
+            first.add_learner(*id).await.unwrap();
+        }
+        let all = self.nodes.keys().copied().collect();
+        first.change_voters(&all, false).await.unwrap();
+    }
+
     async fn start(&mut self, id: NodeId, dir: tempfile::TempDir) {
+        let store = Store::open(dir.path()).unwrap();
+        self.start_on(id, store, dir).await;
+    }
+
+    async fn start_on(&mut self, id: NodeId, store: Store, dir: tempfile::TempDir) {
         let host = Host {
             node: id,
             timing: self.timing,
             yields: false,
             clock: self.clock,
-            store: Store::open(dir.path()).unwrap(),
+            store,
             transport: Arc::new(Wire {
                 from: id,
                 wires: Arc::clone(&self.wires),

@@ -8,6 +8,7 @@ use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const VOTE: &[u8] = b"vote";
 const PURGED: &[u8] = b"purged";
@@ -19,6 +20,16 @@ pub(crate) struct LogStore {
     store: Store,
     entries: Table,
     marks: Table,
+    durable: Arc<Mutex<Durable>>,
+}
+
+/// How far the log is on the disk.
+#[derive(Debug, Default)]
+struct Durable {
+    /// The last entry of the last append that was synced.
+    last: Option<LogId>,
+    /// Counts how often the log was cut: what an earlier append wrote may not be there any more.
+    cuts: u64,
 }
 
 impl LogStore {
@@ -27,6 +38,14 @@ impl LogStore {
             store: store.clone(),
             entries: store.table(&format!("raft.{}.log", group.0))?,
             marks: store.table(&format!("raft.{}.marks", group.0))?,
+            durable: Arc::default(),
+        })
+    }
+
+    /// Whether an entry that is in the log is on the disk too, as far as is known without waiting.
+    pub(crate) fn is_durable(&self, entry: &LogId) -> bool {
+        with(&self.durable, |durable| {
+            durable.last.as_ref() >= Some(entry)
         })
     }
 
@@ -60,6 +79,11 @@ impl LogStore {
         });
         rx.await.map_err(io::Error::other)?
     }
+}
+
+fn with<T>(durable: &Mutex<Durable>, act: impl FnOnce(&mut Durable) -> T) -> T {
+    // Plain values: nobody leaves them half changed.
+    act(&mut durable.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Decodes a value of `table`, or names the table.
@@ -115,6 +139,8 @@ impl RaftLogStorage<Types> for LogStore {
         // A crash within `purge` leaves entries below its mark; the next one removes them.
         let is_above = |last: &LogId| purged.as_ref().is_none_or(|mark| last.index > mark.index);
         let last = last.filter(is_above).or(purged);
+        // Asked once, before anything is appended.
+        with(&self.durable, |durable| durable.last = last);
         Ok(LogState {
             last_purged_log_id: purged,
             last_log_id: last,
@@ -136,17 +162,33 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: Send,
     {
         let mut batch = Batch::default();
+        let mut last = None;
         for entry in entries {
+            last = Some(entry.log_id());
             batch.put(entry.log_id().index.to_be_bytes(), encode(&entry));
         }
         self.entries.apply(batch)?;
-        self.store
-            .barrier(move |result| callback.io_completed(result));
+        let durable = Arc::clone(&self.durable);
+        let cuts = with(&durable, |durable| durable.cuts);
+        self.store.barrier(move |result| {
+            if result.is_ok() {
+                with(&durable, |durable| {
+                    if durable.cuts == cuts {
+                        durable.last = durable.last.max(last);
+                    }
+                });
+            }
+            callback.io_completed(result);
+        });
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
         let from = last.map_or(0, |id| id.index + 1);
+        with(&self.durable, |durable| {
+            durable.cuts += 1;
+            durable.last = durable.last.min(last);
+        });
         Ok(self.entries.remove_range(from.to_be_bytes()..)?)
     }
 

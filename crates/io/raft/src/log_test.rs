@@ -53,17 +53,58 @@ fn the_store_passes_the_suite_of_openraft() {
         .unwrap();
 }
 
+fn id(index: u64) -> LogId {
+    let leader = openraft::alias::LeaderIdOf::<Types>::new(2, 1);
+    LogId::new(leader.to_committed(), index)
+}
+
+fn entry(index: u64) -> Entry {
+    Entry {
+        log_id: id(index),
+        payload: openraft::EntryPayload::Blank,
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_durable_when_it_was_synced_since_the_log_was_last_cut() {
+    let disk = muster_store::Disk::default();
+    let store = Store::in_memory(&disk);
+    let mut log = LogStore::open(&store, GroupId(1)).unwrap();
+    let sync = || {
+        let sync = disk.begin();
+        disk.settle(&sync);
+        disk.end(sync, Ok(()));
+    };
+    log.append((1..4).map(entry), IOFlushed::noop())
+        .await
+        .unwrap();
+    assert!(!log.is_durable(&id(1)));
+    sync();
+    assert!(log.is_durable(&id(3)) && !log.is_durable(&id(4)));
+    // A sync that began before the cut says nothing of what is written after it.
+    log.append((4..9).map(entry), IOFlushed::noop())
+        .await
+        .unwrap();
+    log.truncate_after(Some(id(1))).await.unwrap();
+    sync();
+    log.append((2..9).map(entry), IOFlushed::noop())
+        .await
+        .unwrap();
+    assert!(log.is_durable(&id(1)) && !log.is_durable(&id(2)));
+    sync();
+    assert!(log.is_durable(&id(8)));
+    // Whatever a restart finds is on the disk.
+    let mut again = LogStore::open(&store, GroupId(1)).unwrap();
+    assert!(!again.is_durable(&id(8)));
+    again.get_log_state().await.unwrap();
+    assert!(again.is_durable(&id(8)) && !again.is_durable(&id(9)));
+}
+
 #[tokio::test]
 async fn a_crash_within_a_purge_leaves_a_log_that_begins_after_the_mark() {
     let disk = muster_store::Disk::default();
     let store = Store::in_memory(&disk);
     let mut log = LogStore::open(&store, GroupId(1)).unwrap();
-    let leader = openraft::alias::LeaderIdOf::<Types>::new(2, 1);
-    let id = |index| LogId::new(leader.to_committed(), index);
-    let entry = |index| Entry {
-        log_id: id(index),
-        payload: openraft::EntryPayload::Blank,
-    };
     log.append((1..9).map(entry), IOFlushed::noop())
         .await
         .unwrap();
