@@ -26,6 +26,7 @@ mod rpc;
 mod runtime;
 mod sealed;
 mod status;
+mod tail;
 mod types;
 
 pub use config::Timing;

@@ -1,13 +1,14 @@
 //! A group's log and vote in the store.
 
 use crate::rpc::{GroupId, decode, encode};
+use crate::tail::Tail;
 use crate::types::{Entry, LogId, Types, Vote};
 use muster_store::{Batch, Store, Table};
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use std::fmt::Debug;
 use std::io;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Range, RangeBounds};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const VOTE: &[u8] = b"vote";
@@ -21,6 +22,7 @@ pub(crate) struct LogStore {
     entries: Table,
     marks: Table,
     durable: Arc<Mutex<Durable>>,
+    tail: Arc<Mutex<Tail>>,
 }
 
 /// How far the log is on the disk.
@@ -39,6 +41,7 @@ impl LogStore {
             entries: store.table(&format!("raft.{}.log", group.0))?,
             marks: store.table(&format!("raft.{}.marks", group.0))?,
             durable: Arc::default(),
+            tail: Arc::default(),
         })
     }
 
@@ -81,14 +84,29 @@ impl LogStore {
     }
 }
 
-fn with<T>(durable: &Mutex<Durable>, act: impl FnOnce(&mut Durable) -> T) -> T {
+fn with<V, T>(value: &Mutex<V>, act: impl FnOnce(&mut V) -> T) -> T {
     // Plain values: nobody leaves them half changed.
-    act(&mut durable.lock().unwrap_or_else(PoisonError::into_inner))
+    act(&mut value.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Decodes a value of `table`, or names the table.
 fn read<T: serde::de::DeserializeOwned>(table: &Table, bytes: &[u8]) -> io::Result<T> {
     decode(bytes).map_err(|_| table.unreadable().into())
+}
+
+/// The indices of a range that has an end.
+fn indices(range: &impl RangeBounds<u64>) -> Option<Range<u64>> {
+    let start = match range.start_bound() {
+        Bound::Included(start) => *start,
+        Bound::Excluded(start) => start.checked_add(1)?,
+        Bound::Unbounded => 0,
+    };
+    let end = match range.end_bound() {
+        Bound::Included(end) => end.checked_add(1)?,
+        Bound::Excluded(end) => *end,
+        Bound::Unbounded => return None,
+    };
+    Some(start..end)
 }
 
 fn bound(bound: Bound<&u64>) -> Bound<[u8; 8]> {
@@ -100,6 +118,11 @@ impl RaftLogReader<Types> for LogStore {
         &mut self,
         range: RB,
     ) -> io::Result<Vec<Entry>> {
+        if let Some(wanted) = indices(&range)
+            && let Some(recent) = with(&self.tail, |tail| tail.read(wanted, usize::MAX))
+        {
+            return Ok(recent);
+        }
         self.entries
             .range((bound(range.start_bound()), bound(range.end_bound())))
             .map(|pair| read(&self.entries, &pair?.1))
@@ -113,6 +136,9 @@ impl RaftLogReader<Types> for LogStore {
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
         // What one append request may carry: few enough that a beat behind it is not late.
         const BYTES: usize = 256 << 10;
+        if let Some(recent) = with(&self.tail, |tail| tail.read(start..end, BYTES)) {
+            return Ok(recent);
+        }
         let mut out = Vec::new();
         let mut bytes = 0;
         for pair in self.entries.range(start.to_be_bytes()..end.to_be_bytes()) {
@@ -162,12 +188,20 @@ impl RaftLogStorage<Types> for LogStore {
         I::IntoIter: Send,
     {
         let mut batch = Batch::default();
-        let mut last = None;
+        let mut appended = Vec::new();
         for entry in entries {
-            last = Some(entry.log_id());
-            batch.put(entry.log_id().index.to_be_bytes(), encode(&entry));
+            let bytes = encode(&entry);
+            let size = bytes.len();
+            batch.put(entry.log_id().index.to_be_bytes(), bytes);
+            appended.push((size, entry));
         }
+        let last = appended.last().map(|(_, entry)| entry.log_id());
         self.entries.apply(batch)?;
+        with(&self.tail, |tail| {
+            for (size, entry) in appended {
+                tail.push(size, entry);
+            }
+        });
         let durable = Arc::clone(&self.durable);
         let cuts = with(&durable, |durable| durable.cuts);
         self.store.barrier(move |result| {
@@ -189,12 +223,14 @@ impl RaftLogStorage<Types> for LogStore {
             durable.cuts += 1;
             durable.last = durable.last.min(last);
         });
+        with(&self.tail, |tail| tail.cut(from));
         Ok(self.entries.remove_range(from.to_be_bytes()..)?)
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
         // The mark first: a log that begins after a missing mark would look like a hole.
         self.set_mark(PURGED, &upto)?;
+        with(&self.tail, |tail| tail.purge(upto.index));
         Ok(self.entries.remove_range(..=upto.index.to_be_bytes())?)
     }
 }

@@ -1,30 +1,82 @@
-//! Group commit: one thread that makes everything written so far durable, for all who wait.
+//! The one thread that writes to the engine, and makes everything written so far durable for all who wait.
 
+use crate::StoreError;
 use crate::flushed::Flushed;
+use crate::pending::Write;
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
 
 /// Called with the outcome of the flush that covers the request.
 pub(crate) type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
 
-/// The thread and its inbox. The inbox needs no bound of its own: each waiting Raft group has at
-/// most a few requests out before it waits for an answer.
+/// Bytes that may wait to be written. Then writers wait: the disk does not keep up.
+pub(crate) const PENDING_BYTES: usize = 64 << 20;
+/// Jobs taken before those that wait for a flush get it.
+const JOBS: usize = 4_096;
+
+/// What the thread is asked for, in this order.
+pub(crate) enum Job {
+    /// A write.
+    Write(Write),
+    /// To call this once all writes before are durable.
+    Flush(Done),
+}
+
+/// The thread and its inbox. Writes are bounded by their bytes; a flush is wanted by each waiting
+/// Raft group at most a few times before it waits for an answer.
 pub(crate) struct Flusher {
     /// `None` only while dropping.
-    requests: Option<Sender<Done>>,
+    jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    id: ThreadId,
+    load: Arc<Load>,
+}
+
+/// How much there is to do, and whether it can still be done.
+#[derive(Default)]
+struct Load {
+    state: Mutex<State>,
+    less: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    bytes: usize,
+    /// Final: a page whose write-back failed may be lost although the next sync says otherwise.
+    failed: Option<StoreError>,
+}
+
+impl Load {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Plain values: nobody leaves them half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self) -> Option<StoreError> {
+        self.lock().failed.clone()
+    }
+
+    fn fail(&self, error: StoreError) {
+        self.lock().failed = Some(error);
+        self.less.notify_all();
+    }
+
+    fn written(&self, bytes: usize) {
+        self.lock().bytes -= bytes;
+        self.less.notify_all();
+    }
 }
 
 impl Drop for Flusher {
     /// Waits for the last flush, so that the engine's files are free when the store is gone.
     fn drop(&mut self) {
-        self.requests = None;
+        self.jobs = None;
         if let Some(thread) = self.thread.take()
             // A request may own the last handle of the store and drop it on the flusher's thread.
-            && thread.thread().id() != std::thread::current().id()
+            && self.id != thread::current().id()
         {
             // A flusher that panicked has nothing left to wait for.
             let _ = thread.join();
@@ -34,23 +86,50 @@ impl Drop for Flusher {
 
 impl Flusher {
     pub(crate) fn start(db: sled::Db, file: File, mut flushed: Flushed) -> Self {
-        let (requests, inbox) = channel();
-        let thread = std::thread::Builder::new()
+        Self::of(move || flush(&db, &file, &mut flushed))
+    }
+
+    fn of(flush: impl FnMut() -> io::Result<()> + Send + 'static) -> Self {
+        let (jobs, inbox) = channel();
+        let load = Arc::<Load>::default();
+        let shared = Arc::clone(&load);
+        let thread = thread::Builder::new()
             .name("store-flusher".into())
-            .spawn(move || run(&inbox, || flush(&db, &file, &mut flushed)))
+            .spawn(move || run(&inbox, &shared, flush))
             .expect("a process that cannot start one thread cannot run");
         Self {
-            requests: Some(requests),
+            jobs: Some(jobs),
+            id: thread.thread().id(),
             thread: Some(thread),
+            load,
         }
     }
 
-    pub(crate) fn request(&self, done: Done) {
-        let unsent = match &self.requests {
-            Some(requests) => requests.send(done).err().map(|unsent| unsent.0),
-            None => Some(done),
+    /// Takes note of bytes that are to be written; waits while there are too many.
+    ///
+    /// # Errors
+    /// What made the store unusable.
+    pub(crate) fn admit(&self, bytes: usize) -> Result<(), StoreError> {
+        let mut state = self.load.lock();
+        // The thread itself would wait for itself.
+        let waits = thread::current().id() != self.id;
+        while waits && state.bytes >= PENDING_BYTES && state.failed.is_none() {
+            let less = self.load.less.wait(state);
+            state = less.unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(failed) = &state.failed {
+            return Err(failed.clone());
+        }
+        state.bytes += bytes;
+        Ok(())
+    }
+
+    pub(crate) fn request(&self, job: Job) {
+        let unsent = match &self.jobs {
+            Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
+            None => Some(job),
         };
-        if let Some(done) = unsent {
+        if let Some(Job::Flush(done)) = unsent {
             done(Err(io::Error::other("the store is closed")));
         }
     }
@@ -65,22 +144,52 @@ fn flush(db: &sled::Db, file: &File, flushed: &mut Flushed) -> io::Result<()> {
     flushed.end()
 }
 
-fn run(inbox: &Receiver<Done>, mut flush: impl FnMut() -> io::Result<()>) {
-    let mut failed: Option<Arc<io::Error>> = None;
+fn run(inbox: &Receiver<Job>, load: &Load, mut flush: impl FnMut() -> io::Result<()>) {
     let mut waiting = Vec::new();
     while let Ok(first) = inbox.recv() {
-        waiting.push(first);
-        waiting.extend(inbox.try_iter());
-        if failed.is_none() {
-            failed = flush().err().map(Arc::new);
+        for job in std::iter::once(first).chain(inbox.try_iter().take(JOBS)) {
+            match job {
+                Job::Write(write) => carry_out(&write, load),
+                Job::Flush(done) => waiting.push(done),
+            }
         }
+        if waiting.is_empty() {
+            continue;
+        }
+        if load.failed().is_none()
+            && let Err(error) = flush()
+        {
+            load.fail(sled::Error::Io(error).into());
+        }
+        let failed = load.failed();
         for done in waiting.drain(..) {
-            done(match &failed {
-                None => Ok(()),
-                Some(cause) => Err(io::Error::new(cause.kind(), Arc::clone(cause))),
-            });
+            done(failed.as_ref().map_or(Ok(()), |failed| Err(as_io(failed))));
         }
     }
+}
+
+/// After a failure what was written stays where it is: it can be read until the node ends.
+fn carry_out(write: &Write, load: &Load) {
+    if load.failed().is_some() {
+        return;
+    }
+    match write.carry_out() {
+        Ok(()) => load.written(write.bytes),
+        Err(error) => load.fail(error),
+    }
+}
+
+fn as_io(failed: &StoreError) -> io::Error {
+    let kind = match failed {
+        StoreError::Engine(error) => match &**error {
+            sled::Error::Io(cause) => cause.kind(),
+            _ => io::ErrorKind::Other,
+        },
+        StoreError::Corrupt { .. } | StoreError::Damaged { .. } | StoreError::Unreadable { .. } => {
+            io::ErrorKind::Other
+        }
+    };
+    io::Error::new(kind, failed.clone())
 }
 
 #[cfg(test)]
@@ -89,19 +198,18 @@ mod tests {
 
     #[test]
     fn a_failed_flush_is_final() {
-        let (tx, rx) = channel::<Done>();
-        let (seen_tx, seen) = channel();
         let mut outcomes = vec![Err(io::Error::other("disk full")), Ok(())].into_iter();
-        let thread = std::thread::spawn(move || run(&rx, move || outcomes.next().unwrap()));
+        let flusher = Flusher::of(move || outcomes.next().unwrap());
+        let (seen_tx, seen) = channel();
+        flusher.admit(1).unwrap();
         for _ in 0..2 {
             let seen_tx = seen_tx.clone();
-            tx.send(Box::new(move |r: io::Result<()>| {
-                seen_tx.send(r.is_err()).unwrap()
-            }))
-            .unwrap();
+            flusher.request(Job::Flush(Box::new(move |r: io::Result<()>| {
+                seen_tx.send(r.is_err()).unwrap();
+            })));
             assert!(seen.recv().unwrap());
+            let refused = flusher.admit(1).unwrap_err();
+            assert!(refused.to_string().contains("disk full"), "{refused}");
         }
-        drop(tx);
-        thread.join().unwrap();
     }
 }

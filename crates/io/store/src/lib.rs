@@ -2,11 +2,12 @@
 //! to learn that what was written is on the disk.
 //!
 //! ```text
-//! Table::apply(batch) ---> sled (memory, its log) ---.
-//! Table::apply(batch) ---> sled                      |   one flusher thread: flush(), sync_data(),
-//! Store::barrier(done) ------------------------------'   then every `done` that came before
+//! Table::apply(batch) ---> pending, where reads see it ---.
+//! Table::apply(batch) ---> pending                        |   one flusher thread: the batches to sled, flush(),
+//! Store::barrier(done) -----------------------------------'   sync_data(), then every `done` that came before
 //! ```
 //!
+//! * Nobody who writes waits for the disk, unless 64 MiB wait for it already.
 //! * A batch on one table is applied whole or not at all, and batches reach the disk in the order
 //!   they were written: after a crash the store holds a prefix of them.
 //! * Every value carries its own checksum; values above [`CHUNK_BYTES`] are kept in pieces.
@@ -22,6 +23,7 @@ mod flushed;
 mod flusher;
 mod folder;
 mod memory;
+mod pending;
 mod table;
 mod tree;
 
@@ -30,10 +32,12 @@ pub use memory::{Disk, Sync};
 pub use table::{Batch, CHUNK_BYTES, Pair, Table};
 
 use flushed::Flushed;
-use flusher::Flusher;
+use flusher::{Flusher, Job};
+use pending::Map;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tree::Tree;
 
@@ -91,8 +95,28 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Engine {
-    Sled { db: sled::Db, flusher: Arc<Flusher> },
+    Sled {
+        db: sled::Db,
+        flusher: Arc<Flusher>,
+        maps: Maps,
+    },
     Memory(Disk),
+}
+
+/// The maps that were opened, by name: what is written to one has to be seen by all who use it.
+#[derive(Clone, Default)]
+struct Maps(Arc<Mutex<BTreeMap<String, Arc<Map>>>>);
+
+impl Maps {
+    fn open(&self, name: &str, open: impl FnOnce() -> sled::Result<Map>) -> sled::Result<Arc<Map>> {
+        let mut maps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(map) = maps.get(name) {
+            return Ok(Arc::clone(map));
+        }
+        let map = Arc::new(open()?);
+        maps.insert(name.to_owned(), Arc::clone(&map));
+        Ok(map)
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -147,7 +171,11 @@ impl Store {
         let file = std::fs::File::open(file).map_err(sled::Error::from)?;
         let flusher = Arc::new(Flusher::start(db.clone(), file, flushed));
         Ok(Self {
-            engine: Engine::Sled { db, flusher },
+            engine: Engine::Sled {
+                db,
+                flusher,
+                maps: Maps::default(),
+            },
         })
     }
 
@@ -165,30 +193,19 @@ impl Store {
     /// [`StoreError::Damaged`], [`StoreError::Engine`].
     pub fn table(&self, name: &str) -> Result<Table, StoreError> {
         Table::open(name, |map| match &self.engine {
-            Engine::Sled { db, .. } => db.open_tree(map).map(Tree::Sled),
+            Engine::Sled { db, flusher, maps } => {
+                let new = || Ok(Map::new(map, db.open_tree(map)?, Arc::clone(flusher)));
+                maps.open(map, new).map(Tree::Sled)
+            }
             Engine::Memory(disk) => Ok(Tree::Memory(disk.tree(map))),
         })
-    }
-
-    /// Removes the table called `name` and everything in it.
-    ///
-    /// # Errors
-    /// [`StoreError::Engine`].
-    pub fn drop_table(&self, name: &str) -> Result<(), StoreError> {
-        for map in [name, &table::chunk_tree(name)] {
-            match &self.engine {
-                Engine::Sled { db, .. } => drop(db.drop_tree(map)?),
-                Engine::Memory(disk) => disk.drop_tree(map)?,
-            }
-        }
-        Ok(())
     }
 
     /// Calls `done` from the flusher's thread once everything written before this call is on the
     /// disk, or with the error that makes this store unusable. Never blocks.
     pub fn barrier(&self, done: impl FnOnce(io::Result<()>) + Send + 'static) {
         match &self.engine {
-            Engine::Sled { flusher, .. } => flusher.request(Box::new(done)),
+            Engine::Sled { flusher, .. } => flusher.request(Job::Flush(Box::new(done))),
             Engine::Memory(disk) => disk.request(Box::new(done)),
         }
     }

@@ -4,7 +4,7 @@
 //! after it a prefix. When a sync ends, and how, decides whoever owns the [`Disk`].
 
 use crate::flusher::Done;
-use crate::tree::Changes;
+use crate::tree::{Changes, is_empty};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
@@ -40,24 +40,20 @@ struct Inner {
 /// Keys and their new values.
 type Pieces = Vec<(Vec<u8>, Option<Arc<[u8]>>)>;
 
+/// What is written to one map at once.
 #[derive(Clone)]
-enum Write {
-    Apply(String, Pieces),
-    Drop(String),
+struct Write {
+    map: String,
+    pieces: Pieces,
 }
 
-fn carry_out(maps: &mut Maps, write: Write) {
-    match write {
-        Write::Apply(name, changes) => {
-            let map = maps.entry(name).or_default();
-            for (key, value) in changes {
-                match value {
-                    Some(value) => map.insert(key, value),
-                    None => map.remove(&key),
-                };
-            }
-        }
-        Write::Drop(name) => drop(maps.remove(&name)),
+fn carry_out(maps: &mut Maps, Write { map, pieces }: Write) {
+    let map = maps.entry(map).or_default();
+    for (key, value) in pieces {
+        match value {
+            Some(value) => map.insert(key, value),
+            None => map.remove(&key),
+        };
     }
 }
 
@@ -178,10 +174,6 @@ impl Disk {
         }
     }
 
-    pub(crate) fn drop_tree(&self, name: &str) -> sled::Result<()> {
-        self.lock().write(Write::Drop(name.to_owned()))
-    }
-
     pub(crate) fn size(&self) -> u64 {
         let inner = self.lock();
         let pairs = inner.seen.values().flatten();
@@ -232,13 +224,14 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn apply(&self, changes: Changes) -> sled::Result<()> {
-        let changes = changes
+        let pieces = changes
             .into_iter()
             .map(|(key, value)| (key, value.map(Arc::from)))
             .collect();
-        self.disk
-            .lock()
-            .write(Write::Apply(self.name.clone(), changes))
+        self.disk.lock().write(Write {
+            map: self.name.clone(),
+            pieces,
+        })
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -268,24 +261,11 @@ pub(crate) struct Pairs {
     end: Bound<Vec<u8>>,
 }
 
-impl Pairs {
-    fn is_empty(&self) -> bool {
-        match (&self.next, &self.end) {
-            (Bound::Included(next), Bound::Included(end)) => next > end,
-            (
-                Bound::Included(next) | Bound::Excluded(next),
-                Bound::Included(end) | Bound::Excluded(end),
-            ) => next >= end,
-            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-        }
-    }
-}
-
 impl Iterator for Pairs {
     type Item = (Vec<u8>, Vec<u8>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_empty() {
+        if is_empty(&self.next, &self.end) {
             return None;
         }
         let inner = self.tree.disk.lock();

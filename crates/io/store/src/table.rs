@@ -87,7 +87,7 @@ impl Table {
             let sealed = value.map(|value| self.seal(&key, &value)).transpose()?;
             values.push((key, sealed));
         }
-        self.guarded(|| self.values.apply(values))
+        self.values.apply(values)
     }
 
     /// The value of `key`.
@@ -141,7 +141,7 @@ impl Table {
             self.remove_chunks(&key)?;
             values.push((key, None));
         }
-        self.guarded(|| self.values.apply(values))
+        self.values.apply(values)
     }
 
     /// Overwrites the value of `key` with one whose checksum is wrong, for tests of what follows.
@@ -151,8 +151,7 @@ impl Table {
     #[cfg(any(test, feature = "testing"))]
     pub fn damage(&self, key: &[u8]) -> Result<(), StoreError> {
         self.values
-            .insert(key.to_vec(), &[INLINE, 1, 2, 3, 4, b'x'])?;
-        Ok(())
+            .insert(key.to_vec(), &[INLINE, 1, 2, 3, 4, b'x'])
     }
 
     fn guarded<T>(&self, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
@@ -176,7 +175,7 @@ impl Table {
             sealed.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
             self.remove_chunks(key)?;
             for (number, piece) in (0u32..).zip(value.chunks(CHUNK_BYTES)) {
-                self.guarded(|| self.chunks.insert(chunk_key(key, number), piece))?;
+                self.chunks.insert(chunk_key(key, number), piece)?;
             }
         } else {
             sealed.extend(value);
@@ -212,7 +211,7 @@ impl Table {
     fn remove_chunks(&self, key: &[u8]) -> Result<(), StoreError> {
         let mut pieces = self.chunks.range(Self::prefixed(&chunk_prefix(key)));
         while let Some((piece, _)) = self.guarded(|| pieces.next().transpose())? {
-            self.guarded(|| self.chunks.remove(&piece))?;
+            self.chunks.remove(&piece)?;
         }
         Ok(())
     }

@@ -1,59 +1,54 @@
 //! One ordered map of bytes, of the engine or of a disk in memory. Tables are made of these, so all
 //! they do themselves (checksums, pieces) is the same on both.
 
+use crate::StoreError;
 use crate::memory;
+use crate::pending::{Map, Merged};
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 /// Changes that are applied together.
 pub(crate) type Changes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 #[derive(Clone)]
 pub(crate) enum Tree {
-    Sled(sled::Tree),
+    Sled(Arc<Map>),
     Memory(memory::Tree),
 }
 
 impl Tree {
-    pub(crate) fn apply(&self, changes: Changes) -> sled::Result<()> {
+    pub(crate) fn apply(&self, changes: Changes) -> Result<(), StoreError> {
         match self {
-            Self::Sled(tree) => {
-                let mut batch = sled::Batch::default();
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => batch.insert(key, value),
-                        None => batch.remove(key),
-                    }
-                }
-                tree.apply_batch(batch)
+            Self::Sled(map) => {
+                let shared = changes.into_iter();
+                map.write(
+                    shared
+                        .map(|(key, value)| (key.into(), value.map(Into::into)))
+                        .collect(),
+                )
             }
-            Self::Memory(tree) => tree.apply(changes),
+            Self::Memory(tree) => Ok(tree.apply(changes)?),
         }
     }
 
-    pub(crate) fn insert(&self, key: Vec<u8>, value: &[u8]) -> sled::Result<()> {
-        match self {
-            Self::Sled(tree) => tree.insert(key, value).map(drop),
-            Self::Memory(tree) => tree.apply(vec![(key, Some(value.to_vec()))]),
-        }
+    pub(crate) fn insert(&self, key: Vec<u8>, value: &[u8]) -> Result<(), StoreError> {
+        self.apply(vec![(key, Some(value.to_vec()))])
     }
 
-    pub(crate) fn remove(&self, key: &[u8]) -> sled::Result<()> {
-        match self {
-            Self::Sled(tree) => tree.remove(key).map(drop),
-            Self::Memory(tree) => tree.apply(vec![(key.to_vec(), None)]),
-        }
+    pub(crate) fn remove(&self, key: &[u8]) -> Result<(), StoreError> {
+        self.apply(vec![(key.to_vec(), None)])
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> sled::Result<Option<Vec<u8>>> {
         match self {
-            Self::Sled(tree) => Ok(tree.get(key)?.map(|value| value.to_vec())),
+            Self::Sled(map) => Ok(map.get(key)?.map(|value| value.to_vec())),
             Self::Memory(tree) => Ok(tree.get(key)),
         }
     }
 
     pub(crate) fn last(&self) -> sled::Result<Option<(Vec<u8>, Vec<u8>)>> {
         match self {
-            Self::Sled(tree) => Ok(tree
+            Self::Sled(map) => Ok(map
                 .last()?
                 .map(|(key, value)| (key.to_vec(), value.to_vec()))),
             Self::Memory(tree) => Ok(tree.last()),
@@ -64,7 +59,7 @@ impl Tree {
         let owned = |bound: Bound<&K>| bound.map(|key| key.as_ref().to_vec());
         let bounds = (owned(range.start_bound()), owned(range.end_bound()));
         match self {
-            Self::Sled(tree) => Pairs::Sled(tree.range(bounds)),
+            Self::Sled(map) => Pairs::Sled(map.range(bounds)),
             Self::Memory(tree) => Pairs::Memory(tree.range(bounds)),
         }
     }
@@ -72,7 +67,7 @@ impl Tree {
 
 /// The pairs of a range, in key order.
 pub(crate) enum Pairs {
-    Sled(sled::Iter),
+    Sled(Merged),
     Memory(memory::Pairs),
 }
 
@@ -88,5 +83,17 @@ impl Iterator for Pairs {
             ),
             Self::Memory(pairs) => pairs.next().map(Ok),
         }
+    }
+}
+
+/// Whether no key can lie between. A `BTreeMap` panics on some of these.
+pub(crate) fn is_empty(start: &Bound<Vec<u8>>, end: &Bound<Vec<u8>>) -> bool {
+    match (start, end) {
+        (Bound::Included(start), Bound::Included(end)) => start > end,
+        (
+            Bound::Included(start) | Bound::Excluded(start),
+            Bound::Included(end) | Bound::Excluded(end),
+        ) => start >= end,
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
     }
 }
