@@ -329,7 +329,11 @@ fn users_are_not_taken_back_by_a_node_whose_services_do_not_run() -> Outcome {
 mod needs_root {
     use super::*;
     use muster_testkit::{Volume, alive};
+    use std::path::Path;
     use std::process::Command;
+
+    /// Less than the delay of the critical service `store`.
+    const STANDSTILL: Duration = Duration::from_secs(5);
 
     #[test]
     fn a_node_whose_disk_hangs_gives_its_users_up_and_is_back_with_the_disk() -> Outcome {
@@ -352,6 +356,64 @@ mod needs_root {
         alice.ask(json!({"do": "roster-set", "jid": "carol@elsewhere.example"}))?;
         disk.thaw()?;
         in_state(&ctl, &home, "Failed Over", failure)
+    }
+
+    #[test]
+    fn disks_that_stand_still_for_seconds_cost_no_owner_its_lease_and_delay_no_presence() -> Outcome
+    {
+        let mut cluster = Quickstart::start()?;
+        let couple = Couple::of(&cluster)?;
+        let mut disks = Vec::new();
+        for node in ["w", &couple.peer, &couple.home] {
+            cluster.kill(node)?;
+            disks.push(Volume::on_image(&cluster.folder().join(node), 256)?);
+            cluster.restart(node)?;
+            cluster.come_home(&couple.home)?;
+            cluster.come_home(&couple.peer)?;
+        }
+        let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
+        let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &couple.peer)?;
+        alice.befriend(&mut bob)?;
+        let lapses = |log: &Path| -> Result<usize> {
+            Ok(fs::read_to_string(log)?.matches("lease lost").count())
+        };
+        let before = lapses(&cluster.log())?;
+        let (here, there) = (alice.mark(), bob.mark());
+        for disk in &disks {
+            disk.freeze()?;
+        }
+        // Nobody can tell her yet that it is durable.
+        let contact = "carol@elsewhere.example";
+        alice.tell(json!({"do": "roster-set", "jid": contact}))?;
+        let until = Instant::now() + STANDSTILL;
+        let mut shown = 0;
+        while Instant::now() < until {
+            shown += 1;
+            let status = format!("still here {shown}");
+            alice.ask(json!({"do": "presence", "status": status}))?;
+            bob.expect_within(there, "her presence", Duration::from_secs(1), |event| {
+                event.is_presence("available", &couple.alice.jid) && event.text("status") == status
+            })?;
+        }
+        let early = alice.since(here);
+        assert!(
+            !early.iter().any(|event| event.is("roster-push")),
+            "{early:?}"
+        );
+        for disk in &disks {
+            disk.thaw()?;
+        }
+        let roster = alice.roster()?;
+        assert!(
+            roster.iter().any(|item| item["jid"] == contact),
+            "{roster:?}"
+        );
+        assert!(shown > 1);
+        assert_eq!(lapses(&cluster.log())?, before, "leases were lost");
+        let mut seen = bob.since(there).into_iter();
+        let gone = seen.find(|event| event.is_presence("unavailable", &couple.alice.jid));
+        assert!(gone.is_none(), "{gone:?}");
+        Ok(())
     }
 
     #[test]
