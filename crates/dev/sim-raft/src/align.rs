@@ -5,9 +5,9 @@ use crate::count::Op;
 use crate::exec::sleep;
 use crate::node::{self, Seat};
 use crate::sim::{Wanted, sim};
+use muster_ha::{MemberStep, Members, member_step};
 use muster_raft::{ChangeError, Status};
 use muster_types::NodeId;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,33 +33,46 @@ pub(crate) async fn keep(seat: Rc<Seat>) {
 }
 
 async fn step(seat: &Seat, status: &Status, wanted: &Wanted) {
-    let known: BTreeSet<NodeId> = status.voters.union(&status.learners).copied().collect();
     let near = |node: &NodeId| {
         let matched = status.matched.get(node);
-        status.voters.contains(node) || matched.is_some_and(|at| at + NEARLY >= status.last_log)
+        matched.is_some_and(|at| at + NEARLY >= status.last_log)
+    };
+    let now = Members {
+        voters: status.voters.clone(),
+        learners: status.learners.clone(),
+    };
+    let to = Members {
+        voters: wanted.voters.clone(),
+        learners: wanted.all.difference(&wanted.voters).copied().collect(),
+    };
+    // Who is in contact the links would say, which are not here: whoever lags too much is not.
+    let Some(step) = member_step(&now, status.joint, &to, &wanted.all, near) else {
+        return;
     };
     let group = &seat.group;
-    if status.joint {
-        let outcome = group.finish_change().await;
-        done(
-            seat,
+    let (op, what, outcome) = match step {
+        MemberStep::Complete => (
             Op::ChangeVoters,
-            "finishes the change of voters",
-            outcome,
-        );
-    } else if let Some(missing) = wanted.all.difference(&known).next() {
-        node::add_group(*missing, seat.replica.group);
-        let outcome = group.add_learner(*missing).await;
-        done(seat, Op::AddLearner, &format!("adds {missing}"), outcome);
-    } else if wanted.voters != status.voters && wanted.voters.iter().all(near) {
-        let outcome = group.change_voters(&wanted.voters, true).await;
-        let what = format!("changes voters to {:?}", wanted.voters);
-        done(seat, Op::ChangeVoters, &what, outcome);
-    } else if known.difference(&wanted.all).next().is_some() && wanted.voters == status.voters {
-        let gone: BTreeSet<_> = known.difference(&wanted.all).copied().collect();
-        let outcome = group.remove_learners(&gone).await;
-        done(seat, Op::Remove, &format!("removes {gone:?}"), outcome);
-    }
+            "finishes the change of voters".to_owned(),
+            group.finish_change().await,
+        ),
+        MemberStep::AddLearner(missing) => {
+            node::add_group(missing, seat.replica.group);
+            let outcome = group.add_learner(missing).await;
+            (Op::AddLearner, format!("adds {missing}"), outcome)
+        }
+        MemberStep::ChangeVoters => (
+            Op::ChangeVoters,
+            format!("changes voters to {:?}", wanted.voters),
+            group.change_voters(&wanted.voters, true).await,
+        ),
+        MemberStep::RemoveLearners(gone) => (
+            Op::Remove,
+            format!("removes {gone:?}"),
+            group.remove_learners(&gone).await,
+        ),
+    };
+    done(seat, op, &what, outcome);
 }
 
 fn done(seat: &Seat, op: Op, what: &str, outcome: Result<(), ChangeError>) {

@@ -59,7 +59,7 @@ impl Tree {
         let owned = |bound: Bound<&K>| bound.map(|key| key.as_ref().to_vec());
         let bounds = (owned(range.start_bound()), owned(range.end_bound()));
         match self {
-            Self::Sled(map) => Pairs::Sled(map.range(bounds)),
+            Self::Sled(map) => Pairs::Sled(Box::new(map.range(bounds))),
             Self::Memory(tree) => Pairs::Memory(tree.range(bounds)),
         }
     }
@@ -67,7 +67,7 @@ impl Tree {
 
 /// The pairs of a range, in key order.
 pub(crate) enum Pairs {
-    Sled(Merged),
+    Sled(Box<Merged>),
     Memory(memory::Pairs),
 }
 

@@ -3,7 +3,7 @@
 use super::{Answer, Services};
 use crate::clients::Clients;
 use crate::shared::Shared;
-use muster_ha::ServiceKind;
+use muster_ha::ServiceKind::{Clock, Store, Work};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,21 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-const STORE: &str = "store";
-const CLOCK: &str = "clock";
 /// Questions that may wait in a task's inbox: one is asked at a time.
 pub(crate) const QUESTIONS: usize = 4;
 /// How long a listener may take to end a connection.
 const CONNECTION: Duration = Duration::from_secs(30);
-
-/// What fails with a service.
-pub(super) fn kind(service: &str) -> ServiceKind {
-    match service {
-        STORE => ServiceKind::Store,
-        CLOCK => ServiceKind::Clock,
-        _ => ServiceKind::Work,
-    }
-}
 
 /// Registers what every node has.
 pub(crate) fn register_all(
@@ -34,12 +23,12 @@ pub(crate) fn register_all(
     router: mpsc::Sender<Answer>,
 ) {
     let (services, config) = (&shared.services, &shared.config.services);
-    services.register("router", config.router, move |answer| {
+    services.register("router", Work, config.router, move |answer| {
         // One that is not taken says by that that nobody is there.
         let _ = router.try_send(answer);
     });
     let of = Arc::downgrade(shared);
-    services.register("presence", config.presence, move |answer| {
+    services.register("presence", Work, config.presence, move |answer| {
         let Some(shared) = of.upgrade() else { return };
         for slot in shared.all_slots() {
             slot.ask(answer.another());
@@ -47,7 +36,7 @@ pub(crate) fn register_all(
         answer.good();
     });
     let store = shared.store.clone();
-    services.register(STORE, config.store, move |answer| {
+    services.register("store", Store, config.store, move |answer| {
         store.barrier(move |written| {
             if written.is_ok() {
                 answer.good();
@@ -55,9 +44,11 @@ pub(crate) fn register_all(
         });
     });
     let of = Arc::downgrade(shared);
-    services.register("raft", config.raft, move |answer| ask_raft(&of, answer));
+    services.register("raft", Work, config.raft, move |answer| {
+        ask_raft(&of, answer)
+    });
     let of = Arc::downgrade(shared);
-    services.register(CLOCK, config.clock, move |answer| {
+    services.register("clock", Clock, config.clock, move |answer| {
         let in_step = |shared: Arc<Shared>| shared.clocks.judge().own.is_none();
         if of.upgrade().is_some_and(in_step) {
             answer.good();
@@ -87,7 +78,7 @@ fn ask_raft(shared: &Weak<Shared>, answer: Answer) {
 fn register_listeners(services: &Services, clients: &Arc<Clients>) {
     let of = Arc::downgrade(clients);
     let config = clients.shared.config.services.c2s;
-    services.register("c2s", config, move |answer| {
+    services.register("c2s", Work, config, move |answer| {
         let Some(clients) = of.upgrade() else { return };
         for address in clients.open_listeners() {
             let answer = answer.another();

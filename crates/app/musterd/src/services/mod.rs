@@ -49,17 +49,18 @@ impl Services {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on the service is watched.
+    /// From here on the service is watched. With it fails what `kind` says.
     pub(crate) fn register(
         &self,
         name: &'static str,
+        kind: ServiceKind,
         config: ServiceConfig,
         ask: impl Fn(Answer) + Send + 'static,
     ) {
         self.list().push(Service {
             name,
             config,
-            kind: asks::kind(name),
+            kind,
             ask: Box::new(ask),
             probe: Probe::new(Rhythm::of(config.delay()), Instant::now()),
         });

@@ -95,12 +95,16 @@ impl World {
         }
     }
 
-    /// One at a time: with two wrong clocks of three the right one is out of step.
+    /// One at a time: with two wrong clocks of three the right one is out of step. What did not begin does not end.
     fn restart_with_clock(&mut self, place: Place, fast: bool) {
-        if fast && self.wrong_clock().is_some() {
+        let id = self.node_in(place);
+        let may = match self.wrong_clock() {
+            None => fast,
+            Some(wrong) => !fast && wrong == id,
+        };
+        if !may {
             return;
         }
-        let id = self.node_in(place);
         self.crash(id);
         if let Some(node) = self.nodes.get_mut(&id) {
             let more = WRONG_PPM - node.clock.fast_ppm;
