@@ -25,13 +25,14 @@ pub(crate) struct LogStore {
     tail: Arc<Mutex<Tail>>,
 }
 
-/// How far the log is on the disk.
+/// What of the log is on the disk, as far as is known.
 #[derive(Debug, Default)]
 struct Durable {
     /// The last entry of the last append that was synced.
     last: Option<LogId>,
     /// Counts how often the log was cut: what an earlier append wrote may not be there any more.
     cuts: u64,
+    vote: Option<Vote>,
 }
 
 impl LogStore {
@@ -45,11 +46,40 @@ impl LogStore {
         })
     }
 
-    /// Whether an entry that is in the log is on the disk too, as far as is known without waiting.
-    pub(crate) fn is_durable(&self, entry: &LogId) -> bool {
+    /// Whether this vote and, if there is one, this entry are on the disk, as far as is known without waiting.
+    /// Entries of one leader follow on one another, so a later one of the same tells; of an entry of an
+    /// earlier one nothing is known.
+    pub(crate) fn is_durable(&self, vote: &Vote, entry: Option<&LogId>) -> bool {
         with(&self.durable, |durable| {
-            durable.last.as_ref() >= Some(entry)
+            let reaches = |entry: &LogId| {
+                let last = durable.last.as_ref();
+                last.is_some_and(|last| {
+                    last.committed_leader_id() == entry.committed_leader_id()
+                        && last.index() >= entry.index()
+                })
+            };
+            durable.vote.as_ref() == Some(vote) && entry.is_none_or(reaches)
         })
+    }
+
+    /// Notes, once all that was written until now is on the disk, that the log is up to `last`.
+    fn note_durable(
+        &self,
+        last: Option<LogId>,
+        then: impl FnOnce(io::Result<()>) + Send + 'static,
+    ) {
+        let durable = Arc::clone(&self.durable);
+        let cuts = with(&durable, |durable| durable.cuts);
+        self.store.barrier(move |result| {
+            if result.is_ok() {
+                with(&durable, |durable| {
+                    if durable.cuts == cuts {
+                        durable.last = durable.last.max(last);
+                    }
+                });
+            }
+            then(result);
+        });
     }
 
     /// Bytes of the entries from an index on.
@@ -130,7 +160,9 @@ impl RaftLogReader<Types> for LogStore {
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
-        self.mark(VOTE)
+        let vote = self.mark(VOTE)?;
+        with(&self.durable, |durable| durable.vote = vote);
+        Ok(vote)
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
@@ -165,8 +197,7 @@ impl RaftLogStorage<Types> for LogStore {
         // A crash within `purge` leaves entries below its mark; the next one removes them.
         let is_above = |last: &LogId| purged.as_ref().is_none_or(|mark| last.index > mark.index);
         let last = last.filter(is_above).or(purged);
-        // Asked once, before anything is appended.
-        with(&self.durable, |durable| durable.last = last);
+        self.note_durable(last, drop);
         Ok(LogState {
             last_purged_log_id: purged,
             last_log_id: last,
@@ -179,7 +210,9 @@ impl RaftLogStorage<Types> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         self.set_mark(VOTE, vote)?;
-        self.barrier().await
+        self.barrier().await?;
+        with(&self.durable, |durable| durable.vote = Some(*vote));
+        Ok(())
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> io::Result<()>
@@ -202,18 +235,7 @@ impl RaftLogStorage<Types> for LogStore {
                 tail.push(size, entry);
             }
         });
-        let durable = Arc::clone(&self.durable);
-        let cuts = with(&durable, |durable| durable.cuts);
-        self.store.barrier(move |result| {
-            if result.is_ok() {
-                with(&durable, |durable| {
-                    if durable.cuts == cuts {
-                        durable.last = durable.last.max(last);
-                    }
-                });
-            }
-            callback.io_completed(result);
-        });
+        self.note_durable(last, |result| callback.io_completed(result));
         Ok(())
     }
 
@@ -231,6 +253,10 @@ impl RaftLogStorage<Types> for LogStore {
         // The mark first: a log that begins after a missing mark would look like a hole.
         self.set_mark(PURGED, &upto)?;
         with(&self.tail, |tail| tail.purge(upto.index));
-        Ok(self.entries.remove_range(..=upto.index.to_be_bytes())?)
+        self.entries
+            .remove_range_later(..=upto.index.to_be_bytes())?;
+        // All that a snapshot replaces was durable before.
+        self.note_durable(Some(upto), drop);
+        Ok(())
     }
 }

@@ -3,12 +3,12 @@
 use crate::log::LogStore;
 use crate::machine::{Applied, Machine, Records, StateMachine};
 use crate::rpc::GroupId;
-use crate::types::{Entry, LogId, Types};
+use crate::types::{Entry, LogId, Types, Vote};
 use futures_util::future::BoxFuture;
 use muster_store::Store;
 use muster_types::LogIndex;
 use openraft::StorageError;
-use openraft::storage::{IOFlushed, RaftLogStorage};
+use openraft::storage::{IOFlushed, RaftLogReader as _, RaftLogStorage};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::vote::RaftLeaderId;
 
@@ -75,12 +75,24 @@ async fn an_entry_is_durable_when_it_was_synced_since_the_log_was_last_cut() {
         disk.settle(&sync);
         disk.end(sync, Ok(()));
     };
+    let vote = Vote::new_committed(2, 1);
+    let is_durable = |log: &LogStore, index| log.is_durable(&vote, Some(&id(index)));
     log.append((1..4).map(entry), IOFlushed::noop())
         .await
         .unwrap();
-    assert!(!log.is_durable(&id(1)));
     sync();
-    assert!(log.is_durable(&id(3)) && !log.is_durable(&id(4)));
+    assert!(!is_durable(&log, 1), "the vote is not");
+    let (saved, ()) = tokio::join!(log.save_vote(&vote), async { sync() });
+    saved.unwrap();
+    assert!(is_durable(&log, 3) && !is_durable(&log, 4));
+    assert!(log.is_durable(&vote, None));
+    assert!(!log.is_durable(&Vote::new_committed(3, 1), None));
+    let earlier = openraft::alias::LeaderIdOf::<Types>::new(1, 1);
+    let earlier = LogId::new(earlier.to_committed(), 2);
+    assert!(
+        !log.is_durable(&vote, Some(&earlier)),
+        "nothing is known of it"
+    );
     // A sync that began before the cut says nothing of what is written after it.
     log.append((4..9).map(entry), IOFlushed::noop())
         .await
@@ -90,14 +102,21 @@ async fn an_entry_is_durable_when_it_was_synced_since_the_log_was_last_cut() {
     log.append((2..9).map(entry), IOFlushed::noop())
         .await
         .unwrap();
-    assert!(log.is_durable(&id(1)) && !log.is_durable(&id(2)));
+    assert!(is_durable(&log, 1) && !is_durable(&log, 2));
     sync();
-    assert!(log.is_durable(&id(8)));
-    // Whatever a restart finds is on the disk.
+    assert!(is_durable(&log, 8));
+    // What a restart finds is on the disk when it was synced once more.
     let mut again = LogStore::open(&store, GroupId(1)).unwrap();
-    assert!(!again.is_durable(&id(8)));
+    again.read_vote().await.unwrap();
     again.get_log_state().await.unwrap();
-    assert!(again.is_durable(&id(8)) && !again.is_durable(&id(9)));
+    assert!(!is_durable(&again, 8));
+    sync();
+    assert!(is_durable(&again, 8) && !is_durable(&again, 9));
+    // A snapshot replaces more than there was.
+    again.purge(id(20)).await.unwrap();
+    assert!(!is_durable(&again, 20));
+    sync();
+    assert!(is_durable(&again, 20));
 }
 
 #[tokio::test]

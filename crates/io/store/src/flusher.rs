@@ -21,6 +21,8 @@ const JOBS: usize = 4_096;
 pub(crate) enum Job {
     /// A write.
     Write(Write),
+    /// Something that reads the engine first.
+    Work(Box<dyn FnOnce() -> Result<(), StoreError> + Send>),
     /// To call this once all writes before are durable.
     Flush(Done),
 }
@@ -59,8 +61,9 @@ impl Load {
         self.lock().failed.clone()
     }
 
+    /// The first failure counts.
     fn fail(&self, error: StoreError) {
-        self.lock().failed = Some(error);
+        self.lock().failed.get_or_insert(error);
         self.less.notify_all();
     }
 
@@ -129,8 +132,10 @@ impl Flusher {
             Some(jobs) => jobs.send(job).err().map(|unsent| unsent.0),
             None => Some(job),
         };
-        if let Some(Job::Flush(done)) = unsent {
-            done(Err(io::Error::other("the store is closed")));
+        match unsent {
+            None => {}
+            Some(Job::Flush(done)) => done(Err(as_io(&closed()))),
+            Some(Job::Write(_) | Job::Work(_)) => self.load.fail(closed()),
         }
     }
 }
@@ -144,12 +149,33 @@ fn flush(db: &sled::Db, file: &File, flushed: &mut Flushed) -> io::Result<()> {
     flushed.end()
 }
 
+/// Nobody who writes may wait for a thread that is gone, whatever ended it.
+struct Ending<'a>(&'a Load);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.fail(closed());
+    }
+}
+
+fn closed() -> StoreError {
+    sled::Error::ReportableBug("the store is closed".to_owned()).into()
+}
+
 fn run(inbox: &Receiver<Job>, load: &Load, mut flush: impl FnMut() -> io::Result<()>) {
+    let _ending = Ending(load);
     let mut waiting = Vec::new();
     while let Ok(first) = inbox.recv() {
         for job in std::iter::once(first).chain(inbox.try_iter().take(JOBS)) {
             match job {
                 Job::Write(write) => carry_out(&write, load),
+                Job::Work(work) => {
+                    if load.failed().is_none()
+                        && let Err(error) = work()
+                    {
+                        load.fail(error);
+                    }
+                }
                 Job::Flush(done) => waiting.push(done),
             }
         }
@@ -211,5 +237,21 @@ mod tests {
             let refused = flusher.admit(1).unwrap_err();
             assert!(refused.to_string().contains("disk full"), "{refused}");
         }
+    }
+    #[test]
+    fn a_thread_that_is_gone_is_waited_for_by_nobody() {
+        let flusher = Flusher::of(|| panic!("a bug of the engine"));
+        flusher.admit(PENDING_BYTES).unwrap();
+        let (answer, answered) = channel::<()>();
+        flusher.request(Job::Flush(Box::new(move |_| drop(answer))));
+        // Would wait for room that nobody makes.
+        let refused = flusher.admit(1).unwrap_err();
+        assert!(refused.to_string().contains("closed"), "{refused}");
+        assert!(answered.recv().is_err());
+        let (answer, answered) = channel();
+        flusher.request(Job::Flush(Box::new(move |done: io::Result<()>| {
+            answer.send(done.is_err()).unwrap();
+        })));
+        assert!(answered.recv().unwrap());
     }
 }

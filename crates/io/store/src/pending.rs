@@ -69,6 +69,11 @@ impl Map {
         Ok(())
     }
 
+    /// Has something done by the flusher, after all writes before.
+    pub(crate) fn later(&self, work: impl FnOnce() -> Result<(), StoreError> + Send + 'static) {
+        self.flusher.request(Job::Work(Box::new(work)));
+    }
+
     pub(crate) fn get(&self, key: &[u8]) -> sled::Result<Option<IVec>> {
         let pending = self.shared.lock().changes.get(key).cloned();
         match pending {
@@ -123,8 +128,11 @@ impl Shared {
     }
 }
 
+/// What a change takes beside its bytes, roughly.
+const CHANGE_BYTES: usize = 128;
+
 fn size((key, value): &Change) -> usize {
-    key.len() + value.as_ref().map_or(0, |value| value.len())
+    CHANGE_BYTES + key.len() + value.as_ref().map_or(0, |value| value.len())
 }
 
 /// A write on its way to the engine.
@@ -190,6 +198,7 @@ impl Iterator for Merged {
 
 #[cfg(test)]
 mod tests {
+    use super::CHANGE_BYTES;
     use crate::flusher::PENDING_BYTES;
     use crate::{Batch, CHUNK_BYTES, Store, Table};
     use std::sync::mpsc::{Sender, channel};
@@ -280,8 +289,9 @@ mod tests {
         while steps.recv_timeout(Duration::from_millis(500)).is_ok() {
             written += 1;
         }
-        // With its key and its checksum each is a little larger.
-        assert_eq!(written, PENDING_BYTES / (CHUNK_BYTES + 7) + 1);
+        // Each has its key and its checksum too.
+        let each = CHANGE_BYTES + CHUNK_BYTES + 7;
+        assert_eq!(written, PENDING_BYTES / each + 1);
         drop(held);
         let table = writer.join().unwrap();
         assert_eq!(

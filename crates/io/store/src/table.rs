@@ -144,6 +144,25 @@ impl Table {
         self.values.apply(values)
     }
 
+    /// The same at some time after the writes before: what is removed may be seen until then. The caller does
+    /// not wait for the engine, which has to be read for this.
+    ///
+    /// # Errors
+    /// Of a disk in memory only; otherwise the next write or barrier has them.
+    pub fn remove_range_later<K: AsRef<[u8]> + Send + 'static>(
+        &self,
+        range: impl RangeBounds<K> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        match &self.values {
+            Tree::Memory(_) => self.remove_range(range),
+            Tree::Sled(map) => {
+                let table = self.clone();
+                map.later(move || table.remove_range(range));
+                Ok(())
+            }
+        }
+    }
+
     /// Overwrites the value of `key` with one whose checksum is wrong, for tests of what follows.
     ///
     /// # Errors
