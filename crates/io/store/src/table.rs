@@ -10,9 +10,11 @@ use std::ops::{Bound, RangeBounds};
 pub const CHUNK_BYTES: usize = 65_536;
 
 /// Value layout: kind, crc32 of the whole value (little endian), then the value or, for a chunked
-/// one, its length (u32 little endian).
+/// one, its length (u32 little endian) and the edition of its pieces.
 const INLINE: u8 = 0;
 const CHUNKED: u8 = 1;
+/// Bytes of a chunked value.
+const CHUNKED_BYTES: usize = 10;
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -83,11 +85,21 @@ impl Table {
     /// [`StoreError::Damaged`], [`StoreError::Engine`].
     pub fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         let mut values = Changes::with_capacity(batch.changes.len());
+        let mut stale = Changes::new();
         for (key, value) in batch.changes {
-            let sealed = value.map(|value| self.seal(&key, &value)).transpose()?;
+            let sealed = match value {
+                Some(value) if value.len() > CHUNK_BYTES => {
+                    stale.extend(self.pieces_of(&key)?);
+                    let edition = self.next_edition(&key)?;
+                    stale.retain(|(piece, _)| !piece.starts_with(&edition_prefix(&key, edition)));
+                    Some(self.seal_chunked(&key, &value, edition)?)
+                }
+                value => value.map(|value| seal(&value)),
+            };
             values.push((key, sealed));
         }
-        self.values.apply(values)
+        self.values.apply(values)?;
+        self.remove_pieces(stale)
     }
 
     /// The value of `key`.
@@ -136,12 +148,16 @@ impl Table {
         range: impl RangeBounds<K>,
     ) -> Result<(), StoreError> {
         let mut values = Changes::new();
+        let mut stale = Changes::new();
         let mut pairs = self.values.range(range);
-        while let Some((key, _)) = self.guarded(|| pairs.next().transpose())? {
-            self.remove_chunks(&key)?;
+        while let Some((key, sealed)) = self.guarded(|| pairs.next().transpose())? {
+            if sealed.first() == Some(&CHUNKED) {
+                stale.extend(self.pieces_of(&key)?);
+            }
             values.push((key, None));
         }
-        self.values.apply(values)
+        self.values.apply(values)?;
+        self.remove_pieces(stale)
     }
 
     /// The same at some time after the writes before: what is removed may be seen until then. The caller does
@@ -183,23 +199,27 @@ impl Table {
         }
     }
 
-    /// Pieces are written before the value that names them: a crash between leaves pieces that
-    /// nothing names, and the next write of the key replaces them.
-    fn seal(&self, key: &[u8], value: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let mut sealed = Vec::with_capacity(value.len().min(CHUNK_BYTES) + 9);
-        let chunked = value.len() > CHUNK_BYTES;
-        sealed.push(if chunked { CHUNKED } else { INLINE });
-        sealed.extend(crc32fast::hash(value).to_le_bytes());
-        if chunked {
-            sealed.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
-            self.remove_chunks(key)?;
-            for (number, piece) in (0u32..).zip(value.chunks(CHUNK_BYTES)) {
-                self.chunks.insert(chunk_key(key, number), piece)?;
-            }
-        } else {
-            sealed.extend(value);
+    /// Writes the pieces of a value. They come before it, and those of the value before go after it, so after a
+    /// crash either of them is whole. Pieces that nothing names may be left; the next large value of the key
+    /// takes their place, or removes them.
+    fn seal_chunked(&self, key: &[u8], value: &[u8], edition: u8) -> Result<Vec<u8>, StoreError> {
+        for (number, piece) in (0u32..).zip(value.chunks(CHUNK_BYTES)) {
+            self.chunks.insert(chunk_key(key, edition, number), piece)?;
         }
+        let mut sealed = Vec::with_capacity(CHUNKED_BYTES);
+        sealed.push(CHUNKED);
+        sealed.extend(crc32fast::hash(value).to_le_bytes());
+        sealed.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
+        sealed.push(edition);
         Ok(sealed)
+    }
+
+    /// One that the value there now does not use.
+    fn next_edition(&self, key: &[u8]) -> Result<u8, StoreError> {
+        let now = self.guarded(|| self.values.get(key))?;
+        let edition = now.filter(|sealed| sealed.first() == Some(&CHUNKED));
+        let edition = edition.and_then(|sealed| sealed.get(CHUNKED_BYTES - 1).copied());
+        Ok(edition.map_or(0, |edition| edition.wrapping_add(1)))
     }
 
     fn unseal(&self, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
@@ -208,7 +228,11 @@ impl Table {
         let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
         let value = match *kind {
             INLINE => rest.to_vec(),
-            CHUNKED => self.pieces(key)?,
+            CHUNKED => {
+                let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+                let edition = *rest.first().ok_or_else(damaged)?;
+                self.assemble(key, edition, u32::from_le_bytes(*length))?
+            }
             _ => return Err(damaged()),
         };
         if crc32fast::hash(&value) == u32::from_le_bytes(*sum) {
@@ -218,21 +242,35 @@ impl Table {
         }
     }
 
-    fn pieces(&self, key: &[u8]) -> Result<Vec<u8>, StoreError> {
+    /// Puts the pieces of a value together: as many as its length says, because older ones may follow.
+    fn assemble(&self, key: &[u8], edition: u8, length: u32) -> Result<Vec<u8>, StoreError> {
+        let count = (length as usize).div_ceil(CHUNK_BYTES);
         let mut value = Vec::new();
-        let mut pieces = self.chunks.range(Self::prefixed(&chunk_prefix(key)));
+        let mut pieces = self
+            .chunks
+            .range(Self::prefixed(&edition_prefix(key, edition)))
+            .take(count);
         while let Some((_, piece)) = self.guarded(|| pieces.next().transpose())? {
             value.extend_from_slice(&piece);
         }
         Ok(value)
     }
 
-    fn remove_chunks(&self, key: &[u8]) -> Result<(), StoreError> {
+    /// The removal of every piece that is kept for a key.
+    fn pieces_of(&self, key: &[u8]) -> Result<Changes, StoreError> {
+        let mut removals = Changes::new();
         let mut pieces = self.chunks.range(Self::prefixed(&chunk_prefix(key)));
         while let Some((piece, _)) = self.guarded(|| pieces.next().transpose())? {
-            self.chunks.remove(&piece)?;
+            removals.push((piece, None));
         }
-        Ok(())
+        Ok(removals)
+    }
+
+    fn remove_pieces(&self, removals: Changes) -> Result<(), StoreError> {
+        if removals.is_empty() {
+            return Ok(());
+        }
+        self.chunks.apply(removals)
     }
 
     /// The range of every key that begins with `prefix`.
@@ -262,15 +300,29 @@ fn chunk_prefix(key: &[u8]) -> Vec<u8> {
     out
 }
 
-fn chunk_key(key: &[u8], number: u32) -> Vec<u8> {
+fn edition_prefix(key: &[u8], edition: u8) -> Vec<u8> {
     let mut out = chunk_prefix(key);
+    out.push(edition);
+    out
+}
+
+fn chunk_key(key: &[u8], edition: u8, number: u32) -> Vec<u8> {
+    let mut out = edition_prefix(key, edition);
     out.extend(number.to_be_bytes());
     out
 }
 
+fn seal(value: &[u8]) -> Vec<u8> {
+    let mut sealed = Vec::with_capacity(value.len() + 5);
+    sealed.push(INLINE);
+    sealed.extend(crc32fast::hash(value).to_le_bytes());
+    sealed.extend(value);
+    sealed
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::{Batch, CHUNK_BYTES, Store, StoreError, Table};
+    use crate::{Batch, CHUNK_BYTES, Disk, Store, StoreError, Table};
     use std::path::Path;
 
     #[test]
@@ -296,6 +348,54 @@ mod tests {
         table.remove_range::<Vec<u8>>(..).unwrap();
         assert_eq!(table.range::<Vec<u8>>(..).count(), 0);
         assert_eq!(table.chunks.range::<Vec<u8>>(..).count(), 0);
+    }
+
+    #[test]
+    fn after_a_crash_a_large_value_is_the_old_one_or_the_new_one() {
+        type Act = fn(&Table);
+        let put = |table: &Table, value: Vec<u8>| {
+            let mut batch = Batch::default();
+            batch.put("k", value);
+            table.apply(batch).unwrap();
+        };
+        let large = |n: u8, pieces: usize| vec![n; pieces * CHUNK_BYTES - 1];
+        let removal: Act = |table| table.remove_range::<Vec<u8>>(..).unwrap();
+        for (before, after) in [(3, 3), (3, 2), (2, 4), (0, 3), (3, 0)] {
+            let mut kept = 0;
+            loop {
+                let disk = Disk::default();
+                let store = Store::in_memory(&disk);
+                let table = store.table("t").unwrap();
+                // What an earlier crash may have left is in the way.
+                put(&table, large(7, 5));
+                put(&table, b"small".to_vec());
+                if before > 0 {
+                    put(&table, large(1, before));
+                }
+                let old = table.value(b"k").unwrap();
+                disk.settle(&disk.begin());
+                if after > 0 {
+                    put(&table, large(2, after));
+                } else {
+                    removal(&table);
+                }
+                let new = table.value(b"k").unwrap();
+                let mut written = 0;
+                disk.crash(|all| {
+                    written = all;
+                    kept.min(all)
+                });
+                let found = Store::in_memory(&disk).table("t").unwrap().value(b"k");
+                let found =
+                    found.unwrap_or_else(|error| panic!("{before} {after} {kept}: {error}"));
+                assert!(found == old || found == new, "{before} {after} {kept}");
+                if kept > written {
+                    assert!(found == new, "{before} {after}");
+                    break;
+                }
+                kept += 1;
+            }
+        }
     }
 
     #[test]

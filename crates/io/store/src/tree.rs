@@ -35,10 +35,6 @@ impl Tree {
         self.apply(vec![(key, Some(value.to_vec()))])
     }
 
-    pub(crate) fn remove(&self, key: &[u8]) -> Result<(), StoreError> {
-        self.apply(vec![(key.to_vec(), None)])
-    }
-
     pub(crate) fn get(&self, key: &[u8]) -> sled::Result<Option<Vec<u8>>> {
         match self {
             Self::Sled(map) => Ok(map.get(key)?.map(|value| value.to_vec())),

@@ -83,6 +83,9 @@ async fn nobody_says_of_an_entry_that_it_is_durable_before_it_is() {
     let slow = Slow::new().await;
     let leader = slow.cluster.group(1);
     let (before, _) = leader.propose(b"before".to_vec()).await.unwrap();
+    // Behind one that waits no other is sent.
+    let has_it = |status: &Status| status.matched.get(&NodeId(2)) >= Some(&before.0);
+    slow.cluster.wait(1, has_it).await;
     slow.held.send_replace(true);
     leader.submit(b"meanwhile".to_vec()).await.unwrap();
     let last = before.0 + 1;
