@@ -24,12 +24,18 @@ mod flusher;
 mod folder;
 mod memory;
 mod pending;
+#[cfg(test)]
+mod pending_test;
+mod pieces;
 mod table;
+#[cfg(test)]
+mod table_test;
 mod tree;
 
 pub use folder::{DataFolder, FORMAT, FolderError, FolderIdentity};
 pub use memory::{Disk, Sync};
-pub use table::{Batch, CHUNK_BYTES, Pair, Table};
+pub use pieces::CHUNK_BYTES;
+pub use table::{Batch, Pair, Table};
 
 use flushed::Flushed;
 use flusher::{Flusher, Job};

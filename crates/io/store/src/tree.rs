@@ -20,12 +20,9 @@ impl Tree {
     pub(crate) fn apply(&self, changes: Changes) -> Result<(), StoreError> {
         match self {
             Self::Sled(map) => {
-                let shared = changes.into_iter();
-                map.write(
-                    shared
-                        .map(|(key, value)| (key.into(), value.map(Into::into)))
-                        .collect(),
-                )
+                let changes = changes.into_iter();
+                let changes = changes.map(|(key, value)| (key.into(), value.map(Into::into)));
+                map.write(changes.collect())
             }
             Self::Memory(tree) => Ok(tree.apply(changes)?),
         }
