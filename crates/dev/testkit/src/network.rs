@@ -110,7 +110,7 @@ pub enum PacketFault {
     DeafTo(String),
     /// Of what comes over the links so many in a hundred packets are lost, by chance.
     Loss(u8),
-    /// Every link connection that stands is reset once; new ones are let be.
+    /// Every link connection that stands is reset; new ones are let be.
     ResetLinks,
     /// A client's host has vanished: nothing comes from this address any more, no acknowledgement either.
     LostClient(SocketAddr),
@@ -125,16 +125,15 @@ impl PacketFault {
             Self::Loss(percent) => vec![format!(
                 "input iifname \"link0\" numgen random mod 100 < {percent} drop"
             )],
-            // Whatever is new is marked at its first packet, and what has no mark stood before. Marks outlive the rules.
+            // Whatever is new is marked at its first packet, and what has no mark stood before. Marks outlive the
+            // rules. A single reset would not do: one that crosses other packets is out of order and ignored.
             Self::ResetLinks => {
                 let mark = MARKS.fetch_add(1, Ordering::Relaxed);
                 let links = "input iifname \"link0\"";
                 vec![
-                    format!("{links} tcp flags & (syn | rst) != 0 ct mark set {mark} accept"),
-                    format!(
-                        "{links} meta l4proto tcp ct mark != {mark} ct mark set {mark} \
-                         reject with tcp reset"
-                    ),
+                    format!("{links} tcp flags & syn != 0 ct mark set {mark} accept"),
+                    format!("{links} tcp flags & rst != 0 accept"),
+                    format!("{links} meta l4proto tcp ct mark != {mark} reject with tcp reset"),
                 ]
             }
             // Not what is sent to it: a packet that is dropped on its way out is a local trouble, for which TCP waits.
