@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use hyper_util::rt::TokioIo;
 use muster_admin::TlsIdentity;
 use muster_admin::proto::admin_client::AdminClient;
+use muster_admin::proto::presence::presence_client::PresenceClient;
 use muster_admin::proto::{HelloRequest, HelloResponse};
 use rustls_pki_types::ServerName;
 use std::error::Error;
@@ -32,6 +33,7 @@ pub(crate) type Client = AdminClient<Channel>;
 /// A node that answers.
 pub(crate) struct Reached {
     pub(crate) client: Client,
+    channel: Channel,
     pub(crate) hello: HelloResponse,
 }
 
@@ -75,14 +77,23 @@ impl Connector {
 
     /// The first node that can change the cluster, else the first that answers.
     pub(crate) async fn client(&self) -> Result<Client, Failure> {
+        Ok(self.best().await?.client)
+    }
+
+    /// The same for presence.
+    pub(crate) async fn presence(&self) -> Result<PresenceClient<Channel>, Failure> {
+        Ok(PresenceClient::new(self.best().await?.channel))
+    }
+
+    async fn best(&self) -> Result<Reached, Failure> {
         let mut tried = Vec::new();
         let mut without_quorum = None;
         for (at, address) in self.addresses.iter().enumerate() {
             match self.reach(address).await {
                 Ok(reached) if reached.hello.control_quorum || self.addresses.len() == 1 => {
-                    return Ok(reached.client);
+                    return Ok(reached);
                 }
-                Ok(reached) => without_quorum = without_quorum.or(Some(reached.client)),
+                Ok(reached) => without_quorum = without_quorum.or(Some(reached)),
                 Err(cause) => tried.push((at, cause)),
             }
         }
@@ -125,7 +136,9 @@ impl Connector {
     pub(crate) async fn reach(&self, address: &Address) -> Result<Reached, String> {
         let connecting = tokio::time::timeout(ANSWER, self.connect(address)).await;
         let silent = || "no answer within 2 s: the node is paused, or a firewall is in between";
-        let mut client = connecting.map_err(|_| silent())??;
+        let channel = connecting.map_err(|_| silent())??;
+        let client = AdminClient::new(channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
         let hello = tokio::time::timeout(ANSWER, client.hello(HelloRequest {})).await;
         let hello = hello.map_err(|_| silent())?.map_err(|status| {
             let cause = cause(&status);
@@ -139,16 +152,17 @@ impl Connector {
         })?;
         Ok(Reached {
             client,
+            channel,
             hello: hello.into_inner(),
         })
     }
 
-    async fn connect(&self, address: &Address) -> Result<Client, String> {
+    async fn connect(&self, address: &Address) -> Result<Channel, String> {
         let io = match address {
             Address::Unix(path) => Stream::Unix(unix(path).await?),
             Address::Tcp { host, port } => Stream::Tls(Box::new(self.tls(host, *port).await?)),
         };
-        client_over(io).await
+        channel_over(io).await
     }
 
     async fn tls(&self, host: &str, port: u16) -> Result<TlsStream, String> {
@@ -222,7 +236,7 @@ pub(crate) fn cause(status: &Status) -> String {
     format!("the connection broke: {innermost}")
 }
 
-async fn client_over(stream: Stream) -> Result<Client, String> {
+async fn channel_over(stream: Stream) -> Result<Channel, String> {
     // The URI names nothing: the connection stands already. A second one is never made.
     let endpoint = Endpoint::from_static("http://node.muster.invalid");
     let channel = match stream {
@@ -237,8 +251,7 @@ async fn client_over(stream: Stream) -> Result<Client, String> {
                 .await
         }
     };
-    let client = AdminClient::new(channel.map_err(|error| error.to_string())?);
-    Ok(client.max_decoding_message_size(ANSWER_BYTES_MAX))
+    channel.map_err(|error| error.to_string())
 }
 
 /// Gives a stream away, once.

@@ -2,6 +2,7 @@
 
 use muster_cluster::ClusterState;
 use muster_owner::Accounts;
+use muster_presence::rules::Rules;
 use muster_types::{BareJid, Fork, LogIndex, SlotId};
 use std::sync::Arc;
 
@@ -24,6 +25,10 @@ impl Accounts for View {
     fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
         let (at, user) = self.0.next_removal(slot)?;
         Some((at, user.clone()))
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(self.0.presence_rules().rules())
     }
 
     fn fork(&self) -> Fork {

@@ -10,13 +10,14 @@ use crate::links;
 use crate::membership::wanted_slots;
 use crate::node::Node;
 use crate::shared::wall;
-use crate::{ousting, replication, start_gate};
+use crate::{asks, ousting, replication, start_gate};
 use futures_util::future::BoxFuture;
 use muster_admin::{
-    AdminEvent, AlarmInfo, Backend, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo,
-    ServiceInfo, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, LiveView, OperatorCertificate, ProposeFailure,
+    ReplicaInfo, ServiceInfo, SessionInfo, SlotView,
 };
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
+use muster_envelope::{Answer, Question};
 use muster_link::JoinToken;
 use muster_store::DataFolder;
 use muster_telemetry::{counter, gauge, metrics};
@@ -292,6 +293,20 @@ impl Backend for NodeBackend {
             since: earlier(now.since(session.since)),
         };
         sessions.into_iter().map(show).collect()
+    }
+
+    fn ask(
+        &self,
+        slot: SlotId,
+        question: Question,
+    ) -> BoxFuture<'static, Result<Answer, AskFailure>> {
+        let node = self.node.get().map(|node| Arc::clone(&node.shared));
+        Box::pin(async move {
+            match node {
+                Some(shared) => asks::ask(shared, slot, question).await,
+                None => Err(AskFailure::NoOwner),
+            }
+        })
     }
 
     fn events(&self) -> broadcast::Receiver<AdminEvent> {

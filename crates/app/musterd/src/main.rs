@@ -2,6 +2,7 @@
 
 mod accounts;
 mod alarms;
+mod asks;
 mod backend;
 mod clients;
 mod clocks;

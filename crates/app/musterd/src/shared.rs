@@ -1,6 +1,7 @@
 //! What every part of a running node can reach, and the one place envelopes pass through.
 
 use crate::alarms::Alarms;
+use crate::asks::Asks;
 use crate::clocks::PeerClocks;
 use crate::config::Config;
 use crate::replication::Histories;
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) clocks: PeerClocks,
     /// How the logs that it leads have grown.
     pub(crate) histories: Histories,
+    /// What this node has asked owners.
+    pub(crate) asks: Asks,
     /// The node was told to end.
     pub(crate) stopping: AtomicBool,
     proposals: AtomicU64,
@@ -98,6 +101,7 @@ impl Shared {
             alarms: parts.alarms,
             clocks: PeerClocks::default(),
             histories: Histories::default(),
+            asks: Asks::default(),
             stopping: AtomicBool::new(false),
             proposals: AtomicU64::new(0),
         })
@@ -230,7 +234,17 @@ impl Shared {
             Envelope::Opened { .. }
             | Envelope::Closed { .. }
             | Envelope::ToNode { .. }
-            | Envelope::ToPeer { .. } => self.take(self.node, envelope).await,
+            | Envelope::ToPeer { .. }
+            | Envelope::Answer { .. } => self.take(self.node, envelope).await,
+        }
+    }
+
+    /// Hands a question to its owner; waits while a replica here is busy.
+    pub(crate) async fn send_asked(&self, to: NodeId, envelope: Envelope) {
+        if to == self.node {
+            self.take(self.node, envelope).await;
+        } else {
+            self.send_remote(to, &envelope);
         }
     }
 
@@ -282,6 +296,7 @@ impl Shared {
             Envelope::ToNode { .. } => {
                 self.to_router(RouterInput::Envelope(envelope)).await;
             }
+            Envelope::Answer { ask, answer } => self.asks.answered(ask, answer),
             Envelope::ToOwner { slot, epoch, body } => {
                 if let Some(handle) = self.slot(slot) {
                     let body = Body::ToOwner(body);

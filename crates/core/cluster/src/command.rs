@@ -220,6 +220,12 @@ pub enum ControlCommand {
         /// Its peer.
         by: NodeId,
     },
+    /// Presence is composed by this table from now on; `None` for the shipped one. That it is good is
+    /// checked by the proposer.
+    PresenceRulesSet {
+        /// The table.
+        text: Option<String>,
+    },
 }
 
 /// A node that is to enter the cluster.

@@ -27,6 +27,7 @@ mod members_test;
 mod name;
 mod node;
 mod outcomes;
+mod presence_rules;
 mod records;
 #[cfg(test)]
 mod records_test;
@@ -43,6 +44,7 @@ pub use group::Group;
 pub use ha_status::{HaReason, HaState, HaStatus};
 pub use name::{NAME_BYTES_MAX, check_name};
 pub use node::{Addresses, Node, NodeState, Role, SoftwareVersion};
+pub use presence_rules::PresenceRules;
 pub use refusal::Refusal;
 pub use settings::{AssignmentMode, Setting, Settings};
 pub use slot::Slot;

@@ -2,7 +2,7 @@
 
 use crate::outcomes::Outcomes;
 use crate::state::{ClusterState, Counts, Meta};
-use crate::{Account, ControlOutcome, TokenHash};
+use crate::{Account, ControlOutcome, PresenceRules, TokenHash};
 use muster_types::{
     BareJid, GroupId, LoadError, LogIndex, NodeId, Origin, SlotId, Write, decode_value,
     encode_value,
@@ -28,10 +28,11 @@ pub(crate) enum Table {
     Healthy = 9,
     Outcome = 10,
     Removal = 11,
+    PresenceRules = 12,
 }
 
 impl Table {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Meta,
         Self::Settings,
         Self::Node,
@@ -43,6 +44,7 @@ impl Table {
         Self::Healthy,
         Self::Outcome,
         Self::Removal,
+        Self::PresenceRules,
     ];
 
     fn key(self, rest: &[u8]) -> Vec<u8> {
@@ -85,6 +87,9 @@ pub(crate) fn records(state: &ClusterState) -> Vec<(Vec<u8>, Vec<u8>)> {
     if state.cluster().is_some() {
         put(Table::Meta.put(&[], &state.meta));
         put(Table::Settings.put(&[], &state.settings));
+    }
+    if let Some(text) = state.presence_rules.text() {
+        put(Table::PresenceRules.put(&[], &text));
     }
     state
         .nodes
@@ -162,6 +167,9 @@ fn load_one(
     match table {
         Table::Meta => state.meta = decode::<Meta>(table, value)?,
         Table::Settings => state.settings = decode(table, value)?,
+        Table::PresenceRules => {
+            state.presence_rules = PresenceRules::of(Some(decode(table, value)?));
+        }
         Table::Node => drop(state.nodes.insert(NodeId(id()?), decode(table, value)?)),
         Table::Group => drop(state.groups.insert(GroupId(id()?), decode(table, value)?)),
         Table::Slot => drop(state.slots.insert(SlotId(id()?), decode(table, value)?)),

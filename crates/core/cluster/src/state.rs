@@ -1,7 +1,9 @@
 //! The state and how it is read. It changes only by `apply`.
 
 use crate::outcomes::Outcomes;
-use crate::{Account, Domain, Group, JoinToken, Node, Role, Settings, Slot, TokenHash};
+use crate::{
+    Account, Domain, Group, JoinToken, Node, PresenceRules, Role, Settings, Slot, TokenHash,
+};
 use imbl::{OrdMap, OrdSet};
 use muster_types::{BareJid, GroupId, LogIndex, NodeId, SlotId};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,7 @@ use std::time::Duration;
 pub struct ClusterState {
     pub(crate) meta: Meta,
     pub(crate) settings: Settings,
+    pub(crate) presence_rules: PresenceRules,
     pub(crate) nodes: OrdMap<NodeId, Node>,
     pub(crate) groups: OrdMap<GroupId, Group>,
     pub(crate) slots: OrdMap<SlotId, Slot>,
@@ -66,6 +69,11 @@ impl ClusterState {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// By which rules presence is composed.
+    pub const fn presence_rules(&self) -> &PresenceRules {
+        &self.presence_rules
     }
 
     /// A node by id, members or not.

@@ -14,11 +14,13 @@
 //! again. A message from an owner carries its epoch; receivers drop older ones than they know.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod ask;
 mod digest;
 mod to_node;
 mod to_owner;
 mod to_peer;
 
+pub use ask::{Answer, Explained, Question, ReportRefusal, Seen, SeenClient};
 pub use digest::contacts_digest;
 pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, ToNode};
 pub use to_owner::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
@@ -74,5 +76,13 @@ pub enum Envelope {
         epoch: Epoch,
         /// What is said.
         body: ToPeer,
+    },
+    /// From the owner of a slot to the node that asked with this number
+    /// ([`ToOwner::Ask`]).
+    Answer {
+        /// The number.
+        ask: u64,
+        /// The answer.
+        answer: Answer,
     },
 }

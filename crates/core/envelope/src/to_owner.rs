@@ -1,5 +1,6 @@
 //! What the owner of a slot is told.
 
+use crate::Question;
 use muster_presence::Version;
 use muster_slot::OutboxItem;
 use muster_stanza::Stanza;
@@ -97,6 +98,14 @@ pub enum ToOwner {
     /// The node does not know whom the users of these sessions see. Answered by
     /// [`ToNode::Contacts`](crate::ToNode::Contacts) for each.
     AskContacts(Vec<SessionId>),
+    /// A node wants to know something, or has something to say, for people or programs. Answered by
+    /// [`Envelope::Answer`](crate::Envelope::Answer).
+    Ask {
+        /// Names the answer.
+        ask: u64,
+        /// What is asked.
+        question: Question,
+    },
 }
 
 /// One (contact, watcher) pair a node wants presence for.

@@ -1,7 +1,8 @@
 //! The warm copy: what the owner of a slot tells its other replicas of its soft state.
 
+use muster_presence::source::{FromNow, Report};
 use muster_stanza::Stanza;
-use muster_types::{FullJid, SessionId};
+use muster_types::{BareJid, FullJid, SessionId};
 use serde::{Deserialize, Serialize};
 
 /// One numbered step of the soft state. A replica that sees a gap says so and gets everything again.
@@ -49,5 +50,12 @@ pub enum WarmUpdate {
     Gone {
         /// The session.
         session: SessionId,
+    },
+    /// All that sources other than clients say about a user.
+    Reports {
+        /// The user.
+        user: BareJid,
+        /// What they say; none if nobody says anything any more.
+        reports: Vec<Report<FromNow>>,
     },
 }

@@ -25,19 +25,17 @@ struct Message {
 }
 
 impl Answers {
-    /// Takes an answer for a node, if there is one; what would make a message too large is sent
-    /// before.
-    pub(crate) fn add(&mut self, cx: &mut Cx<'_>, node: NodeId, batch: Option<PresenceBatch>) {
-        let Some(batch) = batch else {
-            return;
-        };
-        let bytes = size(&batch);
-        let message = self.by_node.entry(node).or_default();
-        if message.bytes + bytes > MESSAGE_BYTES {
-            std::mem::take(message).send(cx, node);
+    /// Takes answers for a node; what would make a message too large is sent before.
+    pub(crate) fn add(&mut self, cx: &mut Cx<'_>, node: NodeId, batches: Vec<PresenceBatch>) {
+        for batch in batches {
+            let bytes = size(&batch);
+            let message = self.by_node.entry(node).or_default();
+            if message.bytes + bytes > MESSAGE_BYTES {
+                std::mem::take(message).send(cx, node);
+            }
+            message.bytes += bytes;
+            message.batches.push(batch);
         }
-        message.bytes += bytes;
-        message.batches.push(batch);
     }
 
     /// Sends the rest.

@@ -202,6 +202,7 @@ impl Serving {
             self.retract(cx, &jid, &unavailable(&jid));
         }
         self.feeds.gone(cx, id);
+        self.forget_choice(cx, &jid.to_bare());
         cx.event(OwnerEvent::SessionDown { session: id, jid });
     }
 
@@ -215,6 +216,7 @@ impl Serving {
             .is_some()
         {
             self.sight.tell(cx, &user, &resource, stanza);
+            self.recompose(cx, &user);
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::sessions::{Session, Sessions, Standing};
 use crate::sight::Sight;
 use crate::warm::WarmSession;
 use muster_envelope::{ToPeer, WarmUpdate};
-use muster_types::{Instant, NodeId, SessionId};
+use muster_presence::Presentity;
+use muster_types::{BareJid, Instant, NodeId, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,10 +16,12 @@ const PORTION: usize = 256;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How far the whole has been said.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Walk {
     /// Everything up to this session (all before the first: `None`).
     After(Option<SessionId>),
+    /// All sessions, and what sources say about users up to this one.
+    Reports(Option<BareJid>),
     /// All of it.
     Over,
 }
@@ -102,15 +105,32 @@ impl Feeds {
 
     /// The replicas that have been told of everything up to this session; the others get to it.
     fn said(&self, id: SessionId) -> Vec<NodeId> {
-        let said = |walk: Walk| match walk {
+        self.peers(|walk| match walk {
             Walk::After(after) => after.is_some_and(|after| id <= after),
+            Walk::Reports(_) | Walk::Over => true,
+        })
+    }
+
+    fn peers(&self, which: impl Fn(&Walk) -> bool) -> Vec<NodeId> {
+        let feeds = self.by_peer.iter();
+        let feeds = feeds.filter(|(_, feed)| which(&feed.walk));
+        feeds.map(|(node, _)| *node).collect()
+    }
+
+    /// What sources say about a user has changed.
+    pub(crate) fn reports(&mut self, cx: &mut Cx<'_>, sight: &Sight, user: &BareJid) {
+        let said = self.peers(|walk| match walk {
+            Walk::After(_) => false,
+            Walk::Reports(after) => after.as_ref().is_some_and(|after| user <= after),
             Walk::Over => true,
-        };
-        self.by_peer
-            .iter()
-            .filter(|(_, feed)| said(feed.walk))
-            .map(|(node, _)| *node)
-            .collect()
+        });
+        if said.is_empty() {
+            return;
+        }
+        let update = describe_reports(cx.now, user, sight.presentity(user));
+        for peer in said {
+            self.say(cx, peer, update.clone());
+        }
     }
 
     fn say(&mut self, cx: &mut Cx<'_>, peer: NodeId, update: WarmUpdate) {
@@ -140,27 +160,49 @@ impl Feeds {
     ) {
         self.next_portion = None;
         for peer in self.by_peer.keys().copied().collect::<Vec<_>>() {
-            let Some(Walk::After(mut at)) = self.by_peer.get(&peer).map(|feed| feed.walk) else {
+            let Some(mut walk) = self.by_peer.get(&peer).map(|feed| feed.walk.clone()) else {
                 continue;
             };
             let mut left = portion;
-            for session in sessions.after(at).take(portion) {
-                let update = describe(cx.now, session, sight);
-                self.say(cx, peer, update);
-                at = Some(session.id);
-                left -= 1;
+            if let Walk::After(mut at) = walk {
+                for session in sessions.after(at).take(left) {
+                    let update = describe(cx.now, session, sight);
+                    self.say(cx, peer, update);
+                    at = Some(session.id);
+                    left -= 1;
+                }
+                walk = match left {
+                    0 => Walk::After(at),
+                    _ => Walk::Reports(None),
+                };
             }
-            let Some(feed) = self.by_peer.get_mut(&peer) else {
-                continue;
-            };
+            if let Walk::Reports(mut at) = walk {
+                for (user, presentity) in sight.reported_after(at.clone().as_ref()).take(left) {
+                    self.say(cx, peer, describe_reports(cx.now, user, Some(presentity)));
+                    at = Some(user.clone());
+                    left -= 1;
+                }
+                walk = match left {
+                    0 => Walk::Reports(at),
+                    _ => Walk::Over,
+                };
+                if left > 0 {
+                    self.complete(cx, peer);
+                }
+            }
             if left == 0 {
-                feed.walk = Walk::After(at);
                 self.next_portion = Some(cx.now + PAUSE);
-            } else {
-                feed.walk = Walk::Over;
-                feed.seq += 1;
-                cx.tell_peer(peer, ToPeer::Complete { seq: feed.seq });
             }
+            if let Some(feed) = self.by_peer.get_mut(&peer) {
+                feed.walk = walk;
+            }
+        }
+    }
+
+    fn complete(&mut self, cx: &mut Cx<'_>, peer: NodeId) {
+        if let Some(feed) = self.by_peer.get_mut(&peer) {
+            feed.seq += 1;
+            cx.tell_peer(peer, ToPeer::Complete { seq: feed.seq });
         }
     }
 
@@ -188,6 +230,14 @@ fn describe(now: Instant, session: &Session, sight: &Sight) -> WarmUpdate {
         presence,
         interested,
         expected_ms: expected.map(|until| millis(until.since(now))),
+    }
+}
+
+fn describe_reports(now: Instant, user: &BareJid, presentity: Option<&Presentity>) -> WarmUpdate {
+    let reports = presentity.into_iter().flat_map(Presentity::reports);
+    WarmUpdate::Reports {
+        user: user.clone(),
+        reports: reports.map(|report| report.told(now)).collect(),
     }
 }
 

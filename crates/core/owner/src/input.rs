@@ -1,6 +1,7 @@
 //! What happens to a replica.
 
 use muster_envelope::{ToOwner, ToPeer};
+use muster_presence::rules::Rules;
 use muster_slot::{SlotCommand, SlotState};
 use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
 use std::collections::BTreeSet;
@@ -23,6 +24,9 @@ pub trait Accounts {
 
     /// Which clients get a message to the bare JID.
     fn fork(&self) -> Fork;
+
+    /// By which rules presence is composed. The same table is the same allocation.
+    fn rules(&self) -> Arc<Rules>;
 }
 
 /// A shared snapshot of the accounts.

@@ -14,7 +14,7 @@
 //!
 //! The serving side, by file: `bind` (sessions and grace), `removal` (users who may
 //! not be here any more), `publish`, `watch` and `sight`
-//! (presence), `subscription`, `roster_iq` and `iq` (what users ask), `message`, `route`, `fork`
+//! (presence), `composition` (what others say of users), `subscription`, `roster_iq` and `iq` (what users ask), `message`, `route`, `fork`
 //! and `offline` (messages), `lane` and `proposal` (order and acknowledgement), `committed` (what
 //! follows from the log), `outbox` and `inbound` (between owners), `takeover`, `picture`, `recent`,
 //! `feed` and `warm` (from one owner to the next).
@@ -23,6 +23,7 @@
 mod answers;
 mod bind;
 mod committed;
+mod composition;
 mod config;
 mod cx;
 mod feed;
@@ -61,6 +62,8 @@ pub use replica::{Replica, SessionInfo};
 
 #[cfg(test)]
 mod answers_test;
+#[cfg(test)]
+mod composition_test;
 #[cfg(test)]
 mod inbound_test;
 #[cfg(test)]

@@ -72,6 +72,7 @@ impl Serving {
             earlier.is_some_and(|known| known.expected && same_presence(&known.stanza, &stanza));
         let earlier = earlier.map(|publication| publication.session);
         let published = presentity.publish(resource.clone(), publication);
+        let shown_anew = self.recompose(cx, &user);
         if let Some(earlier) = earlier.filter(|earlier| *earlier != session.id) {
             // Its publication is replaced, so nobody is told that it has gone.
             self.end(cx, earlier);
@@ -88,8 +89,10 @@ impl Serving {
         } else {
             ToNode::Presence
         };
-        self.sight
-            .tell_unless(cx, &user, &resource, &stanza, manner, &waits);
+        if !shown_anew {
+            self.sight
+                .tell_unless(cx, &user, &resource, &stanza, manner, &waits);
+        }
         let began_to_take = match published {
             Published::Initial { .. } => {
                 if said == Said::Now {

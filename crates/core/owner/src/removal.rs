@@ -80,5 +80,6 @@ impl Serving {
             cx.tell_node(session.node, ToNode::Replaced { session });
             self.end(cx, session);
         }
+        self.forget_reports(cx, user, |_| true);
     }
 }

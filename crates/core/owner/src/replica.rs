@@ -9,7 +9,7 @@ use crate::recent::Recent;
 use crate::serving::Serving;
 use crate::sessions::Sessions;
 use crate::sight::Sight;
-use crate::warm::{WarmCopy, WarmSession};
+use crate::warm::{Copied, WarmCopy};
 use crate::world::World;
 use crate::{Body, Config, Input, Output, OwnerEvent};
 use muster_envelope::{Envelope, ToOwner, ToPeer};
@@ -17,7 +17,7 @@ use muster_slot::{SlotCommand, SlotEvent, SlotState};
 use muster_types::{
     Boot, Epoch, FullJid, Instant, LogIndex, Machine, NodeId, Replicated, SessionId, SlotId, Writes,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// What this replica is for at the moment.
 enum Duty {
@@ -226,6 +226,7 @@ impl Replica {
             epoch,
             sessions: Sessions::default(),
             sight: Sight::new(epoch),
+            composition: Default::default(),
             grace: Default::default(),
             lanes: Lanes::new(now, limits.waiting_per_session),
             forks: Forks::new(limits.chat_lock),
@@ -328,6 +329,7 @@ impl Replica {
                     | ToOwner::Unwatch { .. }
                     | ToOwner::Announce(_)
                     | ToOwner::AskContacts(_)
+                    | ToOwner::Ask { .. }
                     | ToOwner::NodeLost { .. } => false,
                 };
                 if any_epoch || epoch == self.state.epoch() {
@@ -377,10 +379,16 @@ fn left_by(serving: &Serving) -> WarmCopy {
 }
 
 /// The soft state as a copy.
-fn copied(serving: &Serving) -> BTreeMap<SessionId, WarmSession> {
+fn copied(serving: &Serving) -> Copied {
     let warm =
         |session: &crate::sessions::Session| (session.id, feed::warm(session, &serving.sight));
-    serving.sessions.all().map(warm).collect()
+    let reported = serving.sight.reported_after(None);
+    let reports =
+        reported.map(|(user, presentity)| (user.clone(), presentity.reports().cloned().collect()));
+    Copied {
+        sessions: serving.sessions.all().map(warm).collect(),
+        reports: reports.collect(),
+    }
 }
 
 impl Machine for Replica {

@@ -3,6 +3,7 @@
 //! Every part of the state is a type with its own file; the files named in [`Serving`]'s `impl`
 //! blocks hold what one kind of message does to them.
 
+use crate::composition::Composition;
 use crate::cx::Cx;
 use crate::feed::Feeds;
 use crate::fork::Forks;
@@ -30,6 +31,7 @@ pub(crate) struct Serving {
     pub(crate) epoch: Epoch,
     pub(crate) sessions: Sessions,
     pub(crate) sight: Sight,
+    pub(crate) composition: Composition,
     pub(crate) grace: Grace,
     pub(crate) lanes: Lanes,
     pub(crate) forks: Forks,
@@ -118,6 +120,7 @@ impl Serving {
             ToOwner::OwedConfirm { by, number } => self.outbox.on_confirm(cx, by, number),
             ToOwner::NodeLost { node } => self.on_node_lost(cx, node),
             ToOwner::AskContacts(sessions) => self.on_ask_contacts(cx, sessions),
+            ToOwner::Ask { ask, question } => self.on_ask(cx, from, ask, question),
         }
     }
 
@@ -210,6 +213,7 @@ impl Serving {
     pub(crate) fn wake(&mut self, cx: &mut Cx<'_>) {
         self.wake_picture(cx);
         self.wake_grace(cx);
+        self.wake_composition(cx);
         self.wake_late_binds(cx);
         self.mailbox.wake(cx, &mut self.proposals);
         self.proposals.wake(cx);
@@ -221,6 +225,7 @@ impl Serving {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [
             self.grace_deadline(),
+            self.composition.deadline(),
             self.picture.deadline(),
             self.late_binds.deadline(),
             self.mailbox.deadline(),

@@ -3,11 +3,12 @@
 
 use crate::cx::Cx;
 use muster_envelope::{PresenceBatch, ResourcePresence, ToNode};
-use muster_presence::{Presentity, Publication, Watchers};
+use muster_presence::{Overlay, Presentity, Publication, Watchers};
 use muster_roster::Roster;
 use muster_stanza::{PresenceType, Stanza};
 use muster_types::{BareJid, Epoch, FullJid, NodeId, ResourcePart, SessionId};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// The presence of the slot's users and who wants to see it.
 pub(crate) struct Sight {
@@ -30,6 +31,14 @@ fn permits(roster: Option<&Roster>, user: &BareJid, watcher: &BareJid) -> bool {
 /// The presence the server sends for a client that is gone (RFC 6121 §4.5.2).
 pub(crate) fn unavailable(jid: &FullJid) -> Stanza {
     Stanza::presence(PresenceType::Unavailable).with_from(jid.clone())
+}
+
+/// A client's news as watchers see it.
+fn shown(overlay: &Overlay, stanza: &Stanza) -> Stanza {
+    match stanza.presence_type() {
+        Some(PresenceType::Available) => overlay.shown(stanza),
+        _ => stanza.clone(),
+    }
 }
 
 impl Sight {
@@ -55,6 +64,19 @@ impl Sight {
     pub(crate) fn is_seen(&self, user: &BareJid) -> bool {
         self.presentity(user)
             .is_some_and(|presentity| !presentity.is_empty())
+    }
+
+    /// The users after `last` (from the first one on, if `None`) of whom other sources than clients say
+    /// something.
+    pub(crate) fn reported_after(
+        &self,
+        last: Option<&BareJid>,
+    ) -> impl Iterator<Item = (&BareJid, &Presentity)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let users = self
+            .presentities
+            .range::<BareJid, _>((from, Bound::Unbounded));
+        users.filter(|(_, presentity)| presentity.reports().next().is_some())
     }
 
     /// The publication of a session, if it still stands.
@@ -109,10 +131,13 @@ impl Sight {
             return;
         };
         let roster = cx.state.roster(user);
+        let hidden = presentity.overlay() == &Overlay::Hidden;
+        let stanza = shown(presentity.overlay(), stanza);
         for (node, watchers) in self.watchers.of(user) {
             let watchers: Vec<BareJid> = watchers
                 .iter()
                 .filter(|watcher| permits(roster, user, watcher) && !waits(node, watcher))
+                .filter(|watcher| !hidden || *watcher == user)
                 .cloned()
                 .collect();
             if watchers.is_empty() {
@@ -137,38 +162,71 @@ impl Sight {
 
     /// Sends all there is to some watchers on one node, who are allowed to see it.
     fn show(&mut self, cx: &mut Cx<'_>, user: &BareJid, node: NodeId, watchers: Vec<BareJid>) {
-        if let Some(batch) = self.answer(user, watchers, false) {
+        for batch in self.answer(user, watchers, false) {
             cx.tell_node(node, ToNode::Presence(batch));
         }
     }
 
+    /// All of a user's clients look different from now on.
+    pub(crate) fn show_anew(
+        &mut self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        certain: bool,
+        waits: &dyn Fn(NodeId, &BareJid) -> bool,
+    ) {
+        let presentity = self.presentity_mut(user);
+        presentity.touch();
+        // Who is hidden is to be gone for everybody, whatever else is not certain.
+        let full = certain || presentity.overlay() == &Overlay::Hidden;
+        let roster = cx.state.roster(user);
+        let watchers = self.watchers.of(user).map(|(node, watchers)| {
+            let told = |watcher: &&BareJid| permits(roster, user, watcher) && !waits(node, watcher);
+            (node, watchers.iter().filter(told).cloned().collect())
+        });
+        for (node, watchers) in watchers.collect::<Vec<(NodeId, Vec<BareJid>)>>() {
+            let batches = self.answer(user, watchers, full);
+            if !batches.is_empty() {
+                cx.tell_node(node, ToNode::Answers(batches));
+            }
+        }
+    }
+
     /// All there is, for some watchers on one node who are allowed to see it. With `full`, what they
-    /// were shown before and is not there any more becomes unavailable.
+    /// were shown before and is not there any more becomes unavailable. Of a hidden user only its own
+    /// clients are shown anything.
     pub(crate) fn answer(
         &mut self,
         user: &BareJid,
         watchers: Vec<BareJid>,
         full: bool,
-    ) -> Option<PresenceBatch> {
+    ) -> Vec<PresenceBatch> {
         let presentity = self.presentity_mut(user);
+        let overlay = presentity.overlay();
         let resources: Vec<ResourcePresence> = presentity
             .publications()
             .map(|(resource, publication)| ResourcePresence {
                 resource: resource.clone(),
-                stanza: publication.stanza.clone(),
+                stanza: overlay.shown(&publication.stanza),
             })
             .collect();
-        if watchers.is_empty() || (resources.is_empty() && !full) {
-            return None;
-        }
-        let (presentity, version) = (user.clone(), presentity.version());
-        Some(PresenceBatch {
-            presentity,
-            version,
-            resources,
-            full,
-            watchers,
-        })
+        let (own, others): (Vec<_>, Vec<_>) = match overlay {
+            Overlay::Hidden => watchers.into_iter().partition(|watcher| watcher == user),
+            Overlay::AsItCame | Overlay::Over(_) => (watchers, Vec::new()),
+        };
+        let version = presentity.version();
+        let batch = |watchers: Vec<BareJid>, resources: Vec<ResourcePresence>| {
+            let says_something = !watchers.is_empty() && (full || !resources.is_empty());
+            says_something.then(|| PresenceBatch {
+                presentity: user.clone(),
+                version,
+                resources,
+                full,
+                watchers,
+            })
+        };
+        let batches = [batch(own, resources), batch(others, Vec::new())];
+        batches.into_iter().flatten().collect()
     }
 
     /// A contact may see the user from now on: it is shown everything on the nodes that asked.
@@ -201,8 +259,10 @@ impl Sight {
     ) {
         let presentity = self.presentity_mut(user);
         presentity.touch();
+        let hidden = presentity.overlay() == &Overlay::Hidden;
         let resources = presentity
             .publications()
+            .filter(|_| !hidden)
             .map(|(resource, _)| ResourcePresence {
                 resource: resource.clone(),
                 stanza: unavailable(&user.with_resource(resource)),

@@ -6,7 +6,7 @@ use crate::publish::{Said, seen_by};
 use crate::serving::Serving;
 use crate::sessions::{Session, Standing};
 use crate::sight::unavailable;
-use crate::warm::WarmCopy;
+use crate::warm::{Copied, WarmCopy};
 use crate::{Output, OwnerEvent};
 use muster_envelope::{AnnouncedSession, Announcement, ToNode, contacts_digest};
 use muster_presence::Publication;
@@ -17,8 +17,9 @@ impl Serving {
     /// Takes over what the copy knows, and lets everybody know who serves.
     pub(crate) fn open(&mut self, cx: &mut Cx<'_>, copy: WarmCopy) {
         // Clients that were expected back come first, so that the ones that took their places win.
-        let (expected, here): (Vec<_>, Vec<_>) = copy
-            .into_sessions()
+        let Copied { sessions, reports } = copy.into_copied();
+        let (expected, here): (Vec<_>, Vec<_>) = sessions
+            .into_iter()
             .partition(|(_, session)| session.expected.is_some());
         for (id, warm) in expected.into_iter().chain(here) {
             let standing = match warm.expected {
@@ -35,6 +36,15 @@ impl Serving {
                 standing,
             };
             self.restore(session, warm.presence);
+        }
+        self.obey_rules(cx);
+        for (user, reports) in reports {
+            let presentity = self.sight.presentity_mut(&user);
+            reports
+                .into_iter()
+                .for_each(|report| presentity.report(report));
+            // Nobody is told: whoever saw the user is answered by this owner anyway.
+            self.compose(cx, &user);
         }
         cx.out.push_back(Output::Broadcast(cx.opened()));
         cx.event(OwnerEvent::Opened {

@@ -5,8 +5,9 @@ mod client;
 mod router;
 
 use crate::{Accounts, Body, Config, Input, Output, OwnerEvent, Replica};
-use muster_envelope::{BindOutcome, Envelope};
+use muster_envelope::{Answer, BindOutcome, Envelope, Question, ToOwner};
 use muster_presence::Version;
+use muster_presence::rules::Rules;
 use muster_slot::{SlotCommand, SlotState};
 use muster_stanza::Stanza;
 use muster_types::{
@@ -30,6 +31,8 @@ struct Alphabet {
     disabled: BTreeSet<BareJid>,
     /// Removed, and the data is to go.
     removals: BTreeMap<LogIndex, BareJid>,
+    /// An operator's own.
+    rules: Option<Arc<Rules>>,
 }
 
 impl Accounts for Alphabet {
@@ -57,6 +60,11 @@ impl Accounts for Alphabet {
         let of_slot = |(_, user): &(&LogIndex, &BareJid)| all.slot_of(user) == Some(slot);
         let (at, user) = self.removals.iter().find(of_slot)?;
         Some((*at, user.clone()))
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        let rules = self.rules.as_ref();
+        rules.map_or_else(Rules::shipped, Arc::clone)
     }
 
     fn fork(&self) -> Fork {
@@ -102,6 +110,7 @@ pub(crate) struct Net {
     got: BTreeMap<SessionId, Vec<String>>,
     pub(crate) confirmed: BTreeMap<SessionId, u64>,
     pub(crate) bound: BTreeMap<SessionId, BindOutcome>,
+    answer: Option<Answer>,
     pub(crate) events: Vec<OwnerEvent>,
     /// Users of whom nodes were told something new.
     pub(crate) news: BTreeSet<BareJid>,
@@ -136,6 +145,7 @@ impl Net {
             got: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             bound: BTreeMap::new(),
+            answer: None,
             events: Vec::new(),
             news: BTreeSet::new(),
             answered: BTreeSet::new(),
@@ -185,6 +195,18 @@ impl Net {
                 self.input(slot, other, Input::NodeUp { node, boot });
             }
         }
+    }
+
+    /// Another rule table is put in force.
+    pub(crate) fn set_rules(&mut self, rules: &str) {
+        self.accounts.rules = Some(Arc::new(Rules::read(rules).unwrap()));
+        self.give_view();
+    }
+
+    /// Node `at` asks the owner of slot one.
+    pub(crate) fn ask(&mut self, at: NodeId, question: Question) -> Answer {
+        self.raw(at, ToOwner::Ask { ask: 1, question });
+        self.answer.take().expect("an answer")
     }
 
     fn give_view(&mut self) {
@@ -330,6 +352,7 @@ impl Net {
             Envelope::ToPeer { slot, epoch, body } => {
                 self.hand(slot, to, from, epoch, Body::ToPeer(body))
             }
+            Envelope::Answer { answer, .. } => self.answer = Some(answer),
             Envelope::ToNode { slot, epoch, body } => {
                 // Several replies can be on their way while an owner is replaced.
                 if self.owners.get(&slot).is_none_or(|owner| owner.0 <= epoch) {

@@ -1,8 +1,9 @@
 //! The warm copy: what a replica that does not serve knows of the owner's soft state.
 
 use muster_envelope::{ToPeer, WarmUpdate};
+use muster_presence::source::Report;
 use muster_stanza::Stanza;
-use muster_types::{Epoch, FullJid, Instant, NodeId, SessionId};
+use muster_types::{BareJid, Epoch, FullJid, Instant, NodeId, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,6 +21,14 @@ pub(crate) struct WarmSession {
     pub(crate) expected: Option<Instant>,
 }
 
+/// What is copied of an owner's soft state.
+#[derive(Clone, Default, Debug, PartialEq)]
+pub(crate) struct Copied {
+    pub(crate) sessions: BTreeMap<SessionId, WarmSession>,
+    /// What sources other than clients say about users, on this node's clock.
+    pub(crate) reports: BTreeMap<BareJid, Vec<Report<Instant>>>,
+}
+
 /// Whom to ask to begin again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Resync {
@@ -34,7 +43,7 @@ pub(crate) struct WarmCopy {
     /// The number of the step that comes next; `None` until the owner begins.
     next: Option<u64>,
     complete: bool,
-    sessions: BTreeMap<SessionId, WarmSession>,
+    copied: Copied,
     asked: Option<Instant>,
     /// Of a node that served last itself: when whoever is not known here has had the time to come
     /// back.
@@ -44,25 +53,19 @@ pub(crate) struct WarmCopy {
 impl WarmCopy {
     /// What an owner knew that has stopped serving. Good as a hint, but not complete: the next
     /// owner changes things.
-    pub(crate) fn of_former_owner(
-        sessions: BTreeMap<SessionId, WarmSession>,
-        grace_over: Instant,
-    ) -> Self {
+    pub(crate) fn of_former_owner(copied: Copied, grace_over: Instant) -> Self {
         Self {
-            sessions,
+            copied,
             grace_over: Some(grace_over),
             ..Self::default()
         }
     }
 
     /// The same when it goes on serving under a new epoch.
-    pub(crate) fn handed_to_self(
-        sessions: BTreeMap<SessionId, WarmSession>,
-        grace_over: Instant,
-    ) -> Self {
+    pub(crate) fn handed_to_self(copied: Copied, grace_over: Instant) -> Self {
         Self {
             complete: true,
-            ..Self::of_former_owner(sessions, grace_over)
+            ..Self::of_former_owner(copied, grace_over)
         }
     }
 
@@ -81,7 +84,7 @@ impl WarmCopy {
         self.outdate(epoch);
         let seq = match step {
             ToPeer::Begin { seq } => {
-                self.sessions.clear();
+                self.copied = Copied::default();
                 self.complete = false;
                 self.next = seq.checked_add(1);
                 return None;
@@ -126,7 +129,7 @@ impl WarmCopy {
                 interested,
                 expected_ms,
             } => {
-                self.sessions.insert(
+                self.copied.sessions.insert(
                     session,
                     WarmSession {
                         jid,
@@ -137,7 +140,14 @@ impl WarmCopy {
                 );
             }
             WarmUpdate::Gone { session } => {
-                self.sessions.remove(&session);
+                self.copied.sessions.remove(&session);
+            }
+            WarmUpdate::Reports { user, reports } if reports.is_empty() => {
+                self.copied.reports.remove(&user);
+            }
+            WarmUpdate::Reports { user, reports } => {
+                let reports = reports.iter().map(|report| report.kept(now)).collect();
+                self.copied.reports.insert(user, reports);
             }
         }
     }
@@ -163,7 +173,7 @@ impl WarmCopy {
         self.complete
     }
 
-    pub(crate) fn into_sessions(self) -> impl Iterator<Item = (SessionId, WarmSession)> {
-        self.sessions.into_iter()
+    pub(crate) fn into_copied(self) -> Copied {
+        self.copied
     }
 }

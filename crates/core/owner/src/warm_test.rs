@@ -91,7 +91,7 @@ fn a_copy_is_complete_only_without_gaps() {
             copy.step(Instant::ZERO, OWNER, epoch, step);
         }
         assert_eq!(
-            (copy.is_complete(), copy.into_sessions().count()),
+            (copy.is_complete(), copy.into_copied().sessions.len()),
             (is_complete, count),
             "{steps:?}"
         );
@@ -137,7 +137,7 @@ fn a_newer_owner_makes_the_copy_incomplete_but_forgets_nobody() {
     assert!(!copy.is_complete());
     copy.step(Instant::ZERO, OWNER, epoch(5), gone(4, 1));
     assert_eq!(
-        copy.into_sessions().count(),
+        copy.into_copied().sessions.len(),
         1,
         "the older owner is not listened to"
     );

@@ -1,8 +1,10 @@
 //! What a replica knows of the rest of the cluster.
 
 use crate::AccountsView;
+use muster_presence::rules::Rules;
 use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Accounts, nodes and owners as last heard of, and the wall clock.
 #[derive(Default)]
@@ -38,6 +40,12 @@ impl World {
     pub(crate) fn fork(&self) -> Fork {
         let accounts = self.accounts.as_ref();
         accounts.map_or_else(Fork::default, |accounts| accounts.fork())
+    }
+
+    /// By which rules presence is composed.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        let accounts = self.accounts.as_ref();
+        accounts.map_or_else(Rules::shipped, |accounts| accounts.rules())
     }
 
     /// Notes a node's process start; true when it is another one than known.

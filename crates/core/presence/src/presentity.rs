@@ -1,7 +1,11 @@
 //! Whose presence: one user's publications, numbered.
 
+use crate::compose::{self, Explanation, Reports};
+use crate::overlay::Overlay;
+use crate::rules::Rules;
+use crate::source::{Report, Source};
 use crate::{Publication, Version};
-use muster_types::{Epoch, ResourcePart, SessionId};
+use muster_types::{Epoch, Instant, ResourcePart, SessionId};
 use std::collections::BTreeMap;
 
 /// What a publication meant.
@@ -25,6 +29,24 @@ pub enum Published {
 pub struct Presentity {
     version: Version,
     resources: BTreeMap<ResourcePart, Publication>,
+    /// Most users have none.
+    sources: Option<Box<Sources>>,
+}
+
+/// What is said about a user by others than its clients, and what that amounts to.
+#[derive(Clone, Debug, PartialEq, Default)]
+struct Sources {
+    reports: Reports,
+    overlay: Overlay,
+}
+
+/// What composing anew came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recomposed {
+    /// What watchers saw until now, if they are to see something else.
+    pub before: Option<Overlay>,
+    /// When to compose again, whatever happens until then.
+    pub next: Option<Instant>,
 }
 
 impl Presentity {
@@ -33,6 +55,7 @@ impl Presentity {
         Self {
             version: Version { epoch, seq: 0 },
             resources: BTreeMap::new(),
+            sources: None,
         }
     }
 
@@ -105,5 +128,82 @@ impl Presentity {
     /// Whether nobody of this user is available.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty()
+    }
+
+    /// What watchers see of the clients.
+    pub fn overlay(&self) -> &Overlay {
+        const PLAIN: &Overlay = &Overlay::AsItCame;
+        self.sources
+            .as_ref()
+            .map_or(PLAIN, |sources| &sources.overlay)
+    }
+
+    /// What the sources beside the clients say.
+    pub fn reports(&self) -> impl Iterator<Item = &Report<Instant>> {
+        self.sources
+            .iter()
+            .flat_map(|sources| sources.reports.values())
+    }
+
+    /// Takes what a source says; without a span it says nothing any more. To be
+    /// [composed](Self::recompose) afterwards.
+    pub fn report(&mut self, report: Report<Instant>) {
+        if report.spans.is_empty() {
+            self.forget(&report.source);
+        } else {
+            let reports = &mut self.sources.get_or_insert_default().reports;
+            reports.insert(report.source.clone(), report);
+        }
+    }
+
+    /// Whether a source says something.
+    pub fn has_report(&self, source: &Source) -> bool {
+        let sources = self.sources.as_ref();
+        sources.is_some_and(|sources| sources.reports.contains_key(source))
+    }
+
+    /// A source says nothing any more. Whether it did.
+    pub fn forget(&mut self, source: &Source) -> bool {
+        let sources = self.sources.as_mut();
+        sources.is_some_and(|sources| sources.reports.remove(source).is_some())
+    }
+
+    /// Composes what is said by now. Watchers are to be told by the caller; the version stays.
+    pub fn recompose(&mut self, now: Instant, rules: &Rules) -> Recomposed {
+        let Some(sources) = &mut self.sources else {
+            return Recomposed {
+                before: None,
+                next: None,
+            };
+        };
+        let devices = self.resources.values();
+        sources.reports.retain(|_, report| report.forget_past(now));
+        let overlay = compose::overlay(rules, now, devices, &sources.reports);
+        let before = std::mem::replace(&mut sources.overlay, overlay);
+        let changes = sources
+            .reports
+            .values()
+            .map(|report| report.next_change(now));
+        let next = changes.flatten().min();
+        let before = (before != sources.overlay).then_some(before);
+        if sources.reports.is_empty() {
+            self.sources = None;
+        }
+        Recomposed { before, next }
+    }
+
+    /// Why the user is shown as it is.
+    pub fn explain(&self, now: Instant, rules: &Rules) -> Explanation {
+        let none = Reports::new();
+        let reports = self
+            .sources
+            .as_ref()
+            .map_or(&none, |sources| &sources.reports);
+        compose::explain(rules, now, self.resources.iter(), reports)
+    }
+
+    /// Whether nothing but its clients says, or said when it was last composed, anything about the user.
+    pub const fn is_plain(&self) -> bool {
+        self.sources.is_none()
     }
 }

@@ -1,5 +1,7 @@
 //! What one source says about a user.
 
+use crate::compose::device_state;
+use crate::rules::DeviceState;
 use muster_stanza::Stanza;
 use muster_types::SessionId;
 
@@ -13,6 +15,8 @@ pub struct Publication {
     pub stanza: Stanza,
     /// Its priority (RFC 6121 §4.7.2.3).
     pub priority: i8,
+    /// What it says of the user.
+    pub state: DeviceState,
     /// True while the client is expected back: watchers still see the presence, but nothing can
     /// be delivered to it.
     pub expected: bool,
@@ -21,11 +25,12 @@ pub struct Publication {
 impl Publication {
     /// The publication of a living client.
     pub fn new(session: SessionId, stanza: Stanza) -> Self {
-        let priority = stanza.priority();
+        let (priority, state) = (stanza.priority(), device_state(&stanza));
         Self {
             session,
             stanza,
             priority,
+            state,
             expected: false,
         }
     }

@@ -29,7 +29,7 @@ impl Router {
                     self.told(now, slot, body);
                 }
             }
-            Envelope::ToOwner { .. } | Envelope::ToPeer { .. } => {}
+            Envelope::ToOwner { .. } | Envelope::ToPeer { .. } | Envelope::Answer { .. } => {}
         }
     }
 

@@ -362,6 +362,7 @@ pub(crate) fn said(body: &ToOwner) -> String {
         }
         ToOwner::Unwatch { contact, watcher } => format!("unwatch {contact} by {watcher}"),
         ToOwner::Announce(part) => announced(part),
+        ToOwner::Ask { .. } => "ask".to_owned(),
         ToOwner::AskContacts(sessions) => {
             let all: Vec<_> = sessions.iter().map(|one| one.serial.to_string()).collect();
             format!("ask contacts of {}", all.join(", "))

@@ -3,6 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role};
+use muster_envelope::{Answer, Question};
 use muster_types::{Epoch, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -67,6 +68,17 @@ pub trait Backend: Send + Sync + 'static {
     fn take_over(&self, lost: NodeId) -> BoxFuture<'static, Result<(), String>> {
         let refusal = format!("this node cannot take over from {lost}");
         Box::pin(std::future::ready(Err(refusal)))
+    }
+
+    /// Asks the owner of a slot, wherever it is, and waits for the answer for some seconds: a takeover
+    /// may be under way. The default reaches nobody.
+    fn ask(
+        &self,
+        slot: SlotId,
+        question: Question,
+    ) -> BoxFuture<'static, Result<Answer, AskFailure>> {
+        drop((slot, question));
+        Box::pin(std::future::ready(Err(AskFailure::NoOwner)))
     }
 
     /// Events from now on.
@@ -155,6 +167,17 @@ pub enum ProposeFailure {
     /// It may have been carried out.
     #[error("the outcome is unknown: look with `musterctl status` before you try again")]
     Unknown,
+}
+
+/// Why an owner did not answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AskFailure {
+    /// Nobody serves the slot, or its owner is not reached.
+    #[error("nobody serves the user now: see `musterctl status`, and try again")]
+    NoOwner,
+    /// Too many are waiting.
+    #[error("too much is being asked of this node: try again more slowly")]
+    Busy,
 }
 
 /// A certificate with which an operator administers the cluster from elsewhere, all in PEM.

@@ -16,6 +16,8 @@ const READS: &[&str] = &[
     "UserGet",
     "UserList",
     "SessionList",
+    "Explain",
+    "RulesGet",
 ];
 
 /// The other end of a connection.

@@ -18,6 +18,7 @@ pub mod fake;
 mod http;
 mod listen;
 mod moves;
+mod presence;
 mod protection;
 pub mod proto;
 mod refused;
@@ -30,8 +31,8 @@ mod view;
 mod visit;
 
 pub use backend::{
-    AdminEvent, AlarmInfo, Backend, EventKind, Lag, LiveView, OperatorCertificate, ProposeFailure,
-    ReplicaInfo, ReplicaState, ServiceInfo, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, EventKind, Lag, LiveView, OperatorCertificate,
+    ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo, SessionInfo, SlotView,
 };
 pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};

@@ -4,6 +4,7 @@ use crate::Backend;
 use crate::caller::{self, Caller};
 use crate::connection::{Connection, Io};
 use crate::proto::admin_server::AdminServer;
+use crate::proto::presence::presence_server::PresenceServer;
 use crate::service::Service;
 use crate::tls::{TlsError, TlsIdentity};
 use std::future::Future;
@@ -148,6 +149,7 @@ impl AdminListener {
             // Nobody waits for it any more when serving has failed.
             let _ = ending.send(());
         };
+        let presence = PresenceServer::new(service.clone());
         let service = AdminServer::new(service);
         let serving = Server::builder()
             .concurrency_limit_per_connection(CALLS_MAX)
@@ -155,6 +157,7 @@ impl AdminListener {
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .layer(MapRequestLayer::new(caller::log))
             .add_service(InterceptedService::new(service, caller::gate))
+            .add_service(InterceptedService::new(presence, caller::gate))
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown);
         let too_long = async {
             if ended.await.is_ok() {

@@ -11,3 +11,8 @@
 )]
 
 tonic::include_proto!("muster.admin.v1");
+
+/// The presence protocol (`proto/muster/presence/v1/presence.proto`).
+pub mod presence {
+    tonic::include_proto!("muster.presence.v1");
+}

@@ -7,6 +7,7 @@ mod group;
 mod import;
 mod node;
 mod password;
+mod presence;
 mod status;
 mod takeover;
 mod user;
@@ -41,6 +42,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Domain(command) => domain(&connector, command).await?,
         Command::User(command) => user::run(&connector, command, format).await?,
         Command::Settings(Settings::Set { settings }) => set(&connector, settings).await?,
+        Command::Presence(command) => presence::run(&connector, command).await?,
+        Command::Explain { jid, watcher } => presence::explain(&connector, jid, watcher).await?,
         Command::Watch => return watch::run(&connector, format).await,
         Command::Status => status::run(&connector).await?,
         Command::Dns(command) => dns::run(&connector, command, format).await?,

@@ -3,9 +3,10 @@
 use super::{Applied, Draft};
 use crate::records::Table;
 use crate::{
-    ControlEvent, ControlOutcome, DOMAINS_MAX, Domain, JoinToken, Refusal, Role, Setting,
-    TOKENS_MAX, TokenHash,
+    ControlEvent, ControlOutcome, DOMAINS_MAX, Domain, JoinToken, PresenceRules, Refusal, Role,
+    Setting, TOKENS_MAX, TokenHash,
 };
+use muster_presence::rules::RULES_BYTES_MAX;
 use muster_types::{DomainPart, Timestamp};
 
 impl Draft {
@@ -50,6 +51,28 @@ impl Draft {
         if settings != self.state.settings {
             self.writes.push(Table::Settings.put(&[], &settings));
             self.state.settings = settings;
+            self.events.push(ControlEvent::SettingsChanged);
+        }
+        Ok(ControlOutcome::Done)
+    }
+
+    pub(super) fn presence_rules_set(&mut self, text: Option<String>) -> Applied {
+        if text
+            .as_ref()
+            .is_some_and(|text| text.len() > RULES_BYTES_MAX)
+        {
+            return Err(Refusal::TooMany {
+                what: "bytes of presence rules".to_owned(),
+                limit: RULES_BYTES_MAX,
+            });
+        }
+        let rules = PresenceRules::of(text);
+        if rules != self.state.presence_rules {
+            self.writes.push(match rules.text() {
+                Some(text) => Table::PresenceRules.put(&[], &text),
+                None => Table::PresenceRules.remove(&[]),
+            });
+            self.state.presence_rules = rules;
             self.events.push(ControlEvent::SettingsChanged);
         }
         Ok(ControlOutcome::Done)

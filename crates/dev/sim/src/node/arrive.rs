@@ -95,7 +95,7 @@ impl Node {
             Envelope::ToPeer { slot, epoch, body } => {
                 self.tell_replica(world, slot, (from, epoch, Body::ToPeer(body)));
             }
-            Envelope::Closed { .. } | Envelope::ToNode { .. } => {
+            Envelope::Closed { .. } | Envelope::ToNode { .. } | Envelope::Answer { .. } => {
                 self.router
                     .handle(now, muster_router::Input::Envelope(envelope));
             }

@@ -6,6 +6,7 @@ use crate::raft::{Cx, Raft};
 use muster_cluster::ClusterState;
 use muster_ha::SlotRole;
 use muster_owner::{Accounts, Replica};
+use muster_presence::rules::Rules;
 use muster_slot::{SlotCommand, SlotState};
 use muster_types::{BareJid, Boot, Fork, Instant, LogIndex, Machine, Replicated, SlotId};
 use std::sync::Arc;
@@ -33,6 +34,10 @@ impl Accounts for View {
     fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
         let (at, user) = self.0.next_removal(slot)?;
         Some((at, user.clone()))
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(self.0.presence_rules().rules())
     }
 
     fn fork(&self) -> Fork {

@@ -35,7 +35,8 @@ pub(super) fn show_everybody(cluster: &ClusterState, envelope: &mut Envelope) {
         | Envelope::Opened { .. }
         | Envelope::Closed { .. }
         | Envelope::ToOwner { .. }
-        | Envelope::ToPeer { .. } => {}
+        | Envelope::ToPeer { .. }
+        | Envelope::Answer { .. } => {}
     }
 }
 
@@ -117,7 +118,8 @@ impl Forgotten {
             | Envelope::ToNode { .. }
             | Envelope::Opened { .. }
             | Envelope::Closed { .. }
-            | Envelope::ToPeer { .. } => false,
+            | Envelope::ToPeer { .. }
+            | Envelope::Answer { .. } => false,
         }
     }
 }

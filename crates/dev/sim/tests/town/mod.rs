@@ -245,7 +245,7 @@ impl Town {
                     self.tell(to, Input::OwnerKnown { slot, node, epoch });
                     self.tell_router(to, RouterInput::Envelope(envelope));
                 }
-                Envelope::Closed { .. } | Envelope::ToNode { .. } => {
+                Envelope::Closed { .. } | Envelope::ToNode { .. } | Envelope::Answer { .. } => {
                     self.tell_router(to, RouterInput::Envelope(envelope));
                 }
                 Envelope::ToOwner { epoch, body, .. } => {

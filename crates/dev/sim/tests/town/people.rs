@@ -2,6 +2,7 @@
 
 use super::{A, BOOT, CONTACTS, NODES, SLOT, Town, USERS};
 use muster_owner::Accounts;
+use muster_presence::rules::Rules;
 use muster_roster::{RosterItem, Subscription};
 use muster_router::{Config, Directory, Input, Router};
 use muster_stanza::{Encoded, PresenceType, Stanza};
@@ -34,6 +35,10 @@ impl Accounts for Everybody {
 
     fn next_removal(&self, _slot: SlotId) -> Option<(LogIndex, BareJid)> {
         None
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Rules::shipped()
     }
 
     fn fork(&self) -> Fork {

@@ -40,7 +40,9 @@ pub(super) async fn follow(connector: &Connector, at: usize, to: mpsc::Sender<(u
 
 /// Tells what a node tells, until it tells nothing any more; returns why.
 async fn listen(reached: Reached, at: usize, to: &mpsc::Sender<(usize, News)>) -> String {
-    let Reached { mut client, hello } = reached;
+    let Reached {
+        mut client, hello, ..
+    } = reached;
     let mut events = match begin(&mut client).await {
         Ok(events) => events,
         Err(why) => return why,

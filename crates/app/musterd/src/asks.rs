@@ -1,0 +1,88 @@
+//! What this node asks owners on behalf of people and programs.
+
+use crate::shared::Shared;
+use muster_admin::AskFailure;
+use muster_envelope::{Answer, Envelope, Question, ToOwner};
+use muster_types::SlotId;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Questions that may wait for their answers.
+const WAITING_MAX: usize = 1_024;
+/// How long an owner may take before it is asked again: it may have died with the question.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is looked whether a slot has an owner again.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Questions without an answer.
+#[derive(Default)]
+pub(crate) struct Asks {
+    last: AtomicU64,
+    waiting: Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>,
+}
+
+impl Asks {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Answer>>> {
+        // Nothing under the lock panics half way through a change.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer has come. One that nobody waits for any more is dropped.
+    pub(crate) fn answered(&self, ask: u64, answer: Answer) {
+        if let Some(waiting) = self.waiting().remove(&ask) {
+            // Whoever asked has given up just now.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    fn begin(&self) -> Result<(Waiting<'_>, oneshot::Receiver<Answer>), AskFailure> {
+        let (answer, answered) = oneshot::channel();
+        let ask = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut waiting = self.waiting();
+        if waiting.len() >= WAITING_MAX {
+            return Err(AskFailure::Busy);
+        }
+        waiting.insert(ask, answer);
+        Ok((Waiting(self, ask), answered))
+    }
+}
+
+/// A place among the questions; it is free again when this is dropped.
+struct Waiting<'a>(&'a Asks, u64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting().remove(&self.1);
+    }
+}
+
+/// Asks whoever owns the slot, again and again until somebody answers or `Limits::owner_wait` is over.
+pub(crate) async fn ask(
+    shared: Arc<Shared>,
+    slot: SlotId,
+    question: Question,
+) -> Result<Answer, AskFailure> {
+    let until = Instant::now() + shared.config.limits.limits().owner_wait;
+    while Instant::now() < until {
+        let Some((node, epoch)) = shared.owner_of(slot) else {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        };
+        let (waiting, answered) = shared.asks.begin()?;
+        let body = ToOwner::Ask {
+            ask: waiting.1,
+            question: question.clone(),
+        };
+        shared
+            .send_asked(node, Envelope::ToOwner { slot, epoch, body })
+            .await;
+        if let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, answered).await {
+            return Ok(answer);
+        }
+    }
+    Err(AskFailure::NoOwner)
+}

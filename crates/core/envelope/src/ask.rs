@@ -1,0 +1,78 @@
+//! What a node asks an owner on behalf of people and programs, and the answers. Asking twice does no
+//! harm: a node asks again when no answer comes.
+
+use muster_presence::Explanation;
+use muster_presence::source::{FromNow, Name, Report};
+use muster_types::BareJid;
+use serde::{Deserialize, Serialize};
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Question {
+    /// Sources say something about users of the slot. Answered by [`Answer::Reports`].
+    Reports(Vec<(BareJid, Report<FromNow>)>),
+    /// Why a user is shown as it is, and what this watcher sees of it. Answered by
+    /// [`Answer::Explained`].
+    Explain {
+        /// The user.
+        user: BareJid,
+        /// The watcher.
+        watcher: Option<BareJid>,
+    },
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// For each report, in order: why it is not taken, or `None`.
+    Reports(Vec<Option<ReportRefusal>>),
+    /// Of a user.
+    Explained(Box<Explained>),
+    /// There is no such account in the slot.
+    NoAccount,
+}
+
+/// Why a report is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ReportRefusal {
+    /// There is no such account in the slot.
+    #[error("there is no such user")]
+    NoAccount,
+    /// The user has [`SOURCES_MAX`](muster_presence::source::SOURCES_MAX) others.
+    #[error("the user has {0} sources, and no more are taken: clear one")]
+    TooManySources(usize),
+    /// The rule table in force has no such state.
+    #[error("the rule table in force has no state {0}")]
+    UnknownState(Name),
+}
+
+/// Why a user is shown as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// What everything comes to.
+    pub explanation: Explanation,
+    /// What the watcher sees, if one was named.
+    pub seen: Option<Seen>,
+}
+
+/// What a watcher sees of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seen {
+    /// Nothing: it has no subscription.
+    NotAllowed,
+    /// Nothing: the user is hidden.
+    Hidden,
+    /// These clients.
+    Clients(Vec<SeenClient>),
+}
+
+/// A client as a watcher sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenClient {
+    /// Its resource.
+    pub resource: String,
+    /// The text of `<show/>`; `available` where there is none.
+    pub show: String,
+    /// The text of `<status/>`.
+    pub status: Option<String>,
+}

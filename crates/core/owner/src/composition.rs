@@ -1,0 +1,244 @@
+//! What sources other than clients say about users, and what that makes of the users' presence.
+//!
+//! Each change composes the user anew. If watchers are to see something else, all clients of the user
+//! are shown anew, in one message a node; if not, nobody is told.
+
+use crate::cx::Cx;
+use crate::serving::Serving;
+use crate::sight::may_see;
+use muster_envelope::{
+    Answer, Envelope, Explained, Question, ReportRefusal, Seen, SeenClient, contacts_digest,
+};
+use muster_presence::rules::Rules;
+use muster_presence::source::{FromNow, Report, SOURCES_MAX, Says, Source};
+use muster_presence::{Overlay, Presentity, Recomposed};
+use muster_stanza::{Stanza, ns};
+use muster_types::{BareJid, Instant, NodeId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When users are to be composed again, and by which rules they were.
+#[derive(Default)]
+pub(crate) struct Composition {
+    due: BTreeSet<(Instant, BareJid)>,
+    by_user: BTreeMap<BareJid, Instant>,
+    rules: Option<Arc<Rules>>,
+}
+
+impl Composition {
+    fn set(&mut self, user: &BareJid, next: Option<Instant>) {
+        let before = match next {
+            Some(next) => self.by_user.insert(user.clone(), next),
+            None => self.by_user.remove(user),
+        };
+        if let Some(before) = before {
+            self.due.remove(&(before, user.clone()));
+        }
+        if let Some(next) = next {
+            self.due.insert((next, user.clone()));
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.due.first().map(|(due, _)| *due)
+    }
+}
+
+impl Serving {
+    /// A node asks for people or programs.
+    pub(crate) fn on_ask(&mut self, cx: &mut Cx<'_>, from: NodeId, ask: u64, question: Question) {
+        let answer = match question {
+            Question::Reports(reports) => {
+                let refused = |(user, report)| self.take_report(cx, &user, &report).err();
+                Answer::Reports(reports.into_iter().map(refused).collect())
+            }
+            Question::Explain { user, watcher } => match cx.world.slot_of(&user) {
+                Some(slot) if slot == cx.config.slot => self.explain(cx, &user, watcher.as_ref()),
+                Some(_) | None => Answer::NoAccount,
+            },
+        };
+        let envelope = Envelope::Answer { ask, answer };
+        cx.out.push_back(crate::Output::Send { to: from, envelope });
+    }
+
+    fn take_report(
+        &mut self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        report: &Report<FromNow>,
+    ) -> Result<(), ReportRefusal> {
+        if cx.world.slot_of(user) != Some(cx.config.slot) || cx.world.is_barred(user) {
+            return Err(ReportRefusal::NoAccount);
+        }
+        let rules = cx.world.rules();
+        for span in &report.spans {
+            if let Says::State(name) = &span.says
+                && rules.state(name).is_none()
+            {
+                return Err(ReportRefusal::UnknownState(name.clone()));
+            }
+        }
+        let presentity = self.sight.presentity_mut(user);
+        let others = presentity
+            .reports()
+            .filter(|known| known.source != report.source);
+        if others.count() >= SOURCES_MAX && !report.spans.is_empty() {
+            return Err(ReportRefusal::TooManySources(SOURCES_MAX));
+        }
+        let report = spread(&rules, user, report.kept(cx.now), cx.now);
+        presentity.report(report);
+        self.feeds.reports(cx, &self.sight, user);
+        self.recompose(cx, user);
+        Ok(())
+    }
+
+    /// Composes a user anew, and shows it anew if that makes a difference. Whether it does.
+    pub(crate) fn recompose(&mut self, cx: &mut Cx<'_>, user: &BareJid) -> bool {
+        let Some(before) = self.compose(cx, user) else {
+            return false;
+        };
+        let picture = &self.picture;
+        let certain = picture.is_certain();
+        // Who waits for this owner's first answer gets it with everything.
+        let waits = |node: NodeId, watcher: &BareJid| {
+            before != Overlay::Hidden && picture.will_answer(user, node, watcher)
+        };
+        self.sight.show_anew(cx, user, certain, &waits);
+        true
+    }
+
+    /// Composes a user. What watchers saw until now, if they are to see something else.
+    pub(crate) fn compose(&mut self, cx: &Cx<'_>, user: &BareJid) -> Option<Overlay> {
+        // Whoever has no other sources than clients is shown as it is, without rules.
+        if self.sight.presentity(user)?.is_plain() {
+            return None;
+        }
+        let rules = cx.world.rules();
+        let presentity = self.sight.presentity_mut(user);
+        let Recomposed { before, next } = presentity.recompose(cx.now, &rules);
+        self.composition.set(user, next);
+        before
+    }
+
+    /// The last client of a user has signed out: it has no choice any more.
+    pub(crate) fn forget_choice(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
+        let chosen = |presentity: &Presentity| presentity.has_report(&Source::Manual);
+        if self.sessions.of_user(user).next().is_none()
+            && self.sight.presentity(user).is_some_and(chosen)
+        {
+            self.forget_reports(cx, user, |source| *source == Source::Manual);
+        }
+    }
+
+    /// Sources say nothing any more about a user.
+    pub(crate) fn forget_reports(
+        &mut self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        which: impl Fn(&Source) -> bool,
+    ) {
+        let Some(presentity) = self.sight.presentity(user) else {
+            return;
+        };
+        let sources = presentity.reports().map(|report| &report.source);
+        let gone: Vec<Source> = sources.filter(|source| which(source)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let presentity = self.sight.presentity_mut(user);
+        for source in gone {
+            presentity.report(Report {
+                source,
+                spans: Vec::new(),
+            });
+        }
+        self.feeds.reports(cx, &self.sight, user);
+        self.recompose(cx, user);
+    }
+
+    /// Meetings begin and end, and what had a lifetime is over.
+    pub(crate) fn wake_composition(&mut self, cx: &mut Cx<'_>) {
+        while let Some((due, user)) = self.composition.due.first().cloned()
+            && due <= cx.now
+        {
+            self.composition.set(&user, None);
+            self.recompose(cx, &user);
+        }
+    }
+
+    /// Other rules may be in force.
+    pub(crate) fn obey_rules(&mut self, cx: &mut Cx<'_>) {
+        let rules = cx.world.rules();
+        let known = self.composition.rules.replace(Arc::clone(&rules));
+        if known.is_none_or(|known| Arc::ptr_eq(&known, &rules)) {
+            return;
+        }
+        let users = self
+            .sight
+            .reported_after(None)
+            .map(|(user, _)| user.clone());
+        for user in users.collect::<Vec<_>>() {
+            self.recompose(cx, &user);
+        }
+    }
+
+    fn explain(&mut self, cx: &Cx<'_>, user: &BareJid, watcher: Option<&BareJid>) -> Answer {
+        let unknown;
+        let presentity = match self.sight.presentity(user) {
+            Some(presentity) => presentity,
+            None => {
+                unknown = Presentity::new(cx.epoch);
+                &unknown
+            }
+        };
+        Answer::Explained(Box::new(Explained {
+            explanation: presentity.explain(cx.now, &cx.world.rules()),
+            seen: watcher.map(|watcher| seen(cx, user, presentity, watcher)),
+        }))
+    }
+}
+
+fn seen(cx: &Cx<'_>, user: &BareJid, presentity: &Presentity, watcher: &BareJid) -> Seen {
+    if !may_see(cx, user, watcher) {
+        return Seen::NotAllowed;
+    }
+    if presentity.overlay() == &Overlay::Hidden && watcher != user {
+        return Seen::Hidden;
+    }
+    let text = |stanza: &Stanza, name: &str| {
+        let child = stanza.child(name, ns::CLIENT);
+        child.map(|child| child.text())
+    };
+    let clients = presentity.publications().map(|(resource, publication)| {
+        let stanza = presentity.overlay().shown(&publication.stanza);
+        SeenClient {
+            resource: resource.to_string(),
+            show: text(&stanza, "show").unwrap_or_else(|| "available".to_owned()),
+            status: text(&stanza, "status"),
+        }
+    });
+    Seen::Clients(clients.collect())
+}
+
+/// Meetings begin and end on the hour for many users: each user's do a little later, by a measure that
+/// is the same for the user on every node.
+fn spread(
+    rules: &Rules,
+    user: &BareJid,
+    mut report: Report<Instant>,
+    now: Instant,
+) -> Report<Instant> {
+    let most = u64::try_from(rules.calendar_spread.as_millis()).unwrap_or_default();
+    if most == 0 || !matches!(report.source, Source::Calendar(_)) {
+        return report;
+    }
+    let later = Duration::from_millis(contacts_digest([user]) % most);
+    for span in &mut report.spans {
+        if span.begins > now {
+            span.begins = span.begins + later;
+        }
+        span.ends = span.ends.map(|ends| ends + later);
+    }
+    report
+}

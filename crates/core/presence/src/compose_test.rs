@@ -1,0 +1,186 @@
+//! What watchers see, and what an explanation says.
+
+use crate::rules::Rules;
+use crate::source::{FromNow, Report, Says, Span};
+use crate::{Overlay, Presentity, Publication};
+use muster_stanza::{Element, Stanza};
+use muster_types::{Boot, Epoch, Instant, NodeId, SessionId, Timestamp};
+use std::time::Duration;
+
+fn at(seconds: u64) -> Instant {
+    Instant::ZERO + Duration::from_secs(seconds)
+}
+
+fn report(source: &str, spans: &[(&str, u64, Option<u64>)]) -> Report<Instant> {
+    let source = source.parse().unwrap();
+    let span = |(word, begins, ends): &(&str, u64, Option<u64>)| Span {
+        says: Says::read(&source, word).unwrap(),
+        note: None,
+        begins: at(*begins),
+        ends: ends.map(at),
+        until: ends.map(|ends| Timestamp(ends * 1000)),
+    };
+    let spans = spans.iter().map(span).collect();
+    Report { source, spans }
+}
+
+fn device(presence: &str) -> Publication {
+    let element = Element::parse(presence.as_bytes()).unwrap();
+    let session = SessionId {
+        node: NodeId(1),
+        boot: Boot(1),
+        serial: 1,
+    };
+    Publication::new(session, Stanza::from_element(&element).unwrap())
+}
+
+fn alice(presence: &str) -> Presentity {
+    let mut alice = Presentity::new(Epoch::NONE);
+    alice.publish("desk".parse().unwrap(), device(presence));
+    alice
+}
+
+fn shown(alice: &Presentity) -> String {
+    let (_, publication) = alice.publications().next().unwrap();
+    let stanza = alice.overlay().shown(&publication.stanza);
+    String::from_utf8(stanza.content.to_vec()).unwrap()
+}
+
+#[test]
+fn with_no_source_but_devices_presence_passes_as_it_came() {
+    let rules = Rules::shipped();
+    let text = "<show>dnd</show><status>no</status>";
+    let mut alice = alice(&format!("<presence>{text}</presence>"));
+    assert_eq!(alice.recompose(at(0), &rules).before, None);
+    assert_eq!(shown(&alice), text);
+    // Nor does a source that does not win change it.
+    alice.report(report("phone/1", &[("off-hook", 0, Some(9))]));
+    assert_eq!(alice.recompose(at(0), &rules).before, None);
+    assert_eq!(shown(&alice), text);
+}
+
+#[test]
+fn a_source_that_wins_takes_the_place_of_show_and_status_and_of_nothing_else() {
+    let rules = Rules::shipped();
+    let caps = "<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='x' ver='y'/>";
+    let mut alice = alice(&format!(
+        "<presence><show>away</show><priority>5</priority><status xml:lang='de'>weg</status>{caps}</presence>"
+    ));
+    alice.report(report("calendar/work", &[("busy", 10, Some(20))]));
+    let recomposed = alice.recompose(at(0), &rules);
+    assert_eq!((recomposed.before, recomposed.next), (None, Some(at(10))));
+    let recomposed = alice.recompose(at(10), &rules);
+    assert_eq!(recomposed.before, Some(Overlay::AsItCame));
+    assert_eq!(recomposed.next, Some(at(20)));
+    assert_eq!(
+        shown(&alice),
+        format!(
+            "<show>dnd</show><status>In a meeting</status><composed xmlns='urn:muster:presence:1' \
+             state='in-a-meeting' by='calendar' until='1970-01-01T00:00:20.000Z'/>\
+             <priority>5</priority>{caps}"
+        )
+    );
+    let recomposed = alice.recompose(at(20), &rules);
+    assert!(recomposed.before.is_some() && recomposed.next.is_none());
+    assert!(shown(&alice).starts_with("<show>away</show>"));
+    assert_eq!(alice.reports().count(), 0, "what is over is forgotten");
+}
+
+#[test]
+fn a_note_is_what_watchers_read_and_is_escaped() {
+    let rules = Rules::shipped();
+    let mut alice = alice("<presence/>");
+    let mut manual = report("manual", &[("vacation", 0, None)]);
+    manual.spans[0].note = Some("a <b> & 'c'".to_owned());
+    alice.report(manual);
+    alice.recompose(at(0), &rules);
+    let shown = shown(&alice);
+    assert!(
+        shown.starts_with("<show>xa</show><status>a &lt;b"),
+        "{shown}"
+    );
+    Element::parse(format!("<x xmlns='jabber:client'>{shown}</x>").as_bytes()).unwrap();
+}
+
+#[test]
+fn who_chose_to_be_offline_is_hidden() {
+    let rules = Rules::shipped();
+    let mut alice = alice("<presence/>");
+    alice.report(report("manual", &[("offline", 0, None)]));
+    alice.recompose(at(0), &rules);
+    assert_eq!(alice.overlay(), &Overlay::Hidden);
+}
+
+#[test]
+fn an_explanation_names_the_rule_that_won_and_what_each_source_says_until_when() {
+    let rules = Rules::shipped();
+    let mut alice = alice("<presence><show>away</show><status>weg</status></presence>");
+    alice.report(report("phone/1", &[("off-hook", 0, Some(60))]));
+    alice.report(report("phone/2", &[("on-hook", 0, Some(60))]));
+    alice.report(report("calendar/work", &[("busy", 30, Some(90))]));
+    alice.report(report("app/old", &[("sleeping", 0, Some(60))]));
+    let why = alice.explain(at(10), &rules);
+    assert_eq!(
+        (why.state.as_str(), why.show.as_str()),
+        ("on-the-phone", "dnd")
+    );
+    assert_eq!(
+        (why.rule.as_str(), why.status.as_deref()),
+        ("on the phone", Some("On the phone"))
+    );
+    let said: Vec<_> = why
+        .said
+        .iter()
+        .map(|said| {
+            let remark = said.remark.as_deref().unwrap_or_default();
+            (
+                said.source.as_str(),
+                said.says.as_str(),
+                said.until.map(|t| t.0),
+                said.won,
+                remark,
+            )
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("device/desk", "idle", None, false, ""),
+            ("phone/1", "off-hook", Some(60_000), true, ""),
+            ("phone/2", "on-hook", Some(60_000), false, ""),
+            (
+                "calendar/work",
+                "busy",
+                Some(90_000),
+                false,
+                "it begins in 20 s"
+            ),
+            (
+                "app/old",
+                "sleeping",
+                Some(60_000),
+                false,
+                "the rule table has no such state"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_is_told_to_another_node_is_kept_there_by_its_own_clock() {
+    let kept = report(
+        "calendar/work",
+        &[("busy", 5, Some(20)), ("free", 0, Some(9))],
+    );
+    let told = kept.told(at(10));
+    assert_eq!(told.spans.len(), 1, "what is over is not told");
+    assert_eq!(
+        (told.spans[0].begins, told.spans[0].ends),
+        (FromNow(0), Some(FromNow(10_000)))
+    );
+    let there = told.kept(at(1000));
+    assert_eq!(
+        (there.spans[0].begins, there.spans[0].ends),
+        (at(1000), Some(at(1010)))
+    );
+}
