@@ -95,6 +95,15 @@ pub(crate) enum Command {
         /// Also shows what this watcher sees of the user.
         #[arg(long = "as", value_name = "JID")]
         watcher: Option<String>,
+        /// Also says it in the words of xmpp, pidf, lync, lync-partitioned, lync-interdomain, openscape or
+        /// teams, some with a variant behind a slash.
+        #[arg(
+            long,
+            value_name = "SYSTEM",
+            default_value = "",
+            hide_default_value = true
+        )]
+        words_of: String,
     },
     /// Prints events as they happen, until Ctrl-C: what the cluster decides, and the sessions on the
     /// nodes asked. Name every node with --address to see all.
@@ -390,8 +399,17 @@ pub(crate) enum Presence {
         /// out-of-office or working-elsewhere; else a state of the rules.
         state: String,
         /// What watchers read with it.
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         note: String,
+        /// STATE is a word of another system: xmpp, pidf, lync, lync-partitioned, lync-interdomain, openscape
+        /// or teams, some with a variant behind a slash.
+        #[arg(
+            long,
+            value_name = "SYSTEM",
+            default_value = "",
+            hide_default_value = true
+        )]
+        words_of: String,
         /// For how long, such as 30m or 2h. Only a manual choice may go without: it lasts until the user's
         /// last client has signed out.
         #[arg(long = "for", value_name = "TIME", value_parser = muster_admin::parse_duration)]

@@ -21,6 +21,10 @@ pub struct Explanation {
     pub show: String,
     /// What watchers read with it.
     pub status: Option<String>,
+    /// Until when, if what won has an end.
+    pub until: Option<Timestamp>,
+    /// The states that this one is like, the nearest first.
+    pub like: Vec<String>,
     /// The rule that won.
     pub rule: String,
     /// Everything that is said, clients first.
@@ -170,11 +174,14 @@ pub(crate) fn explain<'a>(
             });
         }
     }
-    let note = winner(rules, now, reports, composed).and_then(|span| span.note.clone());
+    let winner = winner(rules, now, reports, composed);
+    let note = winner.and_then(|span| span.note.clone());
     Explanation {
         state: state.name.to_string(),
         show: state.show.label().to_owned(),
         status: note.or_else(|| state.status.clone()),
+        until: winner.and_then(|span| span.until),
+        like: state.like.iter().map(ToString::to_string).collect(),
         rule: rule.name.clone(),
         said,
     }

@@ -7,11 +7,11 @@ use crate::{AskFailure, refused, resolve};
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome};
 use muster_envelope::{Answer, Explained, Question, Seen};
-use muster_presence::Said;
 use muster_presence::rules::{Rules, SHIPPED_TEXT};
 use muster_presence::source::{
     FromNow, LIFETIME_MAX, NOTE_BYTES_MAX, Report, SPANS_MAX, Says, Source, Span,
 };
+use muster_presence::{Explanation, Mapping, MappingTable, NoteParts, Said};
 use muster_types::{BareJid, SlotId, Timestamp};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -47,7 +47,12 @@ impl Presence for Service {
         &self,
         request: Request<proto::ExplainRequest>,
     ) -> Result<Response<proto::ExplainResponse>, Status> {
-        let proto::ExplainRequest { user, watcher } = request.into_inner();
+        let proto::ExplainRequest {
+            user,
+            watcher,
+            words_of,
+        } = request.into_inner();
+        let table = words_table(&words_of).map_err(Status::invalid_argument)?;
         let state = self.backend.cluster();
         resolve::ready(&state)?;
         let user = resolve::user(&user)?;
@@ -62,7 +67,14 @@ impl Presence for Service {
             watcher,
         };
         match self.backend.ask(slot, question).await {
-            Ok(Answer::Explained(explained)) => Ok(Response::new(explained_proto(*explained))),
+            Ok(Answer::Explained(explained)) => {
+                let elsewhere = table.and_then(|table| elsewhere(table, &explained.explanation));
+                let explained = explained_proto(*explained);
+                Ok(Response::new(proto::ExplainResponse {
+                    elsewhere,
+                    ..explained
+                }))
+            }
             Ok(Answer::NoAccount) => Err(nobody()),
             Ok(Answer::Reports(_)) => Err(Status::internal("the owner answered something else")),
             Err(failure) => Err(unanswered(failure)),
@@ -198,13 +210,20 @@ fn read(publication: proto::Publication, now: u64) -> Result<(BareJid, Report<Fr
         user,
         source,
         spans,
+        words_of,
     } = publication;
+    let table = words_table(&words_of)?;
     let user = resolve::user(&user).map_err(|status| status.message().to_owned())?;
     let source: Source = source.parse()?;
     if spans.len() > SPANS_MAX {
         return Err(format!("{} spans, the limit is {SPANS_MAX}", spans.len()));
     }
-    let spans = spans.into_iter().map(|span| read_span(&source, span, now));
+    let spans = spans.into_iter().map(|mut span| {
+        if let Some(table) = table {
+            span.says = our_word(table, &words_of, &source, &span.says)?;
+        }
+        read_span(&source, span, now)
+    });
     let spans = spans.collect::<Result<_, _>>()?;
     Ok((user, Report { source, spans }))
 }
@@ -251,6 +270,65 @@ fn read_span(source: &Source, span: proto::Span, now: u64) -> Result<Span<FromNo
     })
 }
 
+/// The table of another system's words; `None` for our own.
+fn words_table(name: &str) -> Result<Option<&'static MappingTable>, String> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let (preset, variant) = name.split_once('/').unwrap_or((name, ""));
+    let mapping = Mapping::preset(preset).ok_or_else(|| {
+        let names: Vec<_> = Mapping::preset_names().collect();
+        format!(
+            "nothing is known of the words of {preset:?}: use {}",
+            names.join(", ")
+        )
+    })?;
+    if variant.is_empty() {
+        return Ok(Some(mapping.general()));
+    }
+    let known = mapping.variant(variant).ok_or_else(|| {
+        let names: Vec<_> = mapping.variants().collect();
+        format!(
+            "{preset} has no variant {variant:?}: it has {}",
+            names.join(", ")
+        )
+    });
+    known.map(Some)
+}
+
+/// The state of ours that another system's word stands for.
+fn our_word(
+    table: &MappingTable,
+    words_of: &str,
+    source: &Source,
+    word: &str,
+) -> Result<String, String> {
+    if !matches!(source, Source::Manual | Source::App(_)) {
+        return Err(format!(
+            "{source} has words of its own: leave words_of empty"
+        ));
+    }
+    let general = word.split_once('/').map(|(word, _)| word);
+    let ours = table.from_peer([word].into_iter().chain(general));
+    let ours = ours.ok_or_else(|| format!("{words_of} has no word {word:?} that is known here"))?;
+    Ok(ours.word.clone())
+}
+
+fn elsewhere(table: &MappingTable, explanation: &Explanation) -> Option<proto::Elsewhere> {
+    let like = explanation.like.iter().map(String::as_str);
+    let mapped = table.to_peer([explanation.state.as_str()].into_iter().chain(like))?;
+    let until = explanation.until.map(|until| until.to_string());
+    let note = mapped.note(NoteParts {
+        note: explanation.status.as_deref(),
+        until: until.as_deref(),
+    });
+    Some(proto::Elsewhere {
+        word: mapped.word.clone(),
+        activity: mapped.activity.clone().unwrap_or_default(),
+        note: note.unwrap_or_default(),
+    })
+}
+
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -275,6 +353,7 @@ fn explained_proto(explained: Explained) -> proto::ExplainResponse {
         rule: explanation.rule,
         said: explanation.said.into_iter().map(said).collect(),
         seen: seen.map(seen_proto),
+        elsewhere: None,
     }
 }
 

@@ -15,7 +15,68 @@ fn publication(source: &str, says: &str, begins_ms: u64, ends_ms: u64) -> proto:
             begins_ms,
             ends_ms,
         }],
+        words_of: String::new(),
     }
+}
+
+#[test]
+fn another_systems_words_are_understood_where_it_is_named() {
+    let says = |words_of: &str, source: &str, word: &str| {
+        let mut publication = publication(source, word, 0, NOW + DAY);
+        publication.words_of = words_of.to_owned();
+        read(publication, NOW).map(|(_, report)| report.spans[0].says.label().to_owned())
+    };
+    for (words_of, word, ours) in [
+        ("lync", "6600", "busy"),
+        ("teams", "Busy/InACall", "on-the-phone"),
+        ("teams", "Busy/Presenting", "busy"),
+        ("lync-partitioned/cupc-8", "Do Not Disturb", "busy"),
+        ("openscape/attendant-console", "Meeting", "do-not-disturb"),
+    ] {
+        assert_eq!(
+            says(words_of, "app/x", word),
+            Ok(ours.to_owned()),
+            "{words_of} {word}"
+        );
+    }
+    for (words_of, source, word, part) in [
+        ("skype", "app/x", "Busy", "use "),
+        (
+            "lync-partitioned/cupc-9",
+            "app/x",
+            "Busy",
+            "it has cupc-8, jabber",
+        ),
+        ("lync", "app/x", "17", "no word \"17\""),
+        ("lync", "phone/1", "6500", "words of its own"),
+    ] {
+        let why = says(words_of, source, word).unwrap_err();
+        assert!(why.contains(part), "{part}: {why}");
+    }
+}
+
+#[test]
+fn a_state_is_said_in_another_systems_words_by_what_it_is_like() {
+    let mut lunch = Explanation {
+        state: "lunch".to_owned(),
+        like: vec!["break".to_owned(), "away".to_owned()],
+        ..Explanation::default()
+    };
+    let table = words_table("lync").unwrap().unwrap();
+    assert_eq!(elsewhere(table, &lunch).unwrap().word, "15500");
+    lunch.until = Some(Timestamp(NOW));
+    let table = words_table("openscape").unwrap().unwrap();
+    let said = elsewhere(table, &lunch).unwrap();
+    assert_eq!(
+        (
+            said.word.as_str(),
+            said.note.starts_with("Lunch til: 2027-")
+        ),
+        ("Away", true)
+    );
+    lunch.state = "abroad".to_owned();
+    lunch.like = Vec::new();
+    assert_eq!(elsewhere(table, &lunch), None);
 }
 
 #[test]

@@ -43,7 +43,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(&connector, command, format).await?,
         Command::Settings(Settings::Set { settings }) => set(&connector, settings).await?,
         Command::Presence(command) => presence::run(&connector, command).await?,
-        Command::Explain { jid, watcher } => presence::explain(&connector, jid, watcher).await?,
+        Command::Explain {
+            jid,
+            watcher,
+            words_of,
+        } => presence::explain(&connector, jid, watcher, words_of).await?,
         Command::Watch => return watch::run(&connector, format).await,
         Command::Status => status::run(&connector).await?,
         Command::Dns(command) => dns::run(&connector, command, format).await?,

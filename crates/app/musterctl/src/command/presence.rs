@@ -39,6 +39,7 @@ pub(super) async fn run(connector: &Connector, command: Presence) -> Result<Answ
             source,
             state,
             note,
+            words_of,
             lasts,
         } => {
             let text = format!("{source} of {jid} says {state}");
@@ -48,12 +49,23 @@ pub(super) async fn run(connector: &Connector, command: Presence) -> Result<Answ
                 begins_ms: 0,
                 ends_ms: lasts.map_or(0, ends_ms),
             };
-            publish(connector, jid, source, vec![span]).await?;
+            let publication = Publication {
+                user: jid,
+                source,
+                spans: vec![span],
+                words_of,
+            };
+            publish(connector, publication).await?;
             Ok(Answer::done(text))
         }
         Presence::Clear { jid, source } => {
             let text = format!("{source} of {jid} says nothing any more");
-            publish(connector, jid, source, Vec::new()).await?;
+            let publication = Publication {
+                user: jid,
+                source,
+                ..Publication::default()
+            };
+            publish(connector, publication).await?;
             Ok(Answer::done(text))
         }
         Presence::Rules(command) => rules(connector, command).await,
@@ -66,18 +78,9 @@ fn ends_ms(lasts: Duration) -> u64 {
     u64::try_from(ends.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn publish(
-    connector: &Connector,
-    user: String,
-    source: String,
-    spans: Vec<Span>,
-) -> Result<(), Failure> {
+async fn publish(connector: &Connector, publication: Publication) -> Result<(), Failure> {
     let batch = PublishRequest {
-        publications: vec![Publication {
-            user,
-            source,
-            spans,
-        }],
+        publications: vec![publication],
     };
     let mut client = connector.presence().await?;
     let mut answers = ask(client.publish(tokio_stream::once(batch))).await?;
@@ -151,16 +154,18 @@ pub(super) async fn explain(
     connector: &Connector,
     user: String,
     watcher: Option<String>,
+    words_of: String,
 ) -> Result<Answer, Failure> {
     let request = ExplainRequest {
         user: user.clone(),
         watcher: watcher.clone().unwrap_or_default(),
+        words_of: words_of.clone(),
     };
     let explained = ask(connector.presence().await?.explain(request)).await?;
-    Ok(shown(&user, watcher.as_deref(), &explained))
+    Ok(shown(&user, watcher.as_deref(), &words_of, &explained))
 }
 
-fn shown(user: &str, watcher: Option<&str>, explained: &ExplainResponse) -> Answer {
+fn shown(user: &str, watcher: Option<&str>, words_of: &str, explained: &ExplainResponse) -> Answer {
     let said = explained.said.iter().map(|said| {
         json!({
             "source": said.source,
@@ -188,6 +193,23 @@ fn shown(user: &str, watcher: Option<&str>, explained: &ExplainResponse) -> Answ
         let (lines, seen) = seen_by(watcher, seen);
         text += &format!("\n{lines}");
         value["seen"] = seen;
+    }
+    if !words_of.is_empty() {
+        let elsewhere = explained.elsewhere.as_ref().map(|elsewhere| {
+            json!({
+                "word": elsewhere.word,
+                "activity": words(&elsewhere.activity),
+                "note": words(&elsewhere.note),
+            })
+        });
+        text += &match &elsewhere {
+            Some(elsewhere) => format!(
+                "\nIn the words of {words_of}:\n{}",
+                crate::table::fields(elsewhere)
+            ),
+            None => format!("\n{words_of} has no word for it\n"),
+        };
+        value["elsewhere"] = json!(elsewhere);
     }
     Answer::new(text, value)
 }
