@@ -49,7 +49,7 @@ impl Scene {
     }
 
     /// Bob sees alice so, after `mark`.
-    fn bob_sees(&self, mark: usize, show: &str, status: &str) -> Result<()> {
+    fn bob_sees(&mut self, mark: usize, show: &str, status: &str) -> Result<()> {
         self.bob
             .expect(mark, &format!("alice {show} {status:?}"), |e| {
                 e.is_presence("available", &self.couple.alice.jid)
@@ -171,7 +171,7 @@ fn what_was_said_survives_the_node_that_was_told_and_nobody_sees_anything_else()
 
 #[test]
 fn another_rule_table_is_in_force_at_once_on_all_nodes_and_a_wrong_one_is_refused() -> Outcome {
-    let scene = Scene::new()?;
+    let mut scene = Scene::new()?;
     let mark = scene.bob.mark();
     scene.set("phone/desk", "ringing", &["--for", "1h"])?;
     let shipped = scene.ctl.run(&["presence", "rules", "show"])?;

@@ -3,7 +3,7 @@
 use crate::shared::Shared;
 use muster_admin::AskFailure;
 use muster_envelope::{Answer, Envelope, Question, ToOwner};
-use muster_types::SlotId;
+use muster_types::{Epoch, NodeId, SlotId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Questions that may wait for their answers.
-const WAITING_MAX: usize = 1_024;
-/// How long an owner may take before it is asked again: it may have died with the question.
+/// Questions that may wait for their answers; each has 64 KiB and a little more at most.
+const WAITING_MAX: usize = 256;
+/// How long an owner may take before it is asked again: it may have died with the question, or a link.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often it is looked whether a slot has an owner again.
+/// How often it is looked whether a slot has another owner.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Questions without an answer.
@@ -61,28 +61,51 @@ impl Drop for Waiting<'_> {
 }
 
 /// Asks whoever owns the slot, again and again until somebody answers or `Limits::owner_wait` is over.
+/// An answer that comes late is as good.
 pub(crate) async fn ask(
     shared: Arc<Shared>,
     slot: SlotId,
     question: Question,
 ) -> Result<Answer, AskFailure> {
-    let until = Instant::now() + shared.config.limits.limits().owner_wait;
-    while Instant::now() < until {
-        let Some((node, epoch)) = shared.owner_of(slot) else {
-            tokio::time::sleep(LOOK).await;
-            continue;
+    let begun = Instant::now();
+    let until = begun + shared.config.limits.limits().owner_wait;
+    let (waiting, mut answered) = shared.asks.begin()?;
+    let mut asked: Option<(NodeId, Epoch, Instant)> = None;
+    loop {
+        let now = Instant::now();
+        if now >= until {
+            return Err(AskFailure::NoOwner);
+        }
+        let owner = shared.owner_of(slot);
+        let again = |(node, epoch, at): (NodeId, Epoch, Instant)| {
+            owner != Some((node, epoch)) || now.duration_since(at) >= PATIENCE
         };
-        let (waiting, answered) = shared.asks.begin()?;
-        let body = ToOwner::Ask {
-            ask: waiting.1,
-            question: question.clone(),
-        };
-        shared
-            .send_asked(node, Envelope::ToOwner { slot, epoch, body })
-            .await;
-        if let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, answered).await {
-            return Ok(answer);
+        if let Some((node, epoch)) = owner.filter(|_| asked.is_none_or(again)) {
+            let body = ToOwner::Ask {
+                ask: waiting.1,
+                question: later(&question, now.duration_since(begun)),
+            };
+            let envelope = Envelope::ToOwner { slot, epoch, body };
+            shared.send_asked(node, envelope).await?;
+            asked = Some((node, epoch, now));
+        }
+        match tokio::time::timeout(LOOK, &mut answered).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            // The other end stands in the table until this function is over.
+            Ok(Err(_)) => return Err(AskFailure::NoOwner),
+            Err(_elapsed) => {}
         }
     }
-    Err(AskFailure::NoOwner)
+}
+
+/// The same question so much later: its times count from when it is asked.
+fn later(question: &Question, by: Duration) -> Question {
+    match question {
+        Question::Reports(reports) => {
+            let reports = reports.iter();
+            let later = reports.map(|(user, report)| (user.clone(), report.later(by)));
+            Question::Reports(later.collect())
+        }
+        Question::Explain { .. } => question.clone(),
+    }
 }

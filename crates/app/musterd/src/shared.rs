@@ -8,6 +8,7 @@ use crate::replication::Histories;
 use crate::services::Services;
 use crate::slot::SlotHandle;
 use bytes::Bytes;
+use muster_admin::AskFailure;
 use muster_cluster::ClusterState;
 use muster_envelope::Envelope;
 use muster_link::{LinkError, Links, PeerStatus};
@@ -239,12 +240,25 @@ impl Shared {
         }
     }
 
-    /// Hands a question to its owner; waits while a replica here is busy.
-    pub(crate) async fn send_asked(&self, to: NodeId, envelope: Envelope) {
+    /// Hands a question to its owner; waits while a replica here is busy. A link that is full has more
+    /// important things to do.
+    pub(crate) async fn send_asked(
+        &self,
+        to: NodeId,
+        envelope: Envelope,
+    ) -> Result<(), AskFailure> {
         if to == self.node {
             self.take(self.node, envelope).await;
-        } else {
-            self.send_remote(to, &envelope);
+            return Ok(());
+        }
+        let sent = self
+            .links
+            .get()
+            .map(|links| links.send(to, encode(&envelope)));
+        match sent {
+            Some(Err(LinkError::Full(_))) => Err(AskFailure::Busy),
+            // Asked again, or given up in time.
+            Some(Ok(()) | Err(_)) | None => Ok(()),
         }
     }
 

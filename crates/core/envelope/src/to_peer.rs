@@ -51,11 +51,11 @@ pub enum WarmUpdate {
         /// The session.
         session: SessionId,
     },
-    /// All that sources other than clients say about a user.
-    Reports {
+    /// All that one source other than a client says about a user.
+    Report {
         /// The user.
         user: BareJid,
-        /// What they say; none if nobody says anything any more.
-        reports: Vec<Report<FromNow>>,
+        /// What it says; without a span it says nothing any more.
+        report: Report<FromNow>,
     },
 }

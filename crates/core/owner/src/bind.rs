@@ -38,9 +38,14 @@ impl Serving {
         if let Some(bound) = self.sessions.session(id) {
             return BindOutcome::Bound(bound.jid.clone());
         }
-        if self.sessions.at(user, &resource).is_none() && !self.has_room(cx, user) {
-            return BindOutcome::TooMany;
-        }
+        let surplus = if self.sessions.at(user, &resource).is_some() {
+            None
+        } else {
+            match self.room(cx, user) {
+                Some(surplus) => surplus,
+                None => return BindOutcome::TooMany,
+            }
+        };
         let jid = user.with_resource(&resource);
         let session = Session {
             id,
@@ -49,28 +54,25 @@ impl Serving {
             standing: Standing::Live,
         };
         self.enter(cx, session);
+        if let Some(surplus) = surplus {
+            self.end(cx, surplus);
+        }
         BindOutcome::Bound(jid)
     }
 
-    /// Whether the user may have one session more. Clients that are expected back do not count,
-    /// but of those there are never more than the limit either: the first then ends early.
-    fn has_room(&mut self, cx: &mut Cx<'_>, user: &BareJid) -> bool {
+    /// Whether the user may have one session more, and which one then ends early: clients that are
+    /// expected back do not count, but of those there are never more than the limit either.
+    fn room(&self, cx: &Cx<'_>, user: &BareJid) -> Option<Option<SessionId>> {
         let limit = cx.config.limits.sessions_per_user;
         let (expected, here): (Vec<_>, Vec<_>) = self
             .sessions
             .of_user(user)
             .partition(|session| session.standing.is_expected());
         if here.len() >= limit {
-            return false;
+            return None;
         }
-        let surplus = expected
-            .first()
-            .filter(|_| expected.len() >= limit)
-            .map(|session| session.id);
-        if let Some(id) = surplus {
-            self.end(cx, id);
-        }
-        true
+        let surplus = expected.first().filter(|_| expected.len() >= limit);
+        Some(surplus.map(|session| session.id))
     }
 
     /// Enters a session under its address. The newer wins: a session that had the address ends.

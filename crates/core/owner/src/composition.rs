@@ -87,8 +87,14 @@ impl Serving {
             return Err(ReportRefusal::TooManySources(SOURCES_MAX));
         }
         let report = spread(&rules, user, report.kept(cx.now), cx.now);
+        let known = presentity
+            .reports()
+            .find(|known| known.source == report.source);
+        if known.is_some_and(|known| known.says_the_same(&report, cx.now)) {
+            return Ok(());
+        }
+        self.feeds.report(cx, user, &report);
         presentity.report(report);
-        self.feeds.reports(cx, &self.sight, user);
         self.recompose(cx, user);
         Ok(())
     }
@@ -121,13 +127,28 @@ impl Serving {
         before
     }
 
-    /// The last client of a user has signed out: it has no choice any more.
+    /// Whoever has no client any more has no choice any more. While nodes have not said which clients they
+    /// have, nothing is forgotten.
     pub(crate) fn forget_choice(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
-        let chosen = |presentity: &Presentity| presentity.has_report(&Source::Manual);
-        if self.sessions.of_user(user).next().is_none()
-            && self.sight.presentity(user).is_some_and(chosen)
+        let unseen_choice = |presentity: &Presentity| {
+            presentity.is_empty() && presentity.has_report(&Source::Manual)
+        };
+        if self.picture.is_settled()
+            && self.sessions.of_user(user).next().is_none()
+            && self.sight.presentity(user).is_some_and(unseen_choice)
         {
             self.forget_reports(cx, user, |source| *source == Source::Manual);
+        }
+    }
+
+    /// The same for all users, once whoever is not here has gone.
+    pub(crate) fn forget_choices(&mut self, cx: &mut Cx<'_>) {
+        let users = self
+            .sight
+            .reported_after(None)
+            .map(|(user, _)| user.clone());
+        for user in users.collect::<Vec<_>>() {
+            self.forget_choice(cx, &user);
         }
     }
 
@@ -146,14 +167,12 @@ impl Serving {
         if gone.is_empty() {
             return;
         }
-        let presentity = self.sight.presentity_mut(user);
         for source in gone {
-            presentity.report(Report {
-                source,
-                spans: Vec::new(),
-            });
+            let spans = Vec::new();
+            let nothing = Report { source, spans };
+            self.feeds.report(cx, user, &nothing);
+            self.sight.presentity_mut(user).report(nothing);
         }
-        self.feeds.reports(cx, &self.sight, user);
         self.recompose(cx, user);
     }
 

@@ -1,7 +1,7 @@
 //! What others say of users, and what their watchers see of it.
 
 use crate::testing::{A, B, Net, ONE};
-use muster_envelope::{Answer, Explained, Question, ReportRefusal, Seen};
+use muster_envelope::{Answer, Envelope, Explained, Question, ReportRefusal, Seen};
 use muster_presence::rules::SHIPPED_TEXT;
 use muster_presence::source::{FromNow, Report, Says, Span};
 use muster_types::{BareJid, SessionId};
@@ -282,4 +282,55 @@ fn nothing_is_left_of_what_was_said_of_a_removed_user() {
     net.remove_account(ALICE);
     net.add_account_again(ALICE);
     assert_eq!(net.explain(None).explanation.said, []);
+}
+
+#[test]
+fn who_is_hidden_stays_hidden_while_a_client_comes_back_in_vain() {
+    let (mut net, desk, mobile, bob) = watched();
+    net.leave(mobile, true);
+    net.report(says("manual", "offline", 0, None));
+    net.leave(desk, false);
+    let again = net.bind(A, "alice@example.com/desk");
+    net.forget();
+    net.leave(again, false);
+    assert_eq!(net.explain(None).explanation.state, "offline");
+    net.disable_account(ALICE);
+    assert_eq!(presences(&mut net, bob), Vec::<String>::new());
+}
+
+#[test]
+fn a_new_owner_hides_who_was_hidden_when_the_old_one_could_not_say_so_any_more() {
+    let (mut net, _, _, bob) = watched();
+    net.lose = |envelope| matches!(envelope, Envelope::ToNode { .. });
+    net.report(says("manual", "offline", 0, None));
+    net.lose = |_| false;
+    assert_eq!(presences(&mut net, bob), Vec::<String>::new());
+    net.kill(A);
+    net.open(ONE, B);
+    let seen = presences(&mut net, bob);
+    let gone = seen.iter().filter(|line| line.contains("unavailable"));
+    assert_eq!((gone.count(), seen.len()), (2, 2), "{seen:?}");
+}
+
+#[test]
+fn a_choice_survives_a_takeover_and_ends_with_who_does_not_come_back() {
+    let (mut net, ..) = watched();
+    net.report(says("manual", "busy", 0, None));
+    net.kill(A);
+    net.open(ONE, B);
+    assert_eq!(net.explain(None).explanation.state, "busy");
+    net.pass(Duration::from_secs(61));
+    assert_eq!(net.explain(None).explanation.said, []);
+}
+
+#[test]
+fn what_is_said_again_is_no_news_for_the_copy() {
+    let (mut net, ..) = watched();
+    let meeting = || says("calendar/work", "busy", 5 * MINUTE, Some(9 * MINUTE));
+    net.report(meeting());
+    net.lose = |envelope| match envelope {
+        Envelope::ToPeer { .. } => panic!("{envelope:?}"),
+        _ => false,
+    };
+    net.report(meeting());
 }

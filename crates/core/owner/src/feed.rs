@@ -6,7 +6,7 @@ use crate::sessions::{Session, Sessions, Standing};
 use crate::sight::Sight;
 use crate::warm::WarmSession;
 use muster_envelope::{ToPeer, WarmUpdate};
-use muster_presence::Presentity;
+use muster_presence::source::Report;
 use muster_types::{BareJid, Instant, NodeId, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -117,19 +117,10 @@ impl Feeds {
         feeds.map(|(node, _)| *node).collect()
     }
 
-    /// What sources say about a user has changed.
-    pub(crate) fn reports(&mut self, cx: &mut Cx<'_>, sight: &Sight, user: &BareJid) {
-        let said = self.peers(|walk| match walk {
-            Walk::After(_) => false,
-            Walk::Reports(after) => after.as_ref().is_some_and(|after| user <= after),
-            Walk::Over => true,
-        });
-        if said.is_empty() {
-            return;
-        }
-        let update = describe_reports(cx.now, user, sight.presentity(user));
-        for peer in said {
-            self.say(cx, peer, update.clone());
+    /// A source says something else about a user. Whoever is told of it again by the walk loses nothing.
+    pub(crate) fn report(&mut self, cx: &mut Cx<'_>, user: &BareJid, report: &Report<Instant>) {
+        for peer in self.peers(|_| true) {
+            self.say(cx, peer, describe_report(cx.now, user, report));
         }
     }
 
@@ -178,7 +169,9 @@ impl Feeds {
             }
             if let Walk::Reports(mut at) = walk {
                 for (user, presentity) in sight.reported_after(at.clone().as_ref()).take(left) {
-                    self.say(cx, peer, describe_reports(cx.now, user, Some(presentity)));
+                    for report in presentity.reports() {
+                        self.say(cx, peer, describe_report(cx.now, user, report));
+                    }
                     at = Some(user.clone());
                     left -= 1;
                 }
@@ -233,11 +226,10 @@ fn describe(now: Instant, session: &Session, sight: &Sight) -> WarmUpdate {
     }
 }
 
-fn describe_reports(now: Instant, user: &BareJid, presentity: Option<&Presentity>) -> WarmUpdate {
-    let reports = presentity.into_iter().flat_map(Presentity::reports);
-    WarmUpdate::Reports {
+fn describe_report(now: Instant, user: &BareJid, report: &Report<Instant>) -> WarmUpdate {
+    WarmUpdate::Report {
         user: user.clone(),
-        reports: reports.map(|report| report.told(now)).collect(),
+        report: report.told(now),
     }
 }
 

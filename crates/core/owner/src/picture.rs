@@ -238,5 +238,8 @@ impl Serving {
             }
         };
         self.answer(cx, portion, true);
+        if self.picture.is_certain() {
+            self.forget_choices(cx);
+        }
     }
 }

@@ -80,6 +80,12 @@ impl Serving {
             cx.tell_node(session.node, ToNode::Replaced { session });
             self.end(cx, session);
         }
+        // Those that were displaced and are still seen, before what may hide them is forgotten.
+        let seen = self.sight.presentity(user).into_iter();
+        let seen = seen.flat_map(|presentity| presentity.publications());
+        for session in seen.map(|(_, seen)| seen.session).collect::<Vec<_>>() {
+            self.end(cx, session);
+        }
         self.forget_reports(cx, user, |_| true);
     }
 }

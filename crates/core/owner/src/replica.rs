@@ -13,6 +13,7 @@ use crate::warm::{Copied, WarmCopy};
 use crate::world::World;
 use crate::{Body, Config, Input, Output, OwnerEvent};
 use muster_envelope::{Envelope, ToOwner, ToPeer};
+use muster_presence::source::Report;
 use muster_slot::{SlotCommand, SlotEvent, SlotState};
 use muster_types::{
     Boot, Epoch, FullJid, Instant, LogIndex, Machine, NodeId, Replicated, SessionId, SlotId, Writes,
@@ -383,8 +384,12 @@ fn copied(serving: &Serving) -> Copied {
     let warm =
         |session: &crate::sessions::Session| (session.id, feed::warm(session, &serving.sight));
     let reported = serving.sight.reported_after(None);
-    let reports =
-        reported.map(|(user, presentity)| (user.clone(), presentity.reports().cloned().collect()));
+    let reports = reported.flat_map(|(user, presentity)| {
+        let key = |report: &Report<Instant>| (user.clone(), report.source.clone());
+        presentity
+            .reports()
+            .map(move |report| (key(report), report.clone()))
+    });
     Copied {
         sessions: serving.sessions.all().map(warm).collect(),
         reports: reports.collect(),

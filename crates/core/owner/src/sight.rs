@@ -177,15 +177,13 @@ impl Sight {
     ) {
         let presentity = self.presentity_mut(user);
         presentity.touch();
-        // Who is hidden is to be gone for everybody, whatever else is not certain.
-        let full = certain || presentity.overlay() == &Overlay::Hidden;
         let roster = cx.state.roster(user);
         let watchers = self.watchers.of(user).map(|(node, watchers)| {
             let told = |watcher: &&BareJid| permits(roster, user, watcher) && !waits(node, watcher);
             (node, watchers.iter().filter(told).cloned().collect())
         });
         for (node, watchers) in watchers.collect::<Vec<(NodeId, Vec<BareJid>)>>() {
-            let batches = self.answer(user, watchers, full);
+            let batches = self.answer(user, watchers, certain);
             if !batches.is_empty() {
                 cx.tell_node(node, ToNode::Answers(batches));
             }
@@ -194,7 +192,7 @@ impl Sight {
 
     /// All there is, for some watchers on one node who are allowed to see it. With `full`, what they
     /// were shown before and is not there any more becomes unavailable. Of a hidden user only its own
-    /// clients are shown anything.
+    /// clients are shown anything; for everybody else it is certain that there is nothing.
     pub(crate) fn answer(
         &mut self,
         user: &BareJid,
@@ -215,7 +213,7 @@ impl Sight {
             Overlay::AsItCame | Overlay::Over(_) => (watchers, Vec::new()),
         };
         let version = presentity.version();
-        let batch = |watchers: Vec<BareJid>, resources: Vec<ResourcePresence>| {
+        let batch = |watchers: Vec<BareJid>, resources: Vec<ResourcePresence>, full: bool| {
             let says_something = !watchers.is_empty() && (full || !resources.is_empty());
             says_something.then(|| PresenceBatch {
                 presentity: user.clone(),
@@ -225,7 +223,7 @@ impl Sight {
                 watchers,
             })
         };
-        let batches = [batch(own, resources), batch(others, Vec::new())];
+        let batches = [batch(own, resources, full), batch(others, Vec::new(), true)];
         batches.into_iter().flatten().collect()
     }
 

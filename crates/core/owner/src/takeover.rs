@@ -12,6 +12,7 @@ use muster_envelope::{AnnouncedSession, Announcement, ToNode, contacts_digest};
 use muster_presence::Publication;
 use muster_stanza::Stanza;
 use muster_types::{Boot, NodeId, SessionId};
+use std::collections::BTreeSet;
 
 impl Serving {
     /// Takes over what the copy knows, and lets everybody know who serves.
@@ -38,11 +39,12 @@ impl Serving {
             self.restore(session, warm.presence);
         }
         self.obey_rules(cx);
-        for (user, reports) in reports {
-            let presentity = self.sight.presentity_mut(&user);
-            reports
-                .into_iter()
-                .for_each(|report| presentity.report(report));
+        let mut reported = BTreeSet::new();
+        for ((user, _), report) in reports {
+            self.sight.presentity_mut(&user).report(report);
+            reported.insert(user);
+        }
+        for user in reported {
             // Nobody is told: whoever saw the user is answered by this owner anyway.
             self.compose(cx, &user);
         }

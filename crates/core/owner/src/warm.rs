@@ -1,10 +1,10 @@
 //! The warm copy: what a replica that does not serve knows of the owner's soft state.
 
 use muster_envelope::{ToPeer, WarmUpdate};
-use muster_presence::source::Report;
+use muster_presence::source::{Report, Source};
 use muster_stanza::Stanza;
 use muster_types::{BareJid, Epoch, FullJid, Instant, NodeId, SessionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// An owner is asked to begin again at most this often.
@@ -26,7 +26,7 @@ pub(crate) struct WarmSession {
 pub(crate) struct Copied {
     pub(crate) sessions: BTreeMap<SessionId, WarmSession>,
     /// What sources other than clients say about users, on this node's clock.
-    pub(crate) reports: BTreeMap<BareJid, Vec<Report<Instant>>>,
+    pub(crate) reports: BTreeMap<(BareJid, Source), Report<Instant>>,
 }
 
 /// Whom to ask to begin again.
@@ -44,6 +44,9 @@ pub(crate) struct WarmCopy {
     next: Option<u64>,
     complete: bool,
     copied: Copied,
+    /// Reports that were copied before the owner began again and have not been said since. Sessions are
+    /// announced by their nodes too, but nobody else knows these.
+    unsaid: BTreeSet<(BareJid, Source)>,
     asked: Option<Instant>,
     /// Of a node that served last itself: when whoever is not known here has had the time to come
     /// back.
@@ -84,7 +87,8 @@ impl WarmCopy {
         self.outdate(epoch);
         let seq = match step {
             ToPeer::Begin { seq } => {
-                self.copied = Copied::default();
+                self.copied.sessions.clear();
+                self.unsaid = self.copied.reports.keys().cloned().collect();
                 self.complete = false;
                 self.next = seq.checked_add(1);
                 return None;
@@ -98,7 +102,7 @@ impl WarmCopy {
         self.next = seq.checked_add(1);
         match step {
             ToPeer::Update { update, .. } => self.update(now, *update),
-            ToPeer::Complete { .. } => self.complete = true,
+            ToPeer::Complete { .. } => self.complete(now),
             ToPeer::Begin { .. } | ToPeer::Resync => (),
         }
         None
@@ -142,14 +146,25 @@ impl WarmCopy {
             WarmUpdate::Gone { session } => {
                 self.copied.sessions.remove(&session);
             }
-            WarmUpdate::Reports { user, reports } if reports.is_empty() => {
-                self.copied.reports.remove(&user);
-            }
-            WarmUpdate::Reports { user, reports } => {
-                let reports = reports.iter().map(|report| report.kept(now)).collect();
-                self.copied.reports.insert(user, reports);
+            WarmUpdate::Report { user, report } => {
+                let key = (user, report.source.clone());
+                self.unsaid.remove(&key);
+                if report.spans.is_empty() {
+                    self.copied.reports.remove(&key);
+                } else {
+                    self.copied.reports.insert(key, report.kept(now));
+                }
             }
         }
+    }
+
+    fn complete(&mut self, now: Instant) {
+        self.complete = true;
+        for key in std::mem::take(&mut self.unsaid) {
+            self.copied.reports.remove(&key);
+        }
+        let reports = &mut self.copied.reports;
+        reports.retain(|_, report| report.forget_past(now));
     }
 
     /// Another owner than the copy's has opened: what is copied may be out of date.
@@ -171,6 +186,11 @@ impl WarmCopy {
     /// Whether nothing the owner said is missing.
     pub(crate) const fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn copied(&self) -> &Copied {
+        &self.copied
     }
 
     pub(crate) fn into_copied(self) -> Copied {

@@ -2,7 +2,8 @@
 
 use crate::warm::{Resync, WarmCopy};
 use muster_envelope::{ToPeer, WarmUpdate};
-use muster_types::{Boot, Epoch, FullJid, Instant, LogIndex, NodeId, SessionId};
+use muster_presence::source::{FromNow, Report, Says, Source, Span};
+use muster_types::{BareJid, Boot, Epoch, FullJid, Instant, LogIndex, NodeId, SessionId};
 use std::time::Duration;
 
 const OWNER: NodeId = NodeId(1);
@@ -141,4 +142,55 @@ fn a_newer_owner_makes_the_copy_incomplete_but_forgets_nobody() {
         1,
         "the older owner is not listened to"
     );
+}
+
+#[test]
+fn what_sources_say_is_kept_until_the_owner_that_begins_again_has_said_all() {
+    let report = |source: &str| {
+        let source: Source = source.parse().unwrap();
+        let span = Span {
+            says: Says::read(&source, "on-hook").unwrap(),
+            note: None,
+            begins: FromNow(0),
+            ends: Some(FromNow(60_000)),
+            until: None,
+        };
+        let (user, spans) = (BareJid::new("alice@example.com").unwrap(), vec![span]);
+        let report = Report { source, spans };
+        Box::new(WarmUpdate::Report { user, report })
+    };
+    let epoch = Epoch::opened_at(LogIndex(1));
+    let now = Instant::from_nanos(1);
+    let mut copy = WarmCopy::default();
+    let mut seq = 0;
+    let mut step = |copy: &mut WarmCopy, update: Option<Box<WarmUpdate>>, begins: bool| {
+        seq += 1;
+        let step = match update {
+            Some(update) => ToPeer::Update { seq, update },
+            None if begins => ToPeer::Begin { seq },
+            None => ToPeer::Complete { seq },
+        };
+        assert_eq!(copy.step(now, OWNER, epoch, step), None);
+    };
+    step(&mut copy, None, true);
+    step(&mut copy, Some(report("phone/1")), false);
+    step(&mut copy, Some(report("phone/2")), false);
+    step(&mut copy, None, false);
+    step(&mut copy, None, true);
+    step(&mut copy, Some(report("phone/2")), false);
+    let reported = |copy: &WarmCopy| copy.reported();
+    assert_eq!(
+        reported(&copy),
+        ["phone/1", "phone/2"],
+        "the owner may die here"
+    );
+    step(&mut copy, None, false);
+    assert_eq!(reported(&copy), ["phone/2"]);
+}
+
+impl WarmCopy {
+    fn reported(&self) -> Vec<String> {
+        let keys = self.copied().reports.keys();
+        keys.map(|(_, source)| source.to_string()).collect()
+    }
 }

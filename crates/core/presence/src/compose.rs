@@ -127,8 +127,10 @@ fn winner<'a>(
     let mut all = reports
         .values()
         .flat_map(|report| report.current(now).map(|span| (&report.source, span)));
-    let won =
-        all.find(|(source, span)| is_asked(rules, rule, state.name.as_str(), source, &span.says));
+    let won = all.find(|(source, span)| {
+        source.group() == rule.group
+            && is_asked(rules, rule, state.name.as_str(), source, &span.says)
+    });
     won.map(|(_, span)| span)
 }
 

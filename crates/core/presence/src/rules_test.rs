@@ -32,6 +32,10 @@ fn a_table_with_a_loop_an_unknown_word_or_no_default_is_refused_with_the_reason(
             "no such state",
         ),
         (
+            with_states("[[state]]\nname = 'x'\nshow = 'dnd'\nstatus = \"a\\nb\"\n"),
+            "one line",
+        ),
+        (
             with_states("[[state]]\nname = 'x'\n"),
             "neither show nor like",
         ),
@@ -162,6 +166,7 @@ fn the_shipped_table_is_that_of_the_field() {
             &[here, Manual("do-not-disturb"), call, meeting],
             "do-not-disturb",
         ),
+        (&[dnd, Manual("offline"), call], "offline"),
         (&[dnd, Manual("available"), call], "do-not-disturb"),
         (&[here, Manual("available"), call, meeting], "available"),
         (&[here, Manual("vacation"), line_dnd], "vacation"),

@@ -1,5 +1,6 @@
 //! What may say something about a user beside the user's devices, and what each may say.
 
+use crate::rules::Group;
 use muster_types::{Instant, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -75,6 +76,18 @@ pub enum Source {
     Calendar(Name),
     /// Another application: `app/NAME`.
     App(Name),
+}
+
+impl Source {
+    /// What rules call its kind.
+    pub const fn group(&self) -> Group {
+        match self {
+            Self::Manual => Group::Manual,
+            Self::Phone(_) => Group::Phone,
+            Self::Calendar(_) => Group::Calendar,
+            Self::App(_) => Group::App,
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -253,6 +266,15 @@ impl Report<FromNow> {
     pub fn kept(&self, now: Instant) -> Report<Instant> {
         self.at(|time| now + Duration::from_millis(time.0))
     }
+
+    /// As it is told so much later; what is over is left out.
+    #[must_use]
+    pub fn later(&self, by: Duration) -> Self {
+        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        let mut later = self.at(|time| FromNow(time.0.saturating_sub(by)));
+        later.spans.retain(|span| span.ends != Some(FromNow(0)));
+        later
+    }
 }
 
 impl Report<Instant> {
@@ -279,6 +301,24 @@ impl Report<Instant> {
         let times = |span: &Span<Instant>| [Some(span.begins), span.ends];
         let times = self.spans.iter().flat_map(times).flatten();
         times.filter(|time| *time > now).min()
+    }
+
+    /// Whether it comes to the same from `now` on, but for the moments that it was on its way.
+    pub fn says_the_same(&self, other: &Self, now: Instant) -> bool {
+        const UNDERWAY: Duration = Duration::from_secs(2);
+        let near = |a: Instant, b: Instant| a.since(b).max(b.since(a)) <= UNDERWAY;
+        let ends = |a: Option<Instant>, b: Option<Instant>| match (a, b) {
+            (Some(a), Some(b)) => near(a, b),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let same = |(a, b): (&Span<Instant>, &Span<Instant>)| {
+            let begun = a.begins <= now && b.begins <= now;
+            (&a.says, &a.note, a.until) == (&b.says, &b.note, b.until)
+                && (begun || near(a.begins, b.begins))
+                && ends(a.ends, b.ends)
+        };
+        self.spans.len() == other.spans.len() && self.spans.iter().zip(&other.spans).all(same)
     }
 
     /// Forgets what is over. Whether anything is left.

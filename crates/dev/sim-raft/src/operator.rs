@@ -135,16 +135,22 @@ fn change(group: RaftGroupId) {
         .insert(group, Wanted { voters, all });
 }
 
-/// Whether the membership is as wanted and everybody has everything.
+/// Whether the membership is as wanted, and not half way, and everybody has everything. A leader that is
+/// suspended does not know that another leads.
 pub(crate) fn is_settled(sim: &Sim, group: RaftGroupId) -> bool {
     let wanted = sim.wanted(group);
-    seats(sim, group).into_iter().any(|seat| {
+    let seats = seats(sim, group);
+    let terms = seats.iter().map(|seat| seat.group.status().borrow().term);
+    let newest = terms.max().unwrap_or_default();
+    seats.into_iter().any(|seat| {
         let status = seat.group.status().borrow().clone();
         let has_all = |node: &NodeId| {
             *node == seat.replica.node || status.matched.get(node) == Some(&status.last_log)
         };
         status.leading
+            && status.term == newest
             && !status.changing
+            && !status.joint
             && status.voters == wanted.voters
             && status.voters.iter().all(has_all)
     })

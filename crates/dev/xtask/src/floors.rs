@@ -21,7 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("muster-xep", 2),
     ("muster-roster", 2),
     ("muster-presence", 2),
-    ("muster-cluster", 2),
+    ("muster-cluster", 3),
     ("muster-slot", 3),
     ("muster-envelope", 4),
     ("muster-ha", 4),

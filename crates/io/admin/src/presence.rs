@@ -160,13 +160,17 @@ async fn publish(
             Err(why) => refusals[place] = why,
         }
     }
-    let parts = by_slot.into_iter();
-    let parts = parts.flat_map(|(slot, parts)| parts.into_iter().map(move |part| (slot, part)));
-    let asked = parts.map(|(slot, part)| async move {
-        let question = Question::Reports(part.reports);
-        (part.places, service.backend.ask(slot, question).await)
+    // Slot by slot at once, and in order within each: of two reports of one source the later counts.
+    let asked = by_slot.into_iter().map(|(slot, parts)| async move {
+        let mut answers = Vec::with_capacity(parts.len());
+        for part in parts {
+            let question = Question::Reports(part.reports);
+            answers.push((part.places, service.backend.ask(slot, question).await));
+        }
+        answers
     });
-    for (places, answer) in futures_util::future::join_all(asked).await {
+    let answers = futures_util::future::join_all(asked).await;
+    for (places, answer) in answers.into_iter().flatten() {
         for (nth, place) in places.into_iter().enumerate() {
             refusals[place] = match &answer {
                 Ok(Answer::Reports(refused)) => match refused.get(nth) {

@@ -1,6 +1,7 @@
 //! What can be wrong with a rule table.
 
 use super::{RULES_BYTES_MAX, RULES_MAX, STATES_MAX};
+use crate::source::NOTE_BYTES_MAX;
 
 /// Why a rule table is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -38,6 +39,9 @@ pub enum RulesError {
     /// Neither `show` nor `like`.
     #[error("state {0:?} says neither show nor like: nobody would know how to show it")]
     NoShow(String),
+    /// A text that watchers could not be shown.
+    #[error("state {0:?}: its status must be one line of at most {NOTE_BYTES_MAX} bytes")]
+    Status(String),
     /// `like` names no state.
     #[error("state {state:?} is like {like:?}, and there is no such state")]
     UnknownLike {

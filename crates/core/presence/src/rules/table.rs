@@ -3,7 +3,7 @@
 use super::{
     Facts, Group, RULES_BYTES_MAX, RULES_MAX, Rule, Rules, RulesError, STATES_MAX, Show, State,
 };
-use crate::source::Name;
+use crate::source::{NOTE_BYTES_MAX, Name};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -101,6 +101,11 @@ fn read_state(row: &StateRow, rows: &[StateRow]) -> Result<State, RulesError> {
     }
     let show = chain.iter().find_map(|row| row.show.as_deref());
     let show = show.ok_or_else(|| RulesError::NoShow(row.name.clone()))?;
+    let status = chain.iter().find_map(|row| row.status.clone());
+    let is_line = |text: &String| text.len() <= NOTE_BYTES_MAX && !text.contains(char::is_control);
+    if !status.iter().all(is_line) {
+        return Err(RulesError::Status(row.name.clone()));
+    }
     let known = Show::ALL.iter().find(|known| known.label() == show);
     let name = |row: &&StateRow| row.name.parse().map_err(RulesError::Name);
     Ok(State {
@@ -109,7 +114,7 @@ fn read_state(row: &StateRow, rows: &[StateRow]) -> Result<State, RulesError> {
             state: row.name.clone(),
             show: show.to_owned(),
         })?,
-        status: chain.iter().find_map(|row| row.status.clone()),
+        status,
         like: chain[1..].iter().map(name).collect::<Result<_, _>>()?,
     })
 }

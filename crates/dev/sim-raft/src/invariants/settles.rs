@@ -21,12 +21,14 @@ fn of_group(sim: &Sim, group: RaftGroupId) -> Result<(), String> {
     let wanted = sim.wanted(group);
     let mut owner = None;
     for node in &wanted.all {
-        let seat = seat(sim, *node, group).ok_or_else(|| format!("{node} has no replica"))?;
+        let seat = seat(sim, *node, group);
+        let seat =
+            seat.ok_or_else(|| format!("{node} has no replica: {}", standings(sim, group)))?;
         if seat.serving().is_some() && owner.replace(seat).is_some() {
             return Err("two owners".to_owned());
         }
     }
-    let owner = owner.ok_or("nobody serves")?;
+    let owner = owner.ok_or_else(|| format!("nobody serves: {}", standings(sim, group)))?;
     let status = owner.group.status().borrow().clone();
     let members: std::collections::BTreeSet<_> =
         status.voters.union(&status.learners).copied().collect();
@@ -43,6 +45,21 @@ fn of_group(sim: &Sim, group: RaftGroupId) -> Result<(), String> {
         }
     }
     of_states(sim, group, &owner)
+}
+
+/// How each replica stands, for whoever looks for the reason.
+fn standings(sim: &Sim, group: RaftGroupId) -> String {
+    let nodes: Vec<NodeId> = sim.nodes.borrow().keys().copied().collect();
+    let standing = |node| {
+        let seat = seat(sim, node, group)?;
+        let status = seat.group.status().borrow().clone();
+        Some(format!("{node} {:?} {status:?}", seat.serving()))
+    };
+    nodes
+        .into_iter()
+        .filter_map(standing)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn of_states(sim: &Sim, group: RaftGroupId, owner: &Rc<Seat>) -> Result<(), String> {
