@@ -208,7 +208,7 @@ fn another_rule_table_is_in_force_at_once_on_all_nodes_and_a_wrong_one_is_refuse
         let refused = scene
             .ctl
             .run_with(&["presence", "rules", "set", "-"], wrong);
-        let why = refused.map_or_else(|error| error.to_string(), |done| done);
+        let why = refused.unwrap_or_else(|error| error.to_string());
         assert!(why.contains(part), "{part}: {why}");
     }
     for (words, part) in [

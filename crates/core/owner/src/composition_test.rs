@@ -41,18 +41,18 @@ fn nothing(source: &str) -> Report<FromNow> {
 impl Net {
     fn report(&mut self, report: Report<FromNow>) -> Option<ReportRefusal> {
         let reports = vec![(jid(ALICE), report)];
-        match self.ask(B, Question::Reports(reports)) {
-            Answer::Reports(mut refused) => refused.pop().unwrap(),
-            other => panic!("{other:?}"),
-        }
+        let Answer::Reports(mut refused) = self.ask(B, Question::Reports(reports)) else {
+            panic!("something else is answered");
+        };
+        refused.pop().unwrap()
     }
 
     fn explain(&mut self, watcher: Option<&str>) -> Explained {
         let (user, watcher) = (jid(ALICE), watcher.map(jid));
-        match self.ask(B, Question::Explain { user, watcher }) {
-            Answer::Explained(explained) => *explained,
-            other => panic!("{other:?}"),
-        }
+        let Answer::Explained(explained) = self.ask(B, Question::Explain { user, watcher }) else {
+            panic!("something else is answered");
+        };
+        *explained
     }
 }
 
@@ -328,9 +328,9 @@ fn what_is_said_again_is_no_news_for_the_copy() {
     let (mut net, ..) = watched();
     let meeting = || says("calendar/work", "busy", 5 * MINUTE, Some(9 * MINUTE));
     net.report(meeting());
-    net.lose = |envelope| match envelope {
-        Envelope::ToPeer { .. } => panic!("{envelope:?}"),
-        _ => false,
+    net.lose = |envelope| {
+        assert!(!matches!(envelope, Envelope::ToPeer { .. }), "{envelope:?}");
+        false
     };
     net.report(meeting());
 }
