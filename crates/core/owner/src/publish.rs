@@ -64,6 +64,7 @@ impl Serving {
     fn available(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: Stanza, said: Said) {
         let (user, resource) = (session.jid.to_bare(), session.resource());
         let publication = Publication::new(session.id, stanza.clone());
+        let publication = publication.with_idle(cx.now, cx.world.wall);
         let takes = publication.priority >= 0;
         let presentity = self.sight.presentity_mut(&user);
         let earlier = presentity.publication(&resource);

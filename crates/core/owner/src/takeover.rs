@@ -36,7 +36,7 @@ impl Serving {
                 interested: warm.interested,
                 standing,
             };
-            self.restore(session, warm.presence);
+            self.restore(cx, session, warm.presence);
         }
         self.obey_rules(cx);
         let mut reported = BTreeSet::new();
@@ -61,12 +61,12 @@ impl Serving {
         self.settle_if_announced(cx);
     }
 
-    fn restore(&mut self, session: Session, presence: Option<Stanza>) {
+    fn restore(&mut self, cx: &Cx<'_>, session: Session, presence: Option<Stanza>) {
         let (id, expected) = (session.id, session.standing.is_expected());
         if let Some(stanza) = presence {
             let publication = Publication {
                 expected,
-                ..Publication::new(id, stanza)
+                ..Publication::new(id, stanza).with_idle(cx.now, cx.world.wall)
             };
             let (user, resource) = (session.jid.to_bare(), session.resource());
             let presentity = self.sight.presentity_mut(&user);

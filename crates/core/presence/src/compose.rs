@@ -82,7 +82,7 @@ fn facts<'a>(
     reports: &Reports,
 ) -> Facts {
     let mut facts = Facts::nothing();
-    devices.for_each(|device| facts.device(device.state));
+    devices.for_each(|device| facts.device(device.state_at(now, rules)));
     for report in reports.values() {
         for span in report.current(now) {
             facts.add(rules, &report.source, &span.says);
@@ -146,10 +146,11 @@ pub(crate) fn explain<'a>(
     let Composed { state, rule } = composed;
     let device = |(resource, device): (&ResourcePart, &Publication)| {
         let mut alone = Facts::default();
-        alone.device(device.state);
+        let state = device.state_at(now, rules);
+        alone.device(state);
         Said {
             source: format!("device/{resource}"),
-            says: device.state.label().to_owned(),
+            says: state.label().to_owned(),
             note: device
                 .stanza
                 .child("status", ns::CLIENT)

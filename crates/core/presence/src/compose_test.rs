@@ -184,3 +184,46 @@ fn what_is_told_to_another_node_is_kept_there_by_its_own_clock() {
         (at(1000), Some(at(1010)))
     );
 }
+
+#[test]
+fn who_does_not_use_any_client_becomes_idle_by_itself_and_then_idle_for_long() {
+    let rules = Rules::shipped();
+    let wall = Timestamp(1_800_000_000_000);
+    let since = Timestamp(wall.0 - 100_000);
+    for (idle, after) in [
+        (
+            format!("<idle xmlns='urn:xmpp:idle:1' since='{since}'/>"),
+            100,
+        ),
+        (
+            "<query xmlns='jabber:iq:last' seconds='100'/>".to_owned(),
+            100,
+        ),
+        (
+            "<idle xmlns='urn:xmpp:idle:1' since='2999-01-01T00:00:00Z'/>".to_owned(),
+            0,
+        ),
+    ] {
+        let mut alice = Presentity::new(Epoch::NONE);
+        let presence = device(&format!("<presence>{idle}</presence>"));
+        alice.publish("desk".parse().unwrap(), presence.with_idle(at(1000), wall));
+        // A source that wins while she is idle, and not before.
+        alice.report(report("app/tickets", &[("busy", 0, Some(5000))]));
+        let quiet = at(1300 - after);
+        assert_eq!(alice.recompose(at(1000), &rules).next, Some(quiet));
+        for (seconds, says) in [
+            (1299, "active"),
+            (1300, "idle"),
+            (2799, "idle"),
+            (2800, "long-idle"),
+        ] {
+            let why = alice.explain(at(seconds - after), &rules);
+            assert_eq!(why.said[0].says, says, "{seconds} {idle}");
+        }
+        assert_eq!(alice.recompose(quiet, &rules).next, Some(at(2800 - after)));
+    }
+    let mut alice =
+        alice("<presence><show>dnd</show><idle xmlns='urn:xmpp:idle:1' since='no'/></presence>");
+    alice.report(report("phone/1", &[("on-hook", 0, Some(9))]));
+    assert_eq!(alice.explain(at(9), &rules).said[0].says, "dnd");
+}

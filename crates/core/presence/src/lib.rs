@@ -6,6 +6,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod compose;
+mod idle;
 mod mapping;
 mod overlay;
 mod presentity;

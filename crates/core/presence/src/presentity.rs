@@ -184,7 +184,9 @@ impl Presentity {
             .reports
             .values()
             .map(|report| report.next_change(now));
-        let next = changes.flatten().min();
+        let devices = self.resources.values();
+        let idle = devices.map(|device| device.next_change(now, rules));
+        let next = changes.chain(idle).flatten().min();
         let before = (before != sources.overlay).then_some(before);
         if sources.reports.is_empty() {
             self.sources = None;

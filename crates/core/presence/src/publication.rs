@@ -1,9 +1,10 @@
 //! What one source says about a user.
 
 use crate::compose::device_state;
-use crate::rules::DeviceState;
+use crate::idle::idle_since;
+use crate::rules::{DeviceState, Rules};
 use muster_stanza::Stanza;
-use muster_types::SessionId;
+use muster_types::{Instant, SessionId, Timestamp};
 
 /// The last available presence of one client. Devices alone never overlay each other, so each
 /// passes through as it came (RFC 6121 §4.4).
@@ -17,6 +18,8 @@ pub struct Publication {
     pub priority: i8,
     /// What it says of the user.
     pub state: DeviceState,
+    /// Since when it has not been used, if it said so (XEP-0319, XEP-0256).
+    pub idle_since: Option<Instant>,
     /// True while the client is expected back: watchers still see the presence, but nothing can
     /// be delivered to it.
     pub expected: bool,
@@ -31,8 +34,45 @@ impl Publication {
             stanza,
             priority,
             state,
+            idle_since: None,
             expected: false,
         }
+    }
+
+    /// With the time for which the client says that it has not been used; `wall` is what time it is for
+    /// people.
+    #[must_use]
+    pub fn with_idle(mut self, now: Instant, wall: Timestamp) -> Self {
+        self.idle_since = idle_since(&self.stanza, now, wall);
+        self
+    }
+
+    /// What it says of the user at `now`: who does not use it for long is not there, whatever it says.
+    pub fn state_at(&self, now: Instant, rules: &Rules) -> DeviceState {
+        let Some(since) = self.idle_since else {
+            return self.state;
+        };
+        let idles = |after: std::time::Duration| !after.is_zero() && now.since(since) >= after;
+        match self.state {
+            DeviceState::Active | DeviceState::Idle if idles(rules.long_idle_after) => {
+                DeviceState::LongIdle
+            }
+            DeviceState::Active if idles(rules.idle_after) => DeviceState::Idle,
+            DeviceState::Active
+            | DeviceState::Idle
+            | DeviceState::LongIdle
+            | DeviceState::DoNotDisturb => self.state,
+        }
+    }
+
+    /// When that may change by itself next.
+    pub(crate) fn next_change(&self, now: Instant, rules: &Rules) -> Option<Instant> {
+        let since = self.idle_since?;
+        let limits = [rules.idle_after, rules.long_idle_after].into_iter();
+        let times = limits
+            .filter(|after| !after.is_zero())
+            .map(|after| since + after);
+        times.filter(|time| *time > now).min()
     }
 
     /// Whether messages to the bare JID may go to this client (RFC 6121 §8.5.2.1.1).

@@ -20,4 +20,4 @@ pub use limits::Limits;
 pub use machine::Machine;
 pub use origin::Origin;
 pub use replicated::{LoadError, Replicated, Write, Writes, decode_value, encode_value};
-pub use time::{Instant, Timestamp};
+pub use time::{Instant, NotATime, Timestamp};

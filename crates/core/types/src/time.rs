@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A point on the driver's monotonic clock, in nanoseconds since some moment before the first one
@@ -80,6 +81,85 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text is no time of XEP-0082.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotATime;
+
+impl fmt::Display for NotATime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no time: write it like 2025-01-31T09:30:00Z")
+    }
+}
+
+impl std::error::Error for NotATime {}
+
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    /// XEP-0082's `DateTime`, from 1970 on: `2025-01-31T09:30:00Z`, with a fraction, with an offset such as
+    /// `+02:00` in place of `Z`.
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        milliseconds(text).map(Self).ok_or(NotATime)
+    }
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let (date, rest) = text.split_once('T')?;
+    let zone = rest.find(['Z', '+', '-'])?;
+    let (time, zone) = rest.split_at(zone);
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    let good = (1970..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (hour, minute, second) <= (23, 59, 60)
+        && minute < 60
+        && second <= 60;
+    if !good || fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let milli: u64 = format!("{fraction:0<3}")[..3].parse().ok()?;
+    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    let local = seconds * 1_000 + milli;
+    match zone.split_at(1) {
+        ("Z", "") => Some(local),
+        (sign, offset) => {
+            let [hours, minutes] = numbers(offset, ':', [2, 2])?;
+            let offset = (hours * 3_600 + minutes * 60) * 1_000;
+            match sign {
+                "+" => local.checked_sub(offset),
+                "-" => Some(local + offset),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// Numbers of exactly so many digits.
+fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Option<[u64; N]> {
+    let mut parts = text.split(between);
+    let mut read = [0; N];
+    for (number, digits) in read.iter_mut().zip(digits) {
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        let all_digits = part.bytes().all(|b| b.is_ascii_digit());
+        *number = part.parse().ok().filter(|_| all_digits)?;
+    }
+    parts.next().is_none().then_some(read)
+}
+
+/// Days since 1970-01-01 of a day of the proleptic Gregorian calendar, from 1970 on.
+const fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
+    // Years begin on 1 March here, so that the leap day is the last.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    365 * year + year / 4 - year / 100 + year / 400 + day_of_year - 719_468
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -118,6 +198,29 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(Timestamp(ms).to_string(), text);
+            assert_eq!(text.parse(), Ok(Timestamp(ms)));
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_xep_0082_writes_them() {
+        for (text, ms) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T02:00:00.5+02:00", Some(951_782_400_500)),
+            ("2000-02-28T22:30:00.123456-01:30", Some(951_782_400_123)),
+            ("2000-02-29T00:00:00", None),
+            ("2000-02-29", None),
+            ("2000-13-01T00:00:00Z", None),
+            ("2000-02-30T25:00:00Z", None),
+            ("0000-01-01T00:00:00Z", None),
+            ("1970-01-01T00:00:00+01:00", None),
+            ("2000-02-29T00:00:00.Z", None),
+            ("2000-02-29T00:00:00Zulu", None),
+            ("2000-2-29T00:00:00Z", None),
+            ("+200-02-29T00:00:00Z", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().ok(), ms.map(Timestamp), "{text}");
         }
     }
 

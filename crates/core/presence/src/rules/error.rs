@@ -86,7 +86,14 @@ pub enum RulesError {
     /// A rule that nothing gets past.
     #[error("rule {0:?} has no conditions, so no rule after it could ever win: make it the last")]
     Unreachable(String),
-    /// The spread of meetings.
-    #[error("calendar-spread = {0}: use 0 to 59 seconds")]
-    Spread(u64),
+    /// A time.
+    #[error("{name} = {seconds}: use 0 to {most} seconds")]
+    Seconds {
+        /// Which.
+        name: String,
+        /// What it says.
+        seconds: u64,
+        /// The limit.
+        most: u64,
+    },
 }

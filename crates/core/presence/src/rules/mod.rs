@@ -108,6 +108,10 @@ pub struct Rules {
     /// A user's meetings begin and end up to this much later, each user's by its own measure, so that
     /// not all of them change at once.
     pub calendar_spread: Duration,
+    /// A client that says it has not been used for so long is idle, whatever else it says; zero: never.
+    pub idle_after: Duration,
+    /// The same for long.
+    pub long_idle_after: Duration,
 }
 
 /// What everything that is said about a user amounts to.

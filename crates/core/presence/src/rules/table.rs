@@ -10,12 +10,17 @@ use std::time::Duration;
 
 /// What the winning source says.
 const SAID: &str = "said";
+const DAY: u64 = 86_400;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Table {
     #[serde(default)]
     calendar_spread: u64,
+    #[serde(default)]
+    idle_after: u64,
+    #[serde(default)]
+    long_idle_after: u64,
     #[serde(default)]
     state: Vec<StateRow>,
     #[serde(default)]
@@ -52,8 +57,19 @@ pub(super) fn read(text: &str) -> Result<Rules, RulesError> {
     if !(1..=STATES_MAX).contains(&states) || !(1..=RULES_MAX).contains(&rules) {
         return Err(RulesError::HowMany(states, rules));
     }
-    if table.calendar_spread > 59 {
-        return Err(RulesError::Spread(table.calendar_spread));
+    for (name, seconds, most) in [
+        ("calendar-spread", table.calendar_spread, 59),
+        ("idle-after", table.idle_after, DAY),
+        ("long-idle-after", table.long_idle_after, DAY),
+    ] {
+        if seconds > most {
+            let name = name.to_owned();
+            return Err(RulesError::Seconds {
+                name,
+                seconds,
+                most,
+            });
+        }
     }
     let (states, by_name) = read_states(&table.state)?;
     let rules = table.rule.iter().map(|row| read_rule(row, &by_name));
@@ -64,6 +80,8 @@ pub(super) fn read(text: &str) -> Result<Rules, RulesError> {
         by_name,
         rules,
         calendar_spread: Duration::from_secs(table.calendar_spread),
+        idle_after: Duration::from_secs(table.idle_after),
+        long_idle_after: Duration::from_secs(table.long_idle_after),
     })
 }
 
