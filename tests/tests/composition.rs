@@ -97,6 +97,35 @@ fn what_a_phone_and_a_calendar_say_is_seen_by_watchers_and_explained() -> Outcom
         e.is_presence("available", &scene.couple.alice.jid) && e.value("show").is_null()
     })?;
 
+    // What the administrator decides goes before all of it.
+    let policy = |switch| {
+        let words = [
+            "user",
+            "policy",
+            &scene.couple.alice.jid,
+            "sharing-off",
+            switch,
+        ];
+        scene.ctl.run(&words)
+    };
+    let mark = scene.bob.mark();
+    policy("on")?;
+    scene.bob.expect(mark, "alice is gone", |e| {
+        e.is_presence("unavailable", &scene.couple.alice.jid)
+    })?;
+    let user = scene.ctl.find("users", "jid", &scene.couple.alice.jid)?;
+    assert_eq!(
+        user["policies"],
+        serde_json::json!(["sharing-off"]),
+        "{user}"
+    );
+    assert!(scene.explain()?["seen"]["nothing"].is_string());
+    let mark = scene.bob.mark();
+    policy("off")?;
+    scene.bob.expect(mark, "alice is there", |e| {
+        e.is_presence("available", &scene.couple.alice.jid)
+    })?;
+
     // A choice of her own ends with her last client, and with nothing else.
     let mark = scene.bob.mark();
     scene.set("manual", "be-right-back", &[])?;

@@ -326,6 +326,15 @@ pub(crate) struct PasswordSource {
     pub(crate) generate: bool,
 }
 
+/// Whether something holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Switch {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum User {
     /// Adds a user.
@@ -362,6 +371,16 @@ pub(crate) enum User {
     Enable {
         /// The address.
         jid: String,
+    },
+    /// Decides something about a user's presence: with sharing-off nobody sees it, with not-licensed the user
+    /// takes no part in it.
+    Policy {
+        /// The address.
+        jid: String,
+        /// sharing-off or not-licensed.
+        policy: String,
+        /// Whether it holds from now on.
+        switch: Switch,
     },
     /// Lists all users.
     List,

@@ -108,6 +108,7 @@ pub(crate) const USER: &[Column] = &[
     ("HOME", "home"),
     ("SERVED BY", "served_by"),
     ("DISABLED", "disabled"),
+    ("POLICIES", "policies"),
 ];
 
 /// A user.
@@ -119,6 +120,7 @@ pub(crate) fn user(user: &proto::User) -> Value {
         "home": user.home,
         "served_by": or_null(&user.served_by),
         "disabled": user.disabled,
+        "policies": user.policies,
     })
 }
 

@@ -3,7 +3,9 @@
 use muster_cluster::ClusterState;
 use muster_owner::Accounts;
 use muster_presence::rules::Rules;
+use muster_presence::source::Policies;
 use muster_types::{BareJid, Fork, LogIndex, SlotId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The accounts of one state of the cluster.
@@ -25,6 +27,17 @@ impl Accounts for View {
     fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
         let (at, user) = self.0.next_removal(slot)?;
         Some((at, user.clone()))
+    }
+
+    fn policies(&self, user: &BareJid) -> Policies {
+        self.0.policies(user)
+    }
+
+    fn restricted(&self, slot: SlotId) -> BTreeMap<BareJid, Policies> {
+        let restricted = self.0.restricted(slot);
+        restricted
+            .map(|(user, policies)| (user.clone(), policies))
+            .collect()
     }
 
     fn rules(&self) -> Arc<Rules> {

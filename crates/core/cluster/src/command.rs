@@ -1,6 +1,7 @@
 //! What can be asked of the control log.
 
 use crate::{AccountRow, Addresses, HaReason, HaState, Role, Setting, SoftwareVersion, TokenHash};
+use muster_presence::source::Policy;
 use muster_sasl::Verifiers;
 use muster_types::{
     BareJid, Boot, DomainPart, Epoch, GroupId, LogIndex, NodeId, Origin, SlotId, Timestamp,
@@ -225,6 +226,15 @@ pub enum ControlCommand {
     PresenceRulesSet {
         /// The table.
         text: Option<String>,
+    },
+    /// Decides something about a user's presence, or takes it back.
+    AccountPolicy {
+        /// The account.
+        jid: BareJid,
+        /// What.
+        policy: Policy,
+        /// Whether it holds.
+        on: bool,
     },
 }
 

@@ -29,10 +29,11 @@ pub(crate) enum Table {
     Outcome = 10,
     Removal = 11,
     PresenceRules = 12,
+    Policies = 13,
 }
 
 impl Table {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Meta,
         Self::Settings,
         Self::Node,
@@ -45,6 +46,7 @@ impl Table {
         Self::Outcome,
         Self::Removal,
         Self::PresenceRules,
+        Self::Policies,
     ];
 
     fn key(self, rest: &[u8]) -> Vec<u8> {
@@ -121,6 +123,9 @@ pub(crate) fn records(state: &ClusterState) -> Vec<(Vec<u8>, Vec<u8>)> {
     for (at, origin, outcome) in state.outcomes.iter() {
         put(Table::Outcome.put(&outcome_key(at), &(origin, outcome)));
     }
+    for (jid, policies) in &state.policies {
+        put(Table::Policies.put(jid.as_str().as_bytes(), policies));
+    }
     for (jid, left) in &state.removals {
         put(Table::Removal.put(jid.as_str().as_bytes(), left));
     }
@@ -187,6 +192,10 @@ fn load_one(
         Table::Removal => {
             let jid = BareJid::new(text()?).map_err(|_| damaged)?;
             state.removals.insert(jid, decode(table, value)?);
+        }
+        Table::Policies => {
+            let jid = BareJid::new(text()?).map_err(|_| damaged)?;
+            state.policies.insert(jid, decode(table, value)?);
         }
         Table::Token => {
             let hash = TokenHash(key.try_into().map_err(|_| damaged)?);

@@ -40,7 +40,7 @@ fn any_command(numbers: &mut Numbers) -> ControlCommand {
     let byte = numbers.below(6) as u8;
     let state = HaState::ALL[numbers.below(HaState::ALL.len() as u64) as usize];
     let reason = HaReason::ALL[numbers.below(HaReason::ALL.len() as u64) as usize];
-    match numbers.below(19) {
+    match numbers.below(20) {
         0 => token(byte, Role::Serving),
         1 => join(byte, &format!("n{byte}"), Role::Serving),
         2 => C::GroupCreate {
@@ -80,6 +80,11 @@ fn any_command(numbers: &mut Numbers) -> ControlCommand {
             hash: TokenHash([byte; 32]),
         },
         15 => C::NodeRemove { node },
+        19 => C::AccountPolicy {
+            jid: jid(&user),
+            policy: muster_presence::source::Policy::ALL[usize::from(byte % 2)],
+            on: byte > 1,
+        },
         18 => C::PresenceRulesSet {
             text: (byte > 2).then(|| format!("# {byte}")),
         },

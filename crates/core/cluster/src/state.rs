@@ -5,6 +5,7 @@ use crate::{
     Account, Domain, Group, JoinToken, Node, PresenceRules, Role, Settings, Slot, TokenHash,
 };
 use imbl::{OrdMap, OrdSet};
+use muster_presence::source::Policies;
 use muster_types::{BareJid, GroupId, LogIndex, NodeId, SlotId};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
@@ -25,6 +26,8 @@ pub struct ClusterState {
     pub(crate) accounts: OrdMap<BareJid, Arc<Account>>,
     /// Accounts that were removed and whose data the slot still holds.
     pub(crate) removals: OrdMap<BareJid, Removal>,
+    /// What is decided about users' presence; of most nothing.
+    pub(crate) policies: OrdMap<BareJid, Policies>,
     pub(crate) tokens: OrdMap<TokenHash, JoinToken>,
     /// Healthy time of failed-over nodes, counted at the present `changes` of their group.
     pub(crate) healthy: OrdMap<NodeId, Duration>,
@@ -230,6 +233,18 @@ impl ClusterState {
         let removed = self.removals.iter();
         let removed = removed.filter(move |(_, left)| left.slot == slot);
         disabled.chain(removed.map(|(jid, _)| jid))
+    }
+
+    /// What is decided about a user's presence.
+    pub fn policies(&self, jid: &BareJid) -> Policies {
+        self.policies.get(jid).copied().unwrap_or_default()
+    }
+
+    /// The users of a slot about whose presence something is decided.
+    pub fn restricted(&self, slot: SlotId) -> impl Iterator<Item = (&BareJid, Policies)> {
+        let all = self.policies.iter();
+        let of_slot = all.filter(move |(jid, _)| self.account_slot(jid) == Some(slot));
+        of_slot.map(|(jid, policies)| (jid, *policies))
     }
 
     /// Whether a slot still holds data of a removed account.

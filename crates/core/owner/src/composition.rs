@@ -10,7 +10,7 @@ use muster_envelope::{
     Answer, Envelope, Explained, Question, ReportRefusal, Seen, SeenClient, contacts_digest,
 };
 use muster_presence::rules::Rules;
-use muster_presence::source::{FromNow, Report, SOURCES_MAX, Says, Source};
+use muster_presence::source::{FromNow, Policies, Report, SOURCES_MAX, Says, Source};
 use muster_presence::{Overlay, Presentity, Recomposed};
 use muster_stanza::{Stanza, ns};
 use muster_types::{BareJid, Instant, NodeId};
@@ -24,6 +24,8 @@ pub(crate) struct Composition {
     due: BTreeSet<(Instant, BareJid)>,
     by_user: BTreeMap<BareJid, Instant>,
     rules: Option<Arc<Rules>>,
+    /// About whom the administrator has decided something.
+    restricted: BTreeMap<BareJid, Policies>,
 }
 
 impl Composition {
@@ -117,11 +119,13 @@ impl Serving {
     /// Composes a user. What watchers saw until now, if they are to see something else.
     pub(crate) fn compose(&mut self, cx: &Cx<'_>, user: &BareJid) -> Option<Overlay> {
         // Whoever has no other sources than clients is shown as it is, without rules.
-        if self.sight.presentity(user)?.is_plain() {
+        let policies = cx.world.policies(user);
+        if self.sight.presentity(user)?.is_plain() && policies.is_empty() {
             return None;
         }
         let rules = cx.world.rules();
         let presentity = self.sight.presentity_mut(user);
+        presentity.set_policies(policies);
         let Recomposed { before, next } = presentity.recompose(cx.now, &rules);
         self.composition.set(user, next);
         before
@@ -188,6 +192,7 @@ impl Serving {
 
     /// Other rules may be in force.
     pub(crate) fn obey_rules(&mut self, cx: &mut Cx<'_>) {
+        self.obey_policies(cx);
         let rules = cx.world.rules();
         let known = self.composition.rules.replace(Arc::clone(&rules));
         if known.is_none_or(|known| Arc::ptr_eq(&known, &rules)) {
@@ -202,18 +207,25 @@ impl Serving {
         }
     }
 
-    fn explain(&mut self, cx: &Cx<'_>, user: &BareJid, watcher: Option<&BareJid>) -> Answer {
-        let unknown;
-        let presentity = match self.sight.presentity(user) {
-            Some(presentity) => presentity,
-            None => {
-                unknown = Presentity::new(cx.epoch);
-                &unknown
-            }
-        };
+    /// The administrator may have decided otherwise about users.
+    fn obey_policies(&mut self, cx: &mut Cx<'_>) {
+        let restricted = cx.world.restricted(cx.config.slot);
+        let known = std::mem::replace(&mut self.composition.restricted, restricted);
+        let now = &self.composition.restricted;
+        let users = known.keys().chain(now.keys());
+        let changed = users.filter(|user| known.get(*user) != now.get(*user));
+        for user in changed.cloned().collect::<BTreeSet<_>>() {
+            self.recompose(cx, &user);
+        }
+    }
+
+    fn explain(&self, cx: &Cx<'_>, user: &BareJid, watcher: Option<&BareJid>) -> Answer {
+        let known = self.sight.presentity(user).cloned();
+        let mut presentity = known.unwrap_or_else(|| Presentity::new(cx.epoch));
+        presentity.set_policies(cx.world.policies(user));
         Answer::Explained(Box::new(Explained {
             explanation: presentity.explain(cx.now, &cx.world.rules()),
-            seen: watcher.map(|watcher| seen(cx, user, presentity, watcher)),
+            seen: watcher.map(|watcher| seen(cx, user, &presentity, watcher)),
         }))
     }
 }

@@ -3,7 +3,7 @@
 use crate::testing::{A, B, Net, ONE};
 use muster_envelope::{Answer, Envelope, Explained, Question, ReportRefusal, Seen};
 use muster_presence::rules::SHIPPED_TEXT;
-use muster_presence::source::{FromNow, Report, Says, Span};
+use muster_presence::source::{FromNow, Policy, Report, Says, Span};
 use muster_types::{BareJid, SessionId};
 use std::time::Duration;
 
@@ -333,4 +333,45 @@ fn what_is_said_again_is_no_news_for_the_copy() {
         false
     };
     net.report(meeting());
+}
+
+#[test]
+fn whose_sharing_is_off_is_seen_by_nobody_whatever_else_is_said_also_after_a_takeover() {
+    let (mut net, desk, _, bob) = watched();
+    net.decide(ALICE, Policy::SharingOff, true);
+    let seen = presences(&mut net, bob);
+    assert!(
+        seen.len() == 2 && seen.iter().all(|line| line.contains("unavailable")),
+        "{seen:?}"
+    );
+    net.report(says("manual", "available", 0, None));
+    net.publish(desk, "<show>chat</show>");
+    net.decide(ALICE, Policy::NotLicensed, true);
+    net.decide(ALICE, Policy::SharingOff, false);
+    assert_eq!(presences(&mut net, bob), Vec::<String>::new());
+    let why = net.explain(Some("bob@example.com"));
+    assert_eq!(
+        (why.explanation.state.as_str(), why.seen),
+        ("offline", Some(Seen::Hidden))
+    );
+    let policy = why
+        .explanation
+        .said
+        .iter()
+        .find(|said| said.source == "policy")
+        .unwrap();
+    assert_eq!((policy.says.as_str(), policy.won), ("not-licensed", true));
+    // Nobody told the new owner: it knows by itself.
+    net.lose = |envelope| matches!(envelope, Envelope::ToPeer { .. });
+    net.kill(A);
+    net.open(ONE, B);
+    net.lose = |_| false;
+    net.login(B, "alice@example.com/new");
+    assert_eq!(presences(&mut net, bob), Vec::<String>::new());
+    net.decide(ALICE, Policy::NotLicensed, false);
+    assert!(
+        presences(&mut net, bob)
+            .iter()
+            .any(|line| line.contains("/new available"))
+    );
 }

@@ -2,9 +2,10 @@
 
 use muster_envelope::{ToOwner, ToPeer};
 use muster_presence::rules::Rules;
+use muster_presence::source::Policies;
 use muster_slot::{SlotCommand, SlotState};
 use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a replica asks of the control log's state: a snapshot of its accounts and settings.
@@ -24,6 +25,12 @@ pub trait Accounts {
 
     /// Which clients get a message to the bare JID.
     fn fork(&self) -> Fork;
+
+    /// What is decided about a user's presence.
+    fn policies(&self, user: &BareJid) -> Policies;
+
+    /// All users of a slot about whom something is decided.
+    fn restricted(&self, slot: SlotId) -> BTreeMap<BareJid, Policies>;
 
     /// By which rules presence is composed. The same table is the same allocation.
     fn rules(&self) -> Arc<Rules>;

@@ -38,8 +38,7 @@ impl Serving {
             };
             self.restore(cx, session, warm.presence);
         }
-        self.obey_rules(cx);
-        let mut reported = BTreeSet::new();
+        let mut reported: BTreeSet<_> = cx.world.restricted(cx.config.slot).into_keys().collect();
         for ((user, _), report) in reports {
             self.sight.presentity_mut(&user).report(report);
             reported.insert(user);
@@ -48,6 +47,7 @@ impl Serving {
             // Nobody is told: whoever saw the user is answered by this owner anyway.
             self.compose(cx, &user);
         }
+        self.obey_rules(cx);
         cx.out.push_back(Output::Broadcast(cx.opened()));
         cx.event(OwnerEvent::Opened {
             slot: cx.config.slot,

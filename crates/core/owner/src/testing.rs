@@ -8,6 +8,7 @@ use crate::{Accounts, Body, Config, Input, Output, OwnerEvent, Replica};
 use muster_envelope::{Answer, BindOutcome, Envelope, Question, ToOwner};
 use muster_presence::Version;
 use muster_presence::rules::Rules;
+use muster_presence::source::{Policies, Policy};
 use muster_slot::{SlotCommand, SlotState};
 use muster_stanza::Stanza;
 use muster_types::{
@@ -31,6 +32,7 @@ struct Alphabet {
     disabled: BTreeSet<BareJid>,
     /// Removed, and the data is to go.
     removals: BTreeMap<LogIndex, BareJid>,
+    policies: BTreeMap<BareJid, Policies>,
     /// An operator's own.
     rules: Option<Arc<Rules>>,
 }
@@ -60,6 +62,18 @@ impl Accounts for Alphabet {
         let of_slot = |(_, user): &(&LogIndex, &BareJid)| all.slot_of(user) == Some(slot);
         let (at, user) = self.removals.iter().find(of_slot)?;
         Some((*at, user.clone()))
+    }
+
+    fn policies(&self, user: &BareJid) -> Policies {
+        self.policies.get(user).copied().unwrap_or_default()
+    }
+
+    fn restricted(&self, slot: SlotId) -> BTreeMap<BareJid, Policies> {
+        let all = self.policies.iter();
+        let of_slot = all.filter(|(user, _)| self.slot_of(user) == Some(slot));
+        of_slot
+            .map(|(user, policies)| (user.clone(), *policies))
+            .collect()
     }
 
     fn rules(&self) -> Arc<Rules> {
@@ -195,6 +209,17 @@ impl Net {
                 self.input(slot, other, Input::NodeUp { node, boot });
             }
         }
+    }
+
+    /// The administrator decides something about a user.
+    pub(crate) fn decide(&mut self, user: &str, policy: Policy, on: bool) {
+        let user = BareJid::new(user).unwrap();
+        let policies = self.accounts.policies(&user).with(policy, on);
+        self.accounts.policies.insert(user, policies);
+        self.accounts
+            .policies
+            .retain(|_, policies| !policies.is_empty());
+        self.give_view();
     }
 
     /// Another rule table is put in force.

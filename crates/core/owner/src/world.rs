@@ -2,6 +2,7 @@
 
 use crate::AccountsView;
 use muster_presence::rules::Rules;
+use muster_presence::source::Policies;
 use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,6 +41,18 @@ impl World {
     pub(crate) fn fork(&self) -> Fork {
         let accounts = self.accounts.as_ref();
         accounts.map_or_else(Fork::default, |accounts| accounts.fork())
+    }
+
+    /// What is decided about a user's presence.
+    pub(crate) fn policies(&self, user: &BareJid) -> Policies {
+        let accounts = self.accounts.as_ref();
+        accounts.map_or_else(Policies::default, |accounts| accounts.policies(user))
+    }
+
+    /// All users of a slot about whom something is decided.
+    pub(crate) fn restricted(&self, slot: SlotId) -> BTreeMap<BareJid, Policies> {
+        let accounts = self.accounts.as_ref();
+        accounts.map_or_else(BTreeMap::new, |accounts| accounts.restricted(slot))
     }
 
     /// By which rules presence is composed.

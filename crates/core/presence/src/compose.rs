@@ -3,7 +3,7 @@
 use crate::Publication;
 use crate::overlay::Overlay;
 use crate::rules::{Composed, DeviceState, Facts, Group, Rule, Rules};
-use crate::source::{Report, Says, Source, Span};
+use crate::source::{Policies, Report, Says, Source, Span};
 use muster_stanza::{Stanza, ns};
 use muster_types::{Instant, ResourcePart, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -79,9 +79,10 @@ fn facts<'a>(
     rules: &Rules,
     now: Instant,
     devices: impl Iterator<Item = &'a Publication>,
-    reports: &Reports,
+    (policies, reports): (Policies, &Reports),
 ) -> Facts {
     let mut facts = Facts::nothing();
+    facts.policies(policies);
     devices.for_each(|device| facts.device(device.state_at(now, rules)));
     for report in reports.values() {
         for span in report.current(now) {
@@ -107,9 +108,9 @@ pub(crate) fn overlay<'a>(
     rules: &Rules,
     now: Instant,
     devices: impl Iterator<Item = &'a Publication>,
-    reports: &Reports,
+    (policies, reports): (Policies, &Reports),
 ) -> Overlay {
-    let composed = rules.compose(&facts(rules, now, devices, reports));
+    let composed = rules.compose(&facts(rules, now, devices, (policies, reports)));
     if composed.rule.group == Group::Devices {
         return Overlay::AsItCame;
     }
@@ -139,10 +140,10 @@ pub(crate) fn explain<'a>(
     rules: &Rules,
     now: Instant,
     devices: impl Iterator<Item = (&'a ResourcePart, &'a Publication)> + Clone,
-    reports: &Reports,
+    (policies, reports): (Policies, &Reports),
 ) -> Explanation {
     let only = devices.clone().map(|(_, device)| device);
-    let composed = rules.compose(&facts(rules, now, only, reports));
+    let composed = rules.compose(&facts(rules, now, only, (policies, reports)));
     let Composed { state, rule } = composed;
     let device = |(resource, device): (&ResourcePart, &Publication)| {
         let mut alone = Facts::default();
@@ -163,6 +164,18 @@ pub(crate) fn explain<'a>(
         }
     };
     let mut said: Vec<Said> = devices.map(device).collect();
+    said.extend(policies.iter().map(|policy| {
+        let mut alone = Facts::default();
+        alone.policies(Policies::default().with(policy, true));
+        Said {
+            source: "policy".to_owned(),
+            says: policy.label().to_owned(),
+            note: None,
+            until: None,
+            won: alone.intersects(&rule.when),
+            remark: None,
+        }
+    }));
     for report in reports.values() {
         for span in &report.spans {
             let won = is_asked(rules, rule, state.name.as_str(), &report.source, &span.says);

@@ -3,7 +3,7 @@
 use crate::compose::{self, Explanation, Reports};
 use crate::overlay::Overlay;
 use crate::rules::Rules;
-use crate::source::{Report, Source};
+use crate::source::{Policies, Report, Source};
 use crate::{Publication, Version};
 use muster_types::{Epoch, Instant, ResourcePart, SessionId};
 use std::collections::BTreeMap;
@@ -36,6 +36,7 @@ pub struct Presentity {
 /// What is said about a user by others than its clients, and what that amounts to.
 #[derive(Clone, Debug, PartialEq, Default)]
 struct Sources {
+    policies: Policies,
     reports: Reports,
     overlay: Overlay,
 }
@@ -156,6 +157,15 @@ impl Presentity {
         }
     }
 
+    /// Takes what the administrator has decided. To be [composed](Self::recompose) afterwards.
+    pub fn set_policies(&mut self, policies: Policies) {
+        if !policies.is_empty() {
+            self.sources.get_or_insert_default().policies = policies;
+        } else if let Some(sources) = &mut self.sources {
+            sources.policies = policies;
+        }
+    }
+
     /// Whether a source says something.
     pub fn has_report(&self, source: &Source) -> bool {
         let sources = self.sources.as_ref();
@@ -178,7 +188,7 @@ impl Presentity {
         };
         let devices = self.resources.values();
         sources.reports.retain(|_, report| report.forget_past(now));
-        let overlay = compose::overlay(rules, now, devices, &sources.reports);
+        let overlay = compose::overlay(rules, now, devices, (sources.policies, &sources.reports));
         let before = std::mem::replace(&mut sources.overlay, overlay);
         let changes = sources
             .reports
@@ -188,7 +198,7 @@ impl Presentity {
         let idle = devices.map(|device| device.next_change(now, rules));
         let next = changes.chain(idle).flatten().min();
         let before = (before != sources.overlay).then_some(before);
-        if sources.reports.is_empty() {
+        if sources.reports.is_empty() && sources.policies.is_empty() {
             self.sources = None;
         }
         Recomposed { before, next }
@@ -196,12 +206,10 @@ impl Presentity {
 
     /// Why the user is shown as it is.
     pub fn explain(&self, now: Instant, rules: &Rules) -> Explanation {
-        let none = Reports::new();
-        let reports = self
-            .sources
-            .as_ref()
-            .map_or(&none, |sources| &sources.reports);
-        compose::explain(rules, now, self.resources.iter(), reports)
+        let none = Sources::default();
+        let sources = self.sources.as_deref().unwrap_or(&none);
+        let said = (sources.policies, &sources.reports);
+        compose::explain(rules, now, self.resources.iter(), said)
     }
 
     /// Whether nothing but its clients says, or said when it was last composed, anything about the user.

@@ -1,7 +1,7 @@
 //! What is a table and what is not, and that the shipped one is the field's.
 
 use crate::rules::{DeviceState, Facts, RULES_BYTES_MAX, Rules, RulesError, SHIPPED_TEXT, Show};
-use crate::source::{CalendarState, PhoneState};
+use crate::source::{CalendarState, PhoneState, Policies, Policy};
 
 const STATES: &str =
     "[[state]]\nname = 'away'\nshow = 'away'\n[[state]]\nname = 'here'\nshow = 'available'\n";
@@ -130,6 +130,7 @@ enum Say {
     App(&'static str),
     Phone(PhoneState),
     Calendar(CalendarState),
+    Decided(Policy),
 }
 
 fn composed(rules: &Rules, said: &[Say]) -> String {
@@ -142,6 +143,7 @@ fn composed(rules: &Rules, said: &[Say]) -> String {
             Say::App(name) => facts.app(id(name)),
             Say::Phone(state) => facts.phone(state),
             Say::Calendar(state) => facts.calendar(state),
+            Say::Decided(policy) => facts.policies(Policies::default().with(policy, true)),
         }
     }
     rules.compose(&facts).state.name.to_string()
@@ -161,6 +163,14 @@ fn the_shipped_table_is_that_of_the_field() {
     for (said, state) in [
         (&[call, meeting, Manual("do-not-disturb")][..], "offline"),
         (&[], "offline"),
+        (
+            &[here, Manual("available"), Say::Decided(Policy::NotLicensed)],
+            "offline",
+        ),
+        (
+            &[here, call, App("busy"), Say::Decided(Policy::SharingOff)],
+            "offline",
+        ),
         (&[App("busy")], "busy"),
         (
             &[here, Manual("do-not-disturb"), call, meeting],

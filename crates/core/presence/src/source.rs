@@ -167,6 +167,41 @@ words! {
     }
 }
 
+words! {
+    /// What the administrator has decided about a user. It stands with the account, and is no source that
+    /// publishes.
+    Policy {
+        /// Nobody may see the user's presence.
+        SharingOff = "sharing-off",
+        /// The user may not take part in presence.
+        NotLicensed = "not-licensed",
+    }
+}
+
+/// All that is decided about one user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Policies(u8);
+
+impl Policies {
+    /// With or without one of them.
+    #[must_use]
+    pub const fn with(self, policy: Policy, on: bool) -> Self {
+        let bit = 1 << policy as u8;
+        Self(if on { self.0 | bit } else { self.0 & !bit })
+    }
+
+    /// Whether nothing is decided.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are decided.
+    pub fn iter(self) -> impl Iterator<Item = Policy> {
+        let all = Policy::ALL.iter().copied();
+        all.filter(move |policy| self.0 & 1 << *policy as u8 != 0)
+    }
+}
+
 /// What a source says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Says {

@@ -5,6 +5,7 @@ use crate::proto::admin_server::Admin;
 use crate::{Backend, accounts, proto, refused, resolve, settings, takeover, view};
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome, Role, check_name};
+use muster_presence::source::Policy;
 use muster_types::NodeId;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -344,6 +345,20 @@ impl Admin for Service {
         let request = request.into_inner();
         let (jid, disabled) = (resolve::user(&request.jid)?, request.disabled);
         self.carry_out(ControlCommand::AccountDisable { jid, disabled })
+            .await
+    }
+
+    async fn user_policy(&self, request: Request<proto::UserPolicyRequest>) -> Answer<proto::Done> {
+        let proto::UserPolicyRequest { jid, policy, on } = request.into_inner();
+        let jid = resolve::user(&jid)?;
+        let known = Policy::ALL.iter().copied();
+        let mut known = known.filter(|known| known.label() == policy);
+        let policy = known.next().ok_or_else(|| {
+            let labels: Vec<_> = Policy::ALL.iter().map(|known| known.label()).collect();
+            let text = format!("{policy:?} is no policy: use {}", labels.join(" or "));
+            Status::invalid_argument(text)
+        })?;
+        self.carry_out(ControlCommand::AccountPolicy { jid, policy, on })
             .await
     }
 

@@ -203,6 +203,11 @@ pub(crate) fn user(
             .map(|node| resolve::name_of(state, node))
             .unwrap_or_default(),
         disabled: account.disabled,
+        policies: state
+            .policies(jid)
+            .iter()
+            .map(|policy| policy.label().to_owned())
+            .collect(),
     }
 }
 

@@ -3,13 +3,13 @@
 use super::password::Password;
 use super::{get, import};
 use crate::ask::ask;
-use crate::cli::{PasswordSource, User};
+use crate::cli::{PasswordSource, Switch, User};
 use crate::connect::{Client, Connector};
 use crate::failure::Failure;
 use crate::objects;
 use crate::output::{Answer, Format};
 use muster_admin::proto::{
-    UserDisableRequest, UserPasswordRequest, UserRef, UserRow, UsersPutRequest,
+    UserDisableRequest, UserPasswordRequest, UserPolicyRequest, UserRef, UserRow, UsersPutRequest,
 };
 use serde_json::json;
 
@@ -46,6 +46,18 @@ pub(super) async fn run(
         User::SetPassword { jid, password } => set_password(connector, jid, &password).await,
         User::Disable { jid } => disable(connector, jid, true).await,
         User::Enable { jid } => disable(connector, jid, false).await,
+        User::Policy {
+            jid,
+            policy,
+            switch,
+        } => {
+            let on = switch == Switch::On;
+            let verb = if on { "holds" } else { "does not hold" };
+            let text = format!("{policy} {verb} for {jid}");
+            let request = UserPolicyRequest { jid, policy, on };
+            ask(connector.client().await?.user_policy(request)).await?;
+            Ok(Answer::done(text))
+        }
         User::List => {
             let users = get::users(&mut connector.client().await?).await?;
             Ok(Answer::list(objects::USER, users))

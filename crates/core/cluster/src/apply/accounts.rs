@@ -7,6 +7,7 @@ use crate::{
     ACCOUNT_ROWS_MAX, ACCOUNTS_MAX, Account, AccountRow, AccountsReport, AssignmentMode,
     ClusterState, ControlEvent, ControlOutcome, Refusal, RowRefusal,
 };
+use muster_presence::source::{Policies, Policy};
 use muster_sasl::Verifiers;
 use muster_types::{BareJid, LogIndex, NodeId, SlotId};
 use std::sync::Arc;
@@ -107,6 +108,7 @@ impl Draft {
             .push(Table::Removal.put(jid.as_str().as_bytes(), &left));
         self.state.removals.insert(jid.clone(), left);
         self.state.disabled.remove(&jid);
+        self.set_policies(&jid, Policies::default());
         self.events.push(ControlEvent::AccountRemoved { jid, slot });
         Ok(ControlOutcome::Done)
     }
@@ -140,6 +142,28 @@ impl Draft {
             ..self.account(&jid)?
         };
         self.change_account(jid, account)
+    }
+
+    pub(super) fn account_policy(&mut self, jid: BareJid, policy: Policy, on: bool) -> Applied {
+        self.account(&jid)?;
+        let policies = self.state.policies(&jid).with(policy, on);
+        self.set_policies(&jid, policies);
+        self.events.push(ControlEvent::AccountChanged(jid));
+        Ok(ControlOutcome::Done)
+    }
+
+    fn set_policies(&mut self, jid: &BareJid, policies: Policies) {
+        if policies == self.state.policies(jid) {
+            return;
+        }
+        let key = jid.as_str().as_bytes();
+        if policies.is_empty() {
+            self.state.policies.remove(jid);
+            self.writes.push(Table::Policies.remove(key));
+        } else {
+            self.state.policies.insert(jid.clone(), policies);
+            self.writes.push(Table::Policies.put(key, &policies));
+        }
     }
 
     fn change_account(&mut self, jid: BareJid, account: Account) -> Applied {

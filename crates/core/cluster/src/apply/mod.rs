@@ -136,6 +136,7 @@ impl Draft {
             C::DomainAdd { domain } => self.domain_add(domain),
             C::DomainRemove { domain } => self.domain_remove(domain),
             C::SettingsSet(settings) => self.settings_set(settings),
+            C::AccountPolicy { jid, policy, on } => self.account_policy(jid, policy, on),
             C::PresenceRulesSet { text } => self.presence_rules_set(text),
             C::TokenCreate {
                 hash,

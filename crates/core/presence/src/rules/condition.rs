@@ -1,7 +1,7 @@
 //! What rules ask for, as sets of bits: whether a rule fits is a few instructions.
 
 use super::{RulesError, STATES_MAX};
-use crate::source::{CalendarState, Name, PhoneState, words};
+use crate::source::{CalendarState, Name, PhoneState, Policies, Policy, words};
 
 words! {
     /// What kind of source a condition is about.
@@ -16,6 +16,8 @@ words! {
         Calendar = "calendar",
         /// Other applications.
         App = "app",
+        /// The administrator.
+        Policy = "policy",
     }
 }
 
@@ -36,6 +38,7 @@ words! {
 const DEVICES: u32 = 2;
 const PHONE: u32 = DEVICES + DeviceState::ALL.len() as u32;
 const CALENDAR: u32 = PHONE + PhoneState::ALL.len() as u32;
+const POLICY: u32 = CALENDAR + CalendarState::ALL.len() as u32;
 /// Stands for any state.
 const ANY: u64 = 1 << STATES_MAX;
 
@@ -72,6 +75,13 @@ impl Facts {
         self.fixed |= 1 << (CALENDAR + state as u32);
     }
 
+    /// The administrator has decided these.
+    pub fn policies(&mut self, policies: Policies) {
+        for policy in policies.iter() {
+            self.fixed |= 1 << (POLICY + policy as u32);
+        }
+    }
+
     /// The user chose this state of the table.
     pub const fn manual(&mut self, state: usize) {
         self.manual |= ANY | 1 << state;
@@ -98,7 +108,7 @@ impl Facts {
         match group {
             Group::Manual => self.manual,
             Group::App => self.apps,
-            Group::Devices | Group::Phone | Group::Calendar => 0,
+            Group::Devices | Group::Phone | Group::Calendar | Group::Policy => 0,
         }
     }
 
@@ -136,7 +146,7 @@ impl Facts {
         match group {
             Group::Manual => self.manual |= any_or(of_table())?,
             Group::App => self.apps |= any_or(of_table())?,
-            Group::Devices | Group::Phone | Group::Calendar => {
+            Group::Devices | Group::Phone | Group::Calendar | Group::Policy => {
                 self.fixed |= fixed(group, word).ok_or_else(unknown)?;
             }
         }
@@ -159,6 +169,7 @@ fn fixed(group: Group, word: &str) -> Option<u32> {
         (Group::Calendar, _) => {
             at(CalendarState::ALL, CalendarState::label, word).map(|at| CALENDAR + at)
         }
+        (Group::Policy, _) => at(Policy::ALL, Policy::label, word).map(|at| POLICY + at),
         (Group::Manual | Group::App, _) => None,
     };
     bit.map(|bit| 1 << bit)

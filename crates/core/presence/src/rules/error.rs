@@ -55,7 +55,7 @@ pub enum RulesError {
     Loop(String),
     /// A condition about nothing that is known.
     #[error(
-        "rule {rule:?}: there is no condition {condition:?}: use devices.none, any, active, idle, long-idle \
+        "rule {rule:?}: there is no condition {condition:?}: use policy.sharing-off or not-licensed; devices.none, any, active, idle, long-idle \
          or dnd; phone.on-hook, off-hook, ringing or dnd; calendar.free, tentative, busy, out-of-office or \
          working-elsewhere; manual. or app. with a state of the table or any"
     )]

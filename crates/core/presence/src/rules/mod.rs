@@ -15,7 +15,7 @@
 //! state = "lunch"         or "said": what the winning source (manual or app) says
 //! ```
 //!
-//! Conditions: `devices.none|any|active|idle|long-idle|dnd`, `phone.on-hook|off-hook|ringing|dnd`,
+//! Conditions: `policy.sharing-off|not-licensed`, `devices.none|any|active|idle|long-idle|dnd`, `phone.on-hook|off-hook|ringing|dnd`,
 //! `calendar.free|tentative|busy|out-of-office|working-elsewhere`, and `manual.` or `app.` with a
 //! state of the table or `any`. The last rule has no conditions: it is the default.
 

@@ -7,8 +7,10 @@ use muster_cluster::ClusterState;
 use muster_ha::SlotRole;
 use muster_owner::{Accounts, Replica};
 use muster_presence::rules::Rules;
+use muster_presence::source::Policies;
 use muster_slot::{SlotCommand, SlotState};
 use muster_types::{BareJid, Boot, Fork, Instant, LogIndex, Machine, Replicated, SlotId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +36,17 @@ impl Accounts for View {
     fn next_removal(&self, slot: SlotId) -> Option<(LogIndex, BareJid)> {
         let (at, user) = self.0.next_removal(slot)?;
         Some((at, user.clone()))
+    }
+
+    fn policies(&self, user: &BareJid) -> Policies {
+        self.0.policies(user)
+    }
+
+    fn restricted(&self, slot: SlotId) -> BTreeMap<BareJid, Policies> {
+        let restricted = self.0.restricted(slot);
+        restricted
+            .map(|(user, policies)| (user.clone(), policies))
+            .collect()
     }
 
     fn rules(&self) -> Arc<Rules> {

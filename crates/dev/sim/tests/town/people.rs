@@ -3,6 +3,7 @@
 use super::{A, BOOT, CONTACTS, NODES, SLOT, Town, USERS};
 use muster_owner::Accounts;
 use muster_presence::rules::Rules;
+use muster_presence::source::Policies;
 use muster_roster::{RosterItem, Subscription};
 use muster_router::{Config, Directory, Input, Router};
 use muster_stanza::{Encoded, PresenceType, Stanza};
@@ -11,6 +12,7 @@ use muster_types::{
     encode_value,
 };
 use muster_xep::HostInfo;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The stored table of roster items.
@@ -35,6 +37,14 @@ impl Accounts for Everybody {
 
     fn next_removal(&self, _slot: SlotId) -> Option<(LogIndex, BareJid)> {
         None
+    }
+
+    fn policies(&self, _user: &BareJid) -> Policies {
+        Policies::default()
+    }
+
+    fn restricted(&self, _slot: SlotId) -> BTreeMap<BareJid, Policies> {
+        BTreeMap::new()
     }
 
     fn rules(&self) -> Arc<Rules> {
