@@ -86,8 +86,10 @@ pub(crate) async fn ask(
                 question: later(&question, now.duration_since(begun)),
             };
             let envelope = Envelope::ToOwner { slot, epoch, body };
-            shared.send_asked(node, envelope).await?;
-            asked = Some((node, epoch, now));
+            match tokio::time::timeout_at(until, shared.send_asked(node, envelope)).await {
+                Ok(Err(busy)) if asked.is_none() => return Err(busy),
+                Ok(_) | Err(_) => asked = Some((node, epoch, now)),
+            }
         }
         match tokio::time::timeout(LOOK, &mut answered).await {
             Ok(Ok(answer)) => return Ok(answer),

@@ -119,8 +119,13 @@ impl Serving {
     /// Composes a user. What watchers saw until now, if they are to see something else.
     pub(crate) fn compose(&mut self, cx: &Cx<'_>, user: &BareJid) -> Option<Overlay> {
         // Whoever has no other sources than clients is shown as it is, without rules.
-        let policies = cx.world.policies(user);
-        if self.sight.presentity(user)?.is_plain() && policies.is_empty() {
+        let presentity = self.sight.presentity(user)?;
+        // Whose account is removed stays hidden until the last client has gone.
+        let policies = match cx.world.is_barred(user) {
+            true => presentity.policies(),
+            false => cx.world.policies(user),
+        };
+        if presentity.is_plain() && policies.is_empty() {
             return None;
         }
         let rules = cx.world.rules();
@@ -131,13 +136,13 @@ impl Serving {
         before
     }
 
-    /// Whoever has no client any more has no choice any more. While nodes have not said which clients they
-    /// have, nothing is forgotten.
+    /// Whoever has no client any more has no choice any more. While clients may be here that are not known,
+    /// nothing is forgotten.
     pub(crate) fn forget_choice(&mut self, cx: &mut Cx<'_>, user: &BareJid) {
         let unseen_choice = |presentity: &Presentity| {
             presentity.is_empty() && presentity.has_report(&Source::Manual)
         };
-        if self.picture.is_settled()
+        if self.picture.knows_who_is_here()
             && self.sessions.of_user(user).next().is_none()
             && self.sight.presentity(user).is_some_and(unseen_choice)
         {
@@ -198,11 +203,9 @@ impl Serving {
         if known.is_none_or(|known| Arc::ptr_eq(&known, &rules)) {
             return;
         }
-        let users = self
-            .sight
-            .reported_after(None)
-            .map(|(user, _)| user.clone());
-        for user in users.collect::<Vec<_>>() {
+        let reported = self.sight.reported_after(None).map(|(user, _)| user);
+        let users = reported.chain(self.composition.restricted.keys());
+        for user in users.cloned().collect::<BTreeSet<_>>() {
             self.recompose(cx, &user);
         }
     }

@@ -375,3 +375,29 @@ fn whose_sharing_is_off_is_seen_by_nobody_whatever_else_is_said_also_after_a_tak
             .any(|line| line.contains("/new available"))
     );
 }
+
+#[test]
+fn who_is_removed_while_hidden_is_shown_to_nobody_on_the_way_out() {
+    let (mut net, _, _, bob) = watched();
+    net.decide(ALICE, Policy::SharingOff, true);
+    net.forget();
+    net.forget_decisions();
+    net.remove_account(ALICE);
+    assert_eq!(presences(&mut net, bob), Vec::<String>::new());
+}
+
+#[test]
+fn no_rule_table_shows_whose_sharing_is_off() {
+    let (mut net, _, _, bob) = watched();
+    let careless =
+        "[[state]]\nname = 'here'\nshow = 'available'\n[[rule]]\nname = 'd'\nstate = 'here'\n";
+    net.set_rules(careless);
+    net.decide(ALICE, Policy::SharingOff, true);
+    let seen = presences(&mut net, bob);
+    assert!(
+        seen.len() == 2 && seen.iter().all(|line| line.contains("unavailable")),
+        "{seen:?}"
+    );
+    net.set_rules(SHIPPED_TEXT);
+    assert_eq!(presences(&mut net, bob), Vec::<String>::new());
+}

@@ -55,6 +55,8 @@ pub(crate) struct Picture {
     pub(crate) complete: bool,
     /// Nodes that have not announced.
     pub(crate) awaited: BTreeSet<NodeId>,
+    /// Whether it was settled without some of them.
+    unheard: bool,
     /// Watchers who were shown something by an earlier owner and have no complete answer yet, by
     /// contact and node.
     owed: BTreeMap<BareJid, Waiting>,
@@ -78,6 +80,7 @@ impl Picture {
             grace_over,
             complete,
             awaited,
+            unheard: false,
             owed: BTreeMap::new(),
         }
     }
@@ -98,6 +101,11 @@ impl Picture {
             Phase::Gathering { .. } => false,
             Phase::Showing { .. } | Phase::Partial { .. } | Phase::Certain => true,
         }
+    }
+
+    /// Whether no node in contact has a client that is not known here.
+    pub(crate) fn knows_who_is_here(&self) -> bool {
+        self.is_certain() || self.is_settled() && !self.unheard
     }
 
     /// Whether those who wait to see a contact will be shown what is known so far without asking again.
@@ -159,6 +167,7 @@ impl Serving {
 
     fn settle(&mut self, cx: &mut Cx<'_>) {
         let missing = std::mem::take(&mut self.picture.awaited).len();
+        self.picture.unheard = missing > 0;
         self.expect_presumed(cx, None);
         let (live, expected) = self.sessions.counts();
         cx.event(OwnerEvent::Settled {

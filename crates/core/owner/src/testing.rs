@@ -222,6 +222,12 @@ impl Net {
         self.give_view();
     }
 
+    /// The control log forgets what was decided, as it does in the entry that removes an account; no owner
+    /// has seen that yet.
+    pub(crate) fn forget_decisions(&mut self) {
+        self.accounts.policies.clear();
+    }
+
     /// Another rule table is put in force.
     pub(crate) fn set_rules(&mut self, rules: &str) {
         self.accounts.rules = Some(Arc::new(Rules::read(rules).unwrap()));

@@ -147,6 +147,7 @@ impl WarmCopy {
                 self.copied.sessions.remove(&session);
             }
             WarmUpdate::Report { user, report } => {
+                self.forget_past(now, &user);
                 let key = (user, report.source.clone());
                 self.unsaid.remove(&key);
                 if report.spans.is_empty() {
@@ -155,6 +156,20 @@ impl WarmCopy {
                     self.copied.reports.insert(key, report.kept(now));
                 }
             }
+        }
+    }
+
+    /// The owner does not say what is over: the copy of a user's reports is as bounded as the owner's.
+    fn forget_past(&mut self, now: Instant, user: &BareJid) {
+        let reports = &mut self.copied.reports;
+        let first = (user.clone(), Source::Manual);
+        let of_user = reports.range_mut(first..);
+        let of_user = of_user.take_while(|((of, _), _)| of == user);
+        let past: Vec<_> = of_user
+            .filter_map(|(key, report)| (!report.forget_past(now)).then(|| key.clone()))
+            .collect();
+        for key in past {
+            reports.remove(&key);
         }
     }
 

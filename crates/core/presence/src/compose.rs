@@ -111,6 +111,10 @@ pub(crate) fn overlay<'a>(
     (policies, reports): (Policies, &Reports),
 ) -> Overlay {
     let composed = rules.compose(&facts(rules, now, devices, (policies, reports)));
+    if !policies.is_empty() {
+        // No table can show what the administrator hides.
+        return Overlay::Hidden;
+    }
     if composed.rule.group == Group::Devices {
         return Overlay::AsItCame;
     }

@@ -1,6 +1,6 @@
 //! What watchers see, and what an explanation says.
 
-use crate::rules::Rules;
+use crate::rules::{DeviceState, Rules};
 use crate::source::{FromNow, Report, Says, Span};
 use crate::{Overlay, Presentity, Publication};
 use muster_stanza::{Element, Stanza};
@@ -222,6 +222,13 @@ fn who_does_not_use_any_client_becomes_idle_by_itself_and_then_idle_for_long() {
         }
         assert_eq!(alice.recompose(quiet, &rules).next, Some(at(2800 - after)));
     }
+    // A node that has just started knows of idleness from before.
+    let long = Timestamp(wall.0 - 10_800_000);
+    let presence = device(&format!(
+        "<presence><idle xmlns='urn:xmpp:idle:1' since='{long}'/></presence>"
+    ));
+    let started = presence.with_idle(at(0), wall);
+    assert_eq!(started.state_at(at(0), &rules), DeviceState::LongIdle);
     let mut alice =
         alice("<presence><show>dnd</show><idle xmlns='urn:xmpp:idle:1' since='no'/></presence>");
     alice.report(report("phone/1", &[("on-hook", 0, Some(9))]));

@@ -17,6 +17,7 @@ mod version;
 mod watchers;
 
 pub use compose::{Explanation, Said};
+pub use idle::Idle;
 pub use mapping::{Mapped, Mapping, MappingError, MappingTable, NoteParts, SetAs};
 pub use overlay::{DETAILS, Overlay};
 pub use presentity::{Presentity, Published, Recomposed};

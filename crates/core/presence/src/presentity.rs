@@ -157,6 +157,13 @@ impl Presentity {
         }
     }
 
+    /// What the administrator has decided.
+    pub fn policies(&self) -> Policies {
+        self.sources
+            .as_ref()
+            .map_or_else(Policies::default, |sources| sources.policies)
+    }
+
     /// Takes what the administrator has decided. To be [composed](Self::recompose) afterwards.
     pub fn set_policies(&mut self, policies: Policies) {
         if !policies.is_empty() {

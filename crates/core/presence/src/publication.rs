@@ -1,7 +1,7 @@
 //! What one source says about a user.
 
 use crate::compose::device_state;
-use crate::idle::idle_since;
+use crate::idle::Idle;
 use crate::rules::{DeviceState, Rules};
 use muster_stanza::Stanza;
 use muster_types::{Instant, SessionId, Timestamp};
@@ -18,8 +18,8 @@ pub struct Publication {
     pub priority: i8,
     /// What it says of the user.
     pub state: DeviceState,
-    /// Since when it has not been used, if it said so (XEP-0319, XEP-0256).
-    pub idle_since: Option<Instant>,
+    /// For how long it has not been used, if it said so (XEP-0319, XEP-0256).
+    pub idle: Option<Idle>,
     /// True while the client is expected back: watchers still see the presence, but nothing can
     /// be delivered to it.
     pub expected: bool,
@@ -34,7 +34,7 @@ impl Publication {
             stanza,
             priority,
             state,
-            idle_since: None,
+            idle: None,
             expected: false,
         }
     }
@@ -43,21 +43,18 @@ impl Publication {
     /// people.
     #[must_use]
     pub fn with_idle(mut self, now: Instant, wall: Timestamp) -> Self {
-        self.idle_since = idle_since(&self.stanza, now, wall);
+        self.idle = Idle::read(&self.stanza, now, wall);
         self
     }
 
     /// What it says of the user at `now`: who does not use it for long is not there, whatever it says.
     pub fn state_at(&self, now: Instant, rules: &Rules) -> DeviceState {
-        let Some(since) = self.idle_since else {
-            return self.state;
-        };
-        let idles = |after: std::time::Duration| !after.is_zero() && now.since(since) >= after;
+        let lasts = |after| self.idle.is_some_and(|idle| idle.lasts(now, after));
         match self.state {
-            DeviceState::Active | DeviceState::Idle if idles(rules.long_idle_after) => {
+            DeviceState::Active | DeviceState::Idle if lasts(rules.long_idle_after) => {
                 DeviceState::LongIdle
             }
-            DeviceState::Active if idles(rules.idle_after) => DeviceState::Idle,
+            DeviceState::Active if lasts(rules.idle_after) => DeviceState::Idle,
             DeviceState::Active
             | DeviceState::Idle
             | DeviceState::LongIdle
@@ -67,12 +64,9 @@ impl Publication {
 
     /// When that may change by itself next.
     pub(crate) fn next_change(&self, now: Instant, rules: &Rules) -> Option<Instant> {
-        let since = self.idle_since?;
+        let idle = self.idle?;
         let limits = [rules.idle_after, rules.long_idle_after].into_iter();
-        let times = limits
-            .filter(|after| !after.is_zero())
-            .map(|after| since + after);
-        times.filter(|time| *time > now).min()
+        limits.filter_map(|after| idle.reaches(now, after)).min()
     }
 
     /// Whether messages to the bare JID may go to this client (RFC 6121 §8.5.2.1.1).

@@ -163,9 +163,16 @@ async fn publish(
     // Slot by slot at once, and in order within each: of two reports of one source the later counts.
     let asked = by_slot.into_iter().map(|(slot, parts)| async move {
         let mut answers = Vec::with_capacity(parts.len());
+        let mut failure = None;
         for part in parts {
             let question = Question::Reports(part.reports);
-            answers.push((part.places, service.backend.ask(slot, question).await));
+            // Where one was not answered, the next would wait as long.
+            let answer = match failure {
+                Some(failure) => Err(failure),
+                None => service.backend.ask(slot, question).await,
+            };
+            failure = failure.or(answer.as_ref().err().copied());
+            answers.push((part.places, answer));
         }
         answers
     });
