@@ -171,7 +171,7 @@ async fn publish(
                 Some(failure) => Err(failure),
                 None => service.backend.ask(slot, question).await,
             };
-            failure = failure.or(answer.as_ref().err().copied());
+            failure = failure.or_else(|| answer.as_ref().err().copied());
             answers.push((part.places, answer));
         }
         answers
