@@ -19,7 +19,7 @@ pub struct Explanation {
     pub state: String,
     /// How XMPP clients show it.
     pub show: String,
-    /// What watchers read with it.
+    /// What watchers read with it; `None` when clients win: each keeps its own.
     pub status: Option<String>,
     /// Until when, if what won has an end.
     pub until: Option<Timestamp>,
@@ -199,7 +199,9 @@ pub(crate) fn explain<'a>(
     Explanation {
         state: state.name.to_string(),
         show: state.show.label().to_owned(),
-        status: note.or_else(|| state.status.clone()),
+        status: note
+            .or_else(|| state.status.clone())
+            .filter(|_| rule.group != Group::Devices),
         until: winner.and_then(|span| span.until),
         like: state.like.iter().map(ToString::to_string).collect(),
         rule: rule.name.clone(),

@@ -53,6 +53,12 @@ fn with_no_source_but_devices_presence_passes_as_it_came() {
     let mut alice = alice(&format!("<presence>{text}</presence>"));
     assert_eq!(alice.recompose(at(0), &rules).before, None);
     assert_eq!(shown(&alice), text);
+    let why = alice.explain(at(0), &rules);
+    assert_eq!(
+        (why.show.as_str(), why.status),
+        ("dnd", None),
+        "each client has its own"
+    );
     // Nor does a source that does not win change it.
     alice.report(report("phone/1", &[("off-hook", 0, Some(9))]));
     assert_eq!(alice.recompose(at(0), &rules).before, None);

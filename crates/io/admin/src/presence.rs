@@ -262,7 +262,7 @@ fn read_span(source: &Source, span: proto::Span, now: u64) -> Result<Span<FromNo
         0 if *source == Source::Manual => None,
         0 => {
             return Err(format!(
-                "{source} must say when this ends (ends_ms): whoever publishes may stop to"
+                "{source} must say when this ends (--for, ends_ms): who publishes may vanish"
             ));
         }
         ends if ends <= now => {
