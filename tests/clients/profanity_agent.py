@@ -4,11 +4,13 @@ What it received is read from its own log, which at level DEBUG holds every stan
 """
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import pty
 import re
 import shutil
+import signal
 import struct
 import tempfile
 import termios
@@ -19,6 +21,7 @@ from agent import Agent, main
 
 RECEIVED = re.compile(r"RECV: (<.*)$")
 POLL_S = 0.05
+PR_SET_PDEATHSIG = 1
 READY_S = 20
 
 
@@ -43,6 +46,8 @@ class ProfanityAgent(Agent):
         )
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
+            # Without its terminal it would spin for ever, so it ends with this program, however that ends.
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.execvpe("profanity", ["profanity", "--log", "DEBUG", "--logfile", str(self.log)], environment)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         asyncio.get_running_loop().add_reader(self.terminal, self.drain)
