@@ -398,6 +398,11 @@ fn no_rule_table_shows_whose_sharing_is_off() {
         seen.len() == 2 && seen.iter().all(|line| line.contains("unavailable")),
         "{seen:?}"
     );
+    let why = net.explain(Some("bob@example.com"));
+    assert_eq!(
+        (why.explanation.state.as_str(), why.seen),
+        ("offline", Some(Seen::Hidden))
+    );
     net.set_rules(SHIPPED_TEXT);
     assert_eq!(presences(&mut net, bob), Vec::<String>::new());
 }

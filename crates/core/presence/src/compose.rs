@@ -2,12 +2,15 @@
 
 use crate::Publication;
 use crate::overlay::Overlay;
-use crate::rules::{Composed, DeviceState, Facts, Group, Rule, Rules};
+use crate::rules::{Composed, DeviceState, Facts, Group, Rule, Rules, Show};
 use crate::source::{Policies, Report, Says, Source, Span};
 use muster_stanza::{Stanza, ns};
 use muster_types::{Instant, ResourcePart, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// What an explanation calls the administrator.
+const POLICY: &str = "policy";
 
 /// What the sources of one user beside its clients say.
 pub(crate) type Reports = BTreeMap<Source, Report<Instant>>;
@@ -172,7 +175,7 @@ pub(crate) fn explain<'a>(
         let mut alone = Facts::default();
         alone.policies(Policies::default().with(policy, true));
         Said {
-            source: "policy".to_owned(),
+            source: POLICY.to_owned(),
             says: policy.label().to_owned(),
             note: None,
             until: None,
@@ -193,6 +196,18 @@ pub(crate) fn explain<'a>(
                 remark: idle,
             });
         }
+    }
+    if !policies.is_empty() {
+        // As in `overlay`: whatever the table says.
+        said.iter_mut()
+            .for_each(|said| said.won = said.source == POLICY);
+        return Explanation {
+            state: "offline".to_owned(),
+            show: Show::Unavailable.label().to_owned(),
+            rule: "what the administrator has decided".to_owned(),
+            said,
+            ..Explanation::default()
+        };
     }
     let winner = winner(rules, now, reports, composed);
     let note = winner.and_then(|span| span.note.clone());

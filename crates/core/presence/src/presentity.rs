@@ -179,10 +179,11 @@ impl Presentity {
         sources.is_some_and(|sources| sources.reports.contains_key(source))
     }
 
-    /// A source says nothing any more. Whether it did.
-    pub fn forget(&mut self, source: &Source) -> bool {
-        let sources = self.sources.as_mut();
-        sources.is_some_and(|sources| sources.reports.remove(source).is_some())
+    /// A source says nothing any more.
+    fn forget(&mut self, source: &Source) {
+        if let Some(sources) = &mut self.sources {
+            sources.reports.remove(source);
+        }
     }
 
     /// Composes what is said by now. Watchers are to be told by the caller; the version stays.
