@@ -3,7 +3,7 @@
 use crate::Publication;
 use crate::overlay::Overlay;
 use crate::rules::{Composed, DeviceState, Facts, Group, Rule, Rules, Show};
-use crate::source::{Policies, Report, Says, Source, Span};
+use crate::source::{Policies, Policy, Report, Says, Source, Span};
 use muster_stanza::{Stanza, ns};
 use muster_types::{Instant, ResourcePart, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -171,18 +171,7 @@ pub(crate) fn explain<'a>(
         }
     };
     let mut said: Vec<Said> = devices.map(device).collect();
-    said.extend(policies.iter().map(|policy| {
-        let mut alone = Facts::default();
-        alone.policies(Policies::default().with(policy, true));
-        Said {
-            source: POLICY.to_owned(),
-            says: policy.label().to_owned(),
-            note: None,
-            until: None,
-            won: alone.intersects(&rule.when),
-            remark: None,
-        }
-    }));
+    said.extend(policies.iter().map(decided));
     for report in reports.values() {
         for span in &report.spans {
             let won = is_asked(rules, rule, state.name.as_str(), &report.source, &span.says);
@@ -198,16 +187,7 @@ pub(crate) fn explain<'a>(
         }
     }
     if !policies.is_empty() {
-        // As in `overlay`: whatever the table says.
-        said.iter_mut()
-            .for_each(|said| said.won = said.source == POLICY);
-        return Explanation {
-            state: "offline".to_owned(),
-            show: Show::Unavailable.label().to_owned(),
-            rule: "what the administrator has decided".to_owned(),
-            said,
-            ..Explanation::default()
-        };
+        return of_administrator(said);
     }
     let winner = winner(rules, now, reports, composed);
     let note = winner.and_then(|span| span.note.clone());
@@ -221,6 +201,30 @@ pub(crate) fn explain<'a>(
         like: state.like.iter().map(ToString::to_string).collect(),
         rule: rule.name.clone(),
         said,
+    }
+}
+
+fn decided(policy: Policy) -> Said {
+    Said {
+        source: POLICY.to_owned(),
+        says: policy.label().to_owned(),
+        note: None,
+        until: None,
+        won: true,
+        remark: None,
+    }
+}
+
+/// As in [`overlay`]: whatever the table says.
+fn of_administrator(mut said: Vec<Said>) -> Explanation {
+    said.iter_mut()
+        .for_each(|said| said.won = said.source == POLICY);
+    Explanation {
+        state: "offline".to_owned(),
+        show: Show::Unavailable.label().to_owned(),
+        rule: "what the administrator has decided".to_owned(),
+        said,
+        ..Explanation::default()
     }
 }
 
