@@ -151,6 +151,24 @@ fn open_when_free(config: &sled::Config) -> sled::Result<sled::Db> {
     }
 }
 
+/// The engine writes a snapshot of its page table at each start, under a name of its own until it is
+/// whole. What a process that was killed meanwhile left there it takes for the newest one, and gives up.
+fn remove_unfinished_snapshots(folder: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(absent) if absent.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(b"snap.") && name.ends_with(b".generating") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// Opens (or makes) the store in `path`, a folder of its own.
     ///
@@ -166,6 +184,7 @@ impl Store {
         let corrupt = || StoreError::Corrupt {
             path: path.to_owned(),
         };
+        remove_unfinished_snapshots(path).map_err(sled::Error::from)?;
         let file = path.join("db");
         let held = std::fs::metadata(&file).map_or(0, |file| file.len());
         let db = engine::guarded(|| open_when_free(&config), corrupt)?;

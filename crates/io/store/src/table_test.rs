@@ -150,6 +150,21 @@ fn read(dir: &Path) -> Result<usize, StoreError> {
 }
 
 #[test]
+fn a_start_that_was_killed_while_the_engine_wrote_its_snapshot_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path());
+    assert_eq!(read(dir.path()).unwrap(), PAIRS);
+    let files = std::fs::read_dir(dir.path()).unwrap().flatten();
+    let mut snapshots = files.filter(|f| f.file_name().to_string_lossy().starts_with("snap."));
+    let whole = std::fs::read(snapshots.next().unwrap().path()).unwrap();
+    for written in [0, 1, whole.len() / 2, whole.len()] {
+        let unfinished = dir.path().join("snap.00000000FFFFFFFF.generating");
+        std::fs::write(&unfinished, &whole[..written]).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), PAIRS, "{written} bytes of it");
+    }
+}
+
+#[test]
 fn a_prefix_range_holds_exactly_the_prefixed_keys() {
     let dir = tempfile::tempdir().unwrap();
     let table = Store::open(dir.path()).unwrap().table("t").unwrap();
