@@ -52,7 +52,7 @@ pub(crate) struct Presence {
 }
 
 /// A client that is back for a shorter time may not have been heard.
-const HEARD: Duration = Duration::from_secs(3);
+pub(crate) const HEARD: Duration = Duration::from_secs(3);
 
 /// Everything the invariants look at.
 pub(crate) struct Truth {

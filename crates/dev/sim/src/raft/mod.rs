@@ -29,8 +29,8 @@ use std::time::Duration;
 pub struct RaftTiming {
     /// Between two beats of a leader.
     pub beat: Duration,
-    /// How long a follower without a leader waits before it stands, in milliseconds. What every
-    /// voter waits out is the end of the range.
+    /// How long a candidate waits for votes, in milliseconds. The end of the range is what every voter
+    /// waits out after it heard the leader, be it to help another or to stand.
     pub election_ms: Range<u64>,
 }
 
@@ -175,12 +175,12 @@ impl<C> Raft<C> {
         self.waiting.clear();
         self.look_up_members();
         self.hear(now, rng);
-        self.stands_at = self.stands_at + self.timing.election_max();
     }
 
     fn hear(&mut self, now: Instant, rng: &mut Rng) {
         self.heard = Some(now);
-        self.stands_at = now + rng.millis(self.timing.election_ms.clone());
+        let later = rng.millis(0..self.timing.election_ms.start);
+        self.stands_at = now + self.timing.election_max() + later;
     }
 
     /// Whether this member leads, as far as it knows.

@@ -251,8 +251,9 @@ impl World {
     /// The owner's clock may run fast; very fast only where nobody else could serve.
     fn grace(&self) -> Duration {
         let grace = self.plan.limits.grace;
-        let alone = self.alone_with_wrong_clock_at;
-        let alone = alone.is_some_and(|at| self.now.since(at) <= grace + LATE);
+        let at = self.alone_with_wrong_clock_at;
+        let alone = self.is_alone_with_wrong_clock()
+            || at.is_some_and(|at| self.now.since(at) <= grace + LATE);
         grace * if alone { 79 } else { 95 } / 100
     }
 

@@ -5,7 +5,7 @@ use crate::LinkNews;
 use crate::net::Weather;
 use crate::node::{Arrival, Condition, Node};
 use crate::plan::{Fault, Place};
-use muster_cluster::HaState;
+use muster_cluster::{Group, HaState};
 use muster_types::NodeId;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +18,8 @@ const DISKS: &str = "disk";
 const SERVICES: &str = "services";
 const CLOCKS: &str = "clock";
 
+/// A wrong clock is found out in this time.
+const CLOCK_UNKNOWN: Duration = Duration::from_secs(9);
 /// How much a wrong clock runs fast, in millionths of the true time.
 const WRONG_PPM: i64 = 200_000;
 
@@ -110,6 +112,7 @@ impl World {
             let more = WRONG_PPM - node.clock.fast_ppm;
             node.clock.wrong_ppm = if fast { more } else { 0 };
         }
+        self.wrong_clock_at = self.now;
         self.disturbances.insert(CLOCKS, u32::from(fast));
         self.start(id);
     }
@@ -121,8 +124,8 @@ impl World {
         wrong.map(|node| node.id())
     }
 
-    /// A node has a wrong clock and may be the only one that can serve its users: there is no high availability, or
-    /// something else is wrong too.
+    /// A node has a wrong clock and may be the only one that can serve its users: there is no high availability,
+    /// something else is wrong too, or its peer is being stopped.
     pub(super) fn is_alone_with_wrong_clock(&self) -> bool {
         let Some(node) = self.wrong_clock().and_then(|id| self.nodes.get(&id)) else {
             return false;
@@ -132,11 +135,17 @@ impl World {
         let other = self.disturbances.iter();
         let mut other = other.filter(|(name, count)| **name != CLOCKS && **count > 0);
         // In failed mode users stay where they are until an operator recovers the group.
-        let status = node.cluster().node(node.id()).map(|node| node.ha.state);
-        group.is_some_and(|group| !group.ha)
-            || status == Some(HaState::RunningInFailedMode)
+        let state = |id: &NodeId| self.truth.cluster.node(*id).map(|node| node.ha.state);
+        let stops = |group: &Group| group.nodes.iter().any(|id| state(id) == Some(HaState::Off));
+        group.is_some_and(|group| !group.ha || stops(group))
+            || state(&node.id()) == Some(HaState::RunningInFailedMode)
             || other.next().is_some()
             || self.nodes.values().any(down)
+    }
+
+    /// An operator moves users while nobody can know yet that a clock is wrong (ADR 10).
+    pub(super) fn moves_users_blindly(&self) -> bool {
+        self.wrong_clock().is_some() && self.now.since(self.wrong_clock_at) < CLOCK_UNKNOWN
     }
 
     fn note_disks(&mut self) {

@@ -148,6 +148,8 @@ pub struct World {
     disturbances: BTreeMap<&'static str, u32>,
     /// When a node with a wrong clock may have been the only one that could serve its users, last.
     alone_with_wrong_clock_at: Option<Instant>,
+    /// When a clock went wrong, last.
+    wrong_clock_at: Instant,
     /// Where a critical service does not work.
     failing: BTreeSet<Place>,
     looked_at: Instant,

@@ -78,6 +78,9 @@ impl World {
         let state = self.nodes.get(&node).map(Node::cluster);
         let command = check(state.unwrap_or(&self.truth.cluster), &ready, self)?;
         self.count(operation);
+        if self.moves_users_blindly() {
+            self.alone_with_wrong_clock_at = Some(self.now);
+        }
         self.arrive(node, Arrival::Operator(command));
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Which nodes can ask which owners: what a node cannot ask for longer than the grace, it says is
 //! gone.
 
-use super::World;
+use super::{LOOK, World};
 use crate::node::{Condition, Node};
+use crate::truth::HEARD;
 use muster_types::{BareJid, FullJid, Instant, NodeId, SlotId};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,11 +11,20 @@ use std::time::Duration;
 /// Looks are not continuous, and an owner that has just opened is not known at once.
 const TOLERANCE: Duration = Duration::from_millis(2_500);
 
+/// When a node reached a slot's owner.
+#[derive(Debug)]
+struct Seen {
+    last: Instant,
+    /// When that was as long ago as the grace, last.
+    unknown: Option<Instant>,
+    /// When it did again after it did not, and since when it had not.
+    again: Option<(Instant, Instant)>,
+}
+
 /// When each node reached each slot's owner.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
-    /// Last, and when that was as long ago as the grace.
-    seen: BTreeMap<(NodeId, SlotId), (Instant, Option<Instant>)>,
+    seen: BTreeMap<(NodeId, SlotId), Seen>,
     /// Farewells that wait on a node until it reaches the owner again.
     farewells: BTreeMap<(NodeId, SlotId), Vec<FullJid>>,
 }
@@ -35,17 +45,25 @@ impl World {
             for (node, runs) in &nodes {
                 let joined = |owner| owner == *node || self.net.joins(owner, *node);
                 let reached = *runs && owner.is_some_and(joined);
-                let (last, unknown) = self.reach.seen.entry((*node, slot)).or_insert((now, None));
+                let new = Seen {
+                    last: now,
+                    unknown: None,
+                    again: None,
+                };
+                let seen = self.reach.seen.entry((*node, slot)).or_insert(new);
                 if reached {
-                    *last = now;
+                    if now.since(seen.last) > LOOK {
+                        seen.again = Some((now, seen.last));
+                    }
+                    seen.last = now;
                     // KNOWN: what a client said there before it moved elsewhere is shown once more, and
                     // taken back.
                     let late = self.reach.farewells.remove(&(*node, slot));
                     for jid in late.into_iter().flatten() {
                         self.truth.said_farewell(now, &jid);
                     }
-                } else if now.since(*last) + TOLERANCE >= grace {
-                    *unknown = Some(now);
+                } else if now.since(seen.last) + TOLERANCE >= grace {
+                    seen.unknown = Some(now);
                 }
             }
         }
@@ -66,7 +84,7 @@ impl World {
             .flatten()
             .filter_map(|client| Some(client.session()?.node));
         nodes
-            .filter_map(|node| self.reach.seen.get(&(node, slot))?.1)
+            .filter_map(|node| self.reach.seen.get(&(node, slot))?.unknown)
             .max()
     }
 
@@ -80,10 +98,15 @@ impl World {
         }
     }
 
-    /// Since when a node does not reach the owner of a user, if it does not.
+    /// Since when a node does not reach the owner of a user, if it does not, or has done so again for
+    /// too short a time to tell who is there.
     pub(super) fn lost_since(&self, node: NodeId, user: &BareJid) -> Option<Instant> {
         let slot = self.truth.cluster.account_slot(user)?;
-        let (last, _) = *self.reach.seen.get(&(node, slot))?;
-        Some(last).filter(|last| self.now.since(*last) > super::LOOK)
+        let seen = self.reach.seen.get(&(node, slot))?;
+        let again = seen.again.filter(|(at, _)| self.now.since(*at) < HEARD);
+        let lost = self.now.since(seen.last) > LOOK;
+        again
+            .map(|(_, since)| since)
+            .or(Some(seen.last).filter(|_| lost))
     }
 }

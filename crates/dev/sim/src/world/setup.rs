@@ -59,6 +59,7 @@ impl World {
             disturbed_at: Instant::ZERO,
             disturbances: BTreeMap::new(),
             alone_with_wrong_clock_at: None,
+            wrong_clock_at: Instant::ZERO,
             failing: BTreeSet::new(),
             looked_at: Instant::ZERO,
             beaten_at: Instant::ZERO,
