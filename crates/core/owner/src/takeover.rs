@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 impl Serving {
     /// Takes over what the copy knows, and lets everybody know who serves.
     pub(crate) fn open(&mut self, cx: &mut Cx<'_>, copy: WarmCopy) {
+        // Who is expected by an outdated copy may have been back with another owner, and its time is another.
+        let anew = (!copy.is_current()).then(|| cx.now + cx.config.limits.grace);
         // Clients that were expected back come first, so that the ones that took their places win.
         let Copied { sessions, reports } = copy.into_copied();
         let (expected, here): (Vec<_>, Vec<_>) = sessions
@@ -24,7 +26,9 @@ impl Serving {
             .partition(|(_, session)| session.expected.is_some());
         for (id, warm) in expected.into_iter().chain(here) {
             let standing = match warm.expected {
-                Some(until) => Standing::Expected { until },
+                Some(until) => Standing::Expected {
+                    until: anew.unwrap_or(until),
+                },
                 None if cx.world.may_live(id.node, id.boot) => Standing::Presumed,
                 None => Standing::Expected {
                     until: cx.now + cx.config.limits.grace,

@@ -92,6 +92,26 @@ fn a_takeover_without_a_copy_says_nobody_is_gone_before_the_grace_is_over() {
 }
 
 #[test]
+fn a_client_that_was_back_where_the_copy_does_not_reach_has_its_whole_grace() {
+    let (mut net, _, bob, carol) = three();
+    net.leave(carol, false);
+    net.lose = |envelope| matches!(envelope, Envelope::ToPeer { .. });
+    net.input(ONE, A, Input::Close);
+    net.open(ONE, A);
+    net.pass(GRACE / 2);
+    let carol = net.login(A, "carol@example.com/c");
+    net.leave(carol, false);
+    net.forget();
+    net.kill(A);
+    net.open(ONE, B);
+    assert!(!opened_warm(&net));
+    net.pass(GRACE - MOMENT);
+    assert!(!gone(&mut net, bob).contains(&"carol@example.com/c unavailable".to_owned()));
+    net.pass(2 * MOMENT);
+    assert!(gone(&mut net, bob).contains(&"carol@example.com/c unavailable".to_owned()));
+}
+
+#[test]
 fn a_client_the_copy_did_not_know_is_found_by_its_nodes_announcement() {
     let (mut net, _, bob, _) = three();
     net.lose = |envelope| matches!(envelope, Envelope::ToPeer { .. });

@@ -198,6 +198,11 @@ impl WarmCopy {
         self.grace_over
     }
 
+    /// Whether its times are those of the last owner: whom it expects nobody can have met since.
+    pub(crate) const fn is_current(&self) -> bool {
+        self.complete || self.next.is_some() || self.grace_over.is_some()
+    }
+
     /// Whether nothing the owner said is missing.
     pub(crate) const fn is_complete(&self) -> bool {
         self.complete
