@@ -39,7 +39,7 @@ class SlixmppAgent(Agent):
         client.enable_starttls = self.mode == "starttls"
         client.auto_authorize = None
         client.auto_subscribe = False
-        for plugin in ("xep_0030", "xep_0092", "xep_0199", "xep_0202", "xep_0203"):
+        for plugin in ("xep_0030", "xep_0092", "xep_0191", "xep_0199", "xep_0202", "xep_0203"):
             client.register_plugin(plugin)
         for event, handler in (
             ("session_start", self.on_session),
@@ -51,6 +51,8 @@ class SlixmppAgent(Agent):
             ("message_error", self.on_message),
             ("presence", self.on_presence),
             ("roster_update", self.on_roster_update),
+            ("blocked", self.on_blocked),
+            ("unblocked", self.on_unblocked),
         ):
             client.add_event_handler(event, handler)
 
@@ -155,6 +157,12 @@ class SlixmppAgent(Agent):
         if stanza["type"] == "set":
             self.emit("roster-push", items=roster_items(stanza))
 
+    def on_blocked(self, iq):
+        self.emit("blocked", jids=sorted(str(item["jid"]) for item in iq["block"]))
+
+    def on_unblocked(self, iq):
+        self.emit("unblocked", jids=sorted(str(item["jid"]) for item in iq["unblock"]))
+
     async def ask(self, iq):
         try:
             return await iq.send(timeout=ANSWER_S)
@@ -203,6 +211,19 @@ class SlixmppAgent(Agent):
         iq.append(ET.fromstring(payload))
         answer = await self.ask(iq)
         return {"payload": "".join(ET.tostring(child, encoding="unicode") for child in answer.xml)}
+
+    async def do_block(self, jids):
+        try:
+            await self.client["xep_0191"].block(jids, timeout=ANSWER_S)
+        except IqError as error:
+            raise Refused(error.condition, error.text) from error
+
+    async def do_unblock(self, jids):
+        await self.client["xep_0191"].unblock(jids, timeout=ANSWER_S)
+
+    async def do_blocklist(self):
+        answer = await self.client["xep_0191"].get_blocked(timeout=ANSWER_S)
+        return {"jids": sorted(str(item["jid"]) for item in answer["blocklist"])}
 
     async def do_raw(self, xml):
         self.client.send_raw(xml)

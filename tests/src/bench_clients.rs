@@ -23,6 +23,7 @@ fn main() -> Result<()> {
     let cluster = Quickstart::start_with(Options {
         users: 2,
         pair: true,
+        ..Options::default()
     })?;
     let import = import(&cluster, sessions)?;
     // Memory first: what a process has had once it keeps, and later sessions would look cheap.

@@ -53,6 +53,7 @@ fn users_are_spread_equally_over_the_pair() -> Outcome {
     let cluster = Quickstart::start_with(Options {
         users: 5,
         pair: true,
+        ..Options::default()
     })?;
     let users = cluster.ctl().json(&["get", "users"])?;
     let count = |home: &str| {

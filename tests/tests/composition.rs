@@ -3,7 +3,7 @@
 use anyhow::Result;
 use muster_testkit::{Client, Ctl, Library, Outcome, PATIENCE, Quickstart, never, until};
 use muster_tests::{Couple, log_in};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Alice, and bob who sees her from another node.
@@ -114,11 +114,7 @@ fn what_a_phone_and_a_calendar_say_is_seen_by_watchers_and_explained() -> Outcom
         e.is_presence("unavailable", &scene.couple.alice.jid)
     })?;
     let user = scene.ctl.find("users", "jid", &scene.couple.alice.jid)?;
-    assert_eq!(
-        user["policies"],
-        serde_json::json!(["sharing-off"]),
-        "{user}"
-    );
+    assert_eq!(user["policies"], json!(["sharing-off"]), "{user}");
     assert!(scene.explain()?["seen"]["nothing"].is_string());
     let mark = scene.bob.mark();
     policy("off")?;
@@ -128,7 +124,13 @@ fn what_a_phone_and_a_calendar_say_is_seen_by_watchers_and_explained() -> Outcom
 
     // A choice of her own ends with her last client, and with nothing else.
     let mark = scene.bob.mark();
-    scene.set("manual", "be-right-back", &[])?;
+    let choice = "<command xmlns='http://jabber.org/protocol/commands' action='complete' \
+         node='urn:muster:presence:choose'><x xmlns='jabber:x:data' type='submit'>\
+         <field var='state'><value>be-right-back</value></field></x></command>";
+    let done = scene
+        .alice
+        .ask(json!({"do": "iq", "type": "set", "payload": choice}))?;
+    assert!(done.text("payload").contains("completed"), "{done:?}");
     scene.bob_sees(mark, "away", "Be right back")?;
     scene.alice.quit()?;
     scene.bob.expect(mark, "alice has gone", |e| {

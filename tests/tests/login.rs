@@ -138,6 +138,7 @@ fn a_single_node_serves_logins_too() -> Outcome {
     let cluster = Quickstart::start_with(Options {
         pair: false,
         users: 2,
+        ..Options::default()
     })?;
     let address = c2s(cluster.node("a")?)?;
     let mut client = cluster.client(

@@ -335,6 +335,19 @@ pub(crate) enum Switch {
     Off,
 }
 
+/// What a rule says about whom a user lets in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum AccessRule {
+    /// Requests to see the user are granted.
+    Allow,
+    /// The user is asked.
+    Ask,
+    /// Neither sees the other, and nothing gets through; for * only requests are refused.
+    Block,
+    /// There is no rule any more.
+    None,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum User {
     /// Adds a user.
@@ -381,6 +394,16 @@ pub(crate) enum User {
         policy: String,
         /// Whether it holds from now on.
         switch: Switch,
+    },
+    /// Shows whom a user lets in, or sets a rule: `user access alice@example.com evil.example block`.
+    Access {
+        /// The address.
+        jid: String,
+        /// A contact, a client of it, a domain, or * for everybody else. The most exact rule counts.
+        #[arg(requires = "access")]
+        whom: Option<String>,
+        /// What the rule says.
+        access: Option<AccessRule>,
     },
     /// Lists all users.
     List,

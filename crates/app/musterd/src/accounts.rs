@@ -1,7 +1,7 @@
 //! What a replica asks of the control log's state.
 
 use muster_cluster::ClusterState;
-use muster_owner::Accounts;
+use muster_owner::{Accounts, Bounds};
 use muster_presence::rules::Rules;
 use muster_presence::source::Policies;
 use muster_types::{BareJid, Fork, LogIndex, SlotId};
@@ -46,5 +46,21 @@ impl Accounts for View {
 
     fn fork(&self) -> Fork {
         self.0.settings().fork
+    }
+
+    fn auto_authorise(&self) -> bool {
+        self.0.settings().auto_authorise
+    }
+
+    fn bounds(&self) -> Bounds {
+        let of = |most: u32| match most {
+            0 => usize::MAX,
+            most => usize::try_from(most).unwrap_or(usize::MAX),
+        };
+        let settings = self.0.settings();
+        Bounds {
+            contacts: of(settings.contacts_max),
+            watchers: of(settings.watchers_max),
+        }
     }
 }

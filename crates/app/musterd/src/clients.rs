@@ -4,6 +4,7 @@ mod refused;
 
 use crate::config::{C2s, Certificate, Misplaced};
 use crate::connection::Connection;
+use crate::open_files;
 use crate::router::FromClient;
 use crate::shared::Shared;
 use anyhow::Context;
@@ -30,6 +31,8 @@ pub(crate) struct Clients {
     decoy: Decoy,
     throttle: Mutex<Throttle>,
     places: Arc<Semaphore>,
+    /// How many clients are taken.
+    most: usize,
     refusals: Refusals,
     /// Where the listeners are.
     addresses: Mutex<Vec<SocketAddr>>,
@@ -56,6 +59,12 @@ impl Clients {
         decoy: Decoy,
     ) -> anyhow::Result<Arc<Self>> {
         let c2s = &shared.config.c2s;
+        let files = open_files::raise();
+        let (most, fewer) = open_files::places(c2s.clients_max, files);
+        tracing::info!(open_files = files, clients = most, "room for clients");
+        if let Some(words) = fewer {
+            shared.alarms.raise(open_files::ALARM, words);
+        }
         Ok(Arc::new(Self {
             shared: Arc::clone(shared),
             tls: certificates(c2s)?,
@@ -63,7 +72,8 @@ impl Clients {
             stopping,
             decoy,
             throttle: Mutex::new(Throttle::new(&ThrottleConfig::default())),
-            places: Arc::new(Semaphore::new(c2s.clients_max)),
+            places: Arc::new(Semaphore::new(most)),
+            most,
             refusals: Refusals::default(),
             addresses: Mutex::default(),
             opened: AtomicBool::new(false),
@@ -262,7 +272,7 @@ impl Clients {
     /// How many connections there are, bound or not.
     pub(crate) fn connection_count(&self) -> usize {
         let free = self.places.available_permits();
-        self.shared.config.c2s.clients_max.saturating_sub(free)
+        self.most.saturating_sub(free)
     }
 
     /// How many sessions are bound.

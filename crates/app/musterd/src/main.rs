@@ -17,6 +17,7 @@ mod links;
 mod membership;
 mod node;
 mod notify;
+mod open_files;
 mod ousting;
 mod outbox;
 mod quickstart;

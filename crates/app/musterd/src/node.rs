@@ -308,7 +308,13 @@ fn start_ha(
 }
 
 /// What the owners of slots serve for a domain's users, for service discovery.
-const SERVED: [&str; 4] = [ns::OFFLINE, ns::PRIVATE, ns::ROSTER, ns::VCARD];
+const SERVED: [&str; 5] = [
+    ns::BLOCKING,
+    ns::OFFLINE,
+    ns::PRIVATE,
+    ns::ROSTER,
+    ns::VCARD,
+];
 
 fn router_config(config: &Config) -> RouterConfig {
     RouterConfig {

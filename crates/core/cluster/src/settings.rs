@@ -46,6 +46,12 @@ pub struct Settings {
     pub init_timeout: Duration,
     /// Which clients get a message to the bare JID.
     pub fork: Fork,
+    /// Whether a request to see a user of this cluster is granted to another one without asking.
+    pub auto_authorise: bool,
+    /// How many contacts a user may have; 0 for as many as a roster holds.
+    pub contacts_max: u32,
+    /// How many users may see a user; 0 for as many as a roster holds.
+    pub watchers_max: u32,
 }
 
 impl Default for Settings {
@@ -58,6 +64,9 @@ impl Default for Settings {
             suspect_after: Duration::ZERO,
             init_timeout: Duration::from_secs(3),
             fork: Fork::default(),
+            auto_authorise: false,
+            contacts_max: 200,
+            watchers_max: 200,
         }
     }
 }
@@ -91,6 +100,12 @@ pub enum Setting {
     InitTimeout(Duration),
     /// Sets [`Settings::fork`].
     Fork(Fork),
+    /// Sets [`Settings::auto_authorise`].
+    AutoAuthorise(bool),
+    /// Sets [`Settings::contacts_max`].
+    ContactsMax(u32),
+    /// Sets [`Settings::watchers_max`].
+    WatchersMax(u32),
 }
 
 impl Settings {
@@ -103,6 +118,9 @@ impl Settings {
         match setting {
             Setting::Assignment(mode) => self.assignment = mode,
             Setting::Fork(fork) => self.fork = fork,
+            Setting::AutoAuthorise(on) => self.auto_authorise = on,
+            Setting::ContactsMax(most) => self.contacts_max = most,
+            Setting::WatchersMax(most) => self.watchers_max = most,
             Setting::FallbackAuto(on) => self.fallback_auto = on,
             Setting::FallbackDelay(to) => {
                 self.fallback_delay = in_range("fallback-delay", to, 1000, 7 * 24 * HOUR)?;

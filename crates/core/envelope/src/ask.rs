@@ -3,6 +3,8 @@
 
 use muster_presence::Explanation;
 use muster_presence::source::{FromNow, Name, Report};
+use muster_roster::{Access, AccessList, Whom};
+use muster_slot::Refusal;
 use muster_types::BareJid;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,14 @@ pub enum Question {
         /// The watcher.
         watcher: Option<BareJid>,
     },
+    /// Whom a user lets in, after these rules are set or removed. Answered by [`Answer::Access`] when they
+    /// are committed, or by [`Answer::AccessRefused`].
+    Access {
+        /// The user.
+        user: BareJid,
+        /// What to set; nothing to look only.
+        set: Vec<(Whom, Option<Access>)>,
+    },
 }
 
 /// The answer to a [`Question`].
@@ -30,6 +40,10 @@ pub enum Answer {
     Explained(Box<Explained>),
     /// There is no such account in the slot.
     NoAccount,
+    /// All rules about whom a user lets in.
+    Access(AccessList),
+    /// The rules were not set.
+    AccessRefused(Refusal),
 }
 
 /// Why a report is not taken.
@@ -64,6 +78,8 @@ pub enum Seen {
     Hidden,
     /// These clients.
     Clients(Vec<SeenClient>),
+    /// Nothing: the user has blocked it.
+    Blocked,
 }
 
 /// A client as a watcher sees it.

@@ -1,6 +1,7 @@
 //! What a session's node is told by the owner of a slot.
 
 use muster_presence::Version;
+use muster_roster::AccessList;
 use muster_stanza::Stanza;
 use muster_types::{BareJid, FullJid, ResourcePart, SessionId};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,14 @@ pub enum ToNode {
     /// says it in short. Where the node believes something else, it asks
     /// ([`ToOwner::AskContacts`](crate::ToOwner::AskContacts)).
     ContactsDigests(Vec<(SessionId, u64)>),
+    /// Whom this user lets in, for its sessions on the receiving node: nothing of theirs goes to
+    /// whom it has blocked (XEP-0191 §3). Replaces what was said before; none until it is said.
+    Access {
+        /// The user.
+        user: BareJid,
+        /// Its rules.
+        access: AccessList,
+    },
 }
 
 impl ToNode {

@@ -1,6 +1,7 @@
 //! Sessions come and go: resource binding (RFC 6120 §7), unbinding, and the grace between.
 
 use crate::OwnerEvent;
+use crate::blocking::tell_known_access;
 use crate::cx::Cx;
 use crate::serving::Serving;
 use crate::sessions::{Session, Standing};
@@ -23,6 +24,7 @@ impl Serving {
         } else if cx.world.slot_of(&user) == Some(cx.config.slot) {
             let outcome = self.bind(cx, session, &user, resource);
             cx.tell_node(session.node, ToNode::Bound { session, outcome });
+            tell_known_access(cx, session.node, &user);
         } else {
             self.bind_later(cx, session, user, resource);
         }

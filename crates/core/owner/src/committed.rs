@@ -1,11 +1,12 @@
 //! What the owner does when something is committed: answers, roster pushes, and presence that
 //! follows a subscription.
 
+use crate::blocking::AccessNews;
 use crate::cx::Cx;
 use crate::message::bounce;
 use crate::proposal::Purpose;
 use crate::serving::Serving;
-use muster_envelope::{Notice, ToNode};
+use muster_envelope::{Answer, Notice, ToNode};
 use muster_roster::{RosterItem, Subscription, SubscriptionStanza, encode_push, encode_removal};
 use muster_slot::{Refusal, SlotEvent};
 use muster_stanza::{ErrorType, IqType, Stanza, StanzaCondition, StanzaError};
@@ -50,6 +51,9 @@ impl Serving {
             SlotEvent::SubscriptionArrived { user, kind, stanza } => {
                 self.on_subscription(cx, &user, kind, &stanza);
             }
+            SlotEvent::AccessChanged { user, changes, at } => {
+                self.on_access_changed(cx, &AccessNews { user, changes, at });
+            }
             SlotEvent::OutboxAdded { to, number, item } => {
                 self.outbox.on_added(cx, to, number, item);
             }
@@ -65,7 +69,9 @@ impl Serving {
                 self.untold.outdate(user, contact);
                 user
             }
-            SlotEvent::SubscriptionArrived { user, .. } => user,
+            SlotEvent::SubscriptionArrived { user, .. } | SlotEvent::AccessChanged { user, .. } => {
+                user
+            }
             SlotEvent::Opened { .. }
             | SlotEvent::StaleEpoch { .. }
             | SlotEvent::Done { .. }
@@ -113,7 +119,11 @@ impl Serving {
             }
             Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
             Some(Purpose::Removal { user, at }) => self.removed(cx, user, at),
-            None => (),
+            Some(Purpose::Asked { node, ask, user }) => {
+                let access = cx.state.access(&user).cloned().unwrap_or_default();
+                cx.answer(node, ask, Answer::Access(access));
+            }
+            Some(Purpose::Approval { .. }) | None => (),
         }
     }
 
@@ -140,6 +150,10 @@ impl Serving {
             }
             Some(Purpose::Taken { user, up_to }) => self.mailbox.on_taken(&user, up_to),
             Some(Purpose::Removal { .. }) => self.removal_refused(cx),
+            Some(Purpose::Asked { node, ask, .. }) => {
+                cx.answer(node, ask, Answer::AccessRefused(why.clone()));
+            }
+            Some(Purpose::Approval { user, request }) => self.not_approved(cx, &user, &request),
             None => (),
         }
     }
@@ -161,7 +175,8 @@ impl Serving {
                     self.committed(cx, session, serial);
                 }
                 Purpose::Taken { user, up_to } => self.mailbox.on_taken(&user, up_to),
-                Purpose::Removal { .. } => (),
+                Purpose::Asked { node, ask, .. } => cx.answer(node, ask, Answer::NoAccount),
+                Purpose::Removal { .. } | Purpose::Approval { .. } => (),
             }
         }
     }
@@ -202,41 +217,57 @@ impl Serving {
         before: Subscription,
         after: Subscription,
     ) {
+        if cx.state.permission(user).blocks(contact) {
+            // They see nothing of each other before and after.
+            return;
+        }
         match (before.seen_by_contact(), after.seen_by_contact()) {
             (false, true) => self.sight.grant(cx, user, contact),
             (true, false) => self.sight.withdraw(cx, user, contact),
             (true, true) | (false, false) => (),
         }
-        let notice = match (before.sees_contact(), after.sees_contact()) {
-            (false, true) => Notice::Sees {
-                user: user.clone(),
-                contact: contact.clone(),
-            },
-            (true, false) => Notice::SeesNoMore {
-                user: user.clone(),
-                contact: contact.clone(),
-            },
-            (true, true) | (false, false) => return,
+        if before.sees_contact() != after.sees_contact() {
+            self.tell_sight(cx, user, contact, after.sees_contact());
+        }
+    }
+
+    /// Tells the nodes of a user's clients whether it sees a contact from now on.
+    pub(crate) fn tell_sight(
+        &self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        contact: &BareJid,
+        sees: bool,
+    ) {
+        let (user, contact) = (user.clone(), contact.clone());
+        let nodes = self.nodes_of(&user);
+        let notice = match sees {
+            true => Notice::Sees { user, contact },
+            false => Notice::SeesNoMore { user, contact },
         };
-        let nodes: BTreeSet<NodeId> = self
-            .sessions
-            .of_user(user)
-            .map(|session| session.id.node)
-            .collect();
         for node in nodes {
             cx.tell_node(node, ToNode::Notice(notice.clone()));
         }
     }
 
+    /// The nodes that have clients of a user.
+    pub(crate) fn nodes_of(&self, user: &BareJid) -> BTreeSet<NodeId> {
+        let sessions = self.sessions.of_user(user);
+        sessions.map(|session| session.id.node).collect()
+    }
+
     /// A request goes to the clients that are available (§3.1.3; it stays pending), the other
     /// three to those that have asked for the roster (§3.1.6, §3.2.3, §3.3.3).
     fn on_subscription(
-        &self,
+        &mut self,
         cx: &mut Cx<'_>,
         user: &BareJid,
         kind: SubscriptionStanza,
         stanza: &Stanza,
     ) {
+        if kind == SubscriptionStanza::Subscribe && self.approve(cx, user, stanza) {
+            return;
+        }
         let clients: Vec<SessionId> = match kind {
             SubscriptionStanza::Subscribe => self
                 .sight
@@ -252,19 +283,21 @@ impl Serving {
 }
 
 /// The stanza error that tells a client why its change was refused.
-fn refusal(why: &Refusal) -> StanzaError {
+pub(crate) fn refusal(why: &Refusal) -> StanzaError {
     let condition = match why {
         Refusal::RosterFull { .. } | Refusal::OutboxFull { .. } | Refusal::Forgotten => {
             StanzaCondition::ResourceConstraint
         }
         Refusal::OfflineFull { .. } => StanzaCondition::ServiceUnavailable,
-        Refusal::PrivateFull { .. } => StanzaCondition::ResourceConstraint,
+        Refusal::PrivateFull { .. } | Refusal::AccessFull { .. } => {
+            StanzaCondition::ResourceConstraint
+        }
         Refusal::NoSuchContact => StanzaCondition::ItemNotFound,
     };
     let error = StanzaError::new(condition).with_text(why.to_string());
     match why {
         // Waiting makes no room where the user has to.
-        Refusal::RosterFull { .. } | Refusal::PrivateFull { .. } => {
+        Refusal::RosterFull { .. } | Refusal::PrivateFull { .. } | Refusal::AccessFull { .. } => {
             error.with_type(ErrorType::Cancel)
         }
         Refusal::OutboxFull { .. }

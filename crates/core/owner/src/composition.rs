@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::serving::Serving;
 use crate::sight::may_see;
 use muster_envelope::{
-    Answer, Envelope, Explained, Question, ReportRefusal, Seen, SeenClient, contacts_digest,
+    Answer, Explained, Question, ReportRefusal, Seen, SeenClient, contacts_digest,
 };
 use muster_presence::rules::Rules;
 use muster_presence::source::{FromNow, Policies, Report, SOURCES_MAX, Says, Source};
@@ -51,6 +51,10 @@ impl Serving {
     /// A node asks for people or programs.
     pub(crate) fn on_ask(&mut self, cx: &mut Cx<'_>, from: NodeId, ask: u64, question: Question) {
         let answer = match question {
+            Question::Access { user, set } => match self.ask_access(cx, from, ask, user, set) {
+                Some(answer) => answer,
+                None => return,
+            },
             Question::Reports(reports) => {
                 let refused = |(user, report)| self.take_report(cx, &user, &report).err();
                 Answer::Reports(reports.into_iter().map(refused).collect())
@@ -60,11 +64,10 @@ impl Serving {
                 Some(_) | None => Answer::NoAccount,
             },
         };
-        let envelope = Envelope::Answer { ask, answer };
-        cx.out.push_back(crate::Output::Send { to: from, envelope });
+        cx.answer(from, ask, answer);
     }
 
-    fn take_report(
+    pub(crate) fn take_report(
         &mut self,
         cx: &mut Cx<'_>,
         user: &BareJid,
@@ -235,7 +238,10 @@ impl Serving {
 
 fn seen(cx: &Cx<'_>, user: &BareJid, presentity: &Presentity, watcher: &BareJid) -> Seen {
     if !may_see(cx, user, watcher) {
-        return Seen::NotAllowed;
+        return match cx.state.permission(user).blocks(watcher) {
+            true => Seen::Blocked,
+            false => Seen::NotAllowed,
+        };
     }
     if presentity.overlay() == &Overlay::Hidden && watcher != user {
         return Seen::Hidden;

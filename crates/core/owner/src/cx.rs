@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use crate::{Config, Output, OwnerEvent};
-use muster_envelope::{Envelope, ToNode, ToOwner, ToPeer};
+use muster_envelope::{Answer, Envelope, ToNode, ToOwner, ToPeer};
 use muster_slot::{SlotCommand, SlotState};
 use muster_stanza::Stanza;
 use muster_types::{Epoch, Instant, NodeId, Origin, SessionId, SlotId};
@@ -44,6 +44,12 @@ impl Cx<'_> {
             epoch: self.epoch,
             body,
         };
+        self.out.push_back(Output::Send { to, envelope });
+    }
+
+    /// Answers what a node asked.
+    pub(crate) fn answer(&mut self, to: NodeId, ask: u64, answer: Answer) {
+        let envelope = Envelope::Answer { ask, answer };
         self.out.push_back(Output::Send { to, envelope });
     }
 

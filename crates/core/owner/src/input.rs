@@ -26,6 +26,12 @@ pub trait Accounts {
     /// Which clients get a message to the bare JID.
     fn fork(&self) -> Fork;
 
+    /// Whether requests between users of this cluster are granted without asking.
+    fn auto_authorise(&self) -> bool;
+
+    /// How many contacts and watchers a user may have.
+    fn bounds(&self) -> Bounds;
+
     /// What is decided about a user's presence.
     fn policies(&self, user: &BareJid) -> Policies;
 
@@ -34,6 +40,23 @@ pub trait Accounts {
 
     /// By which rules presence is composed. The same table is the same allocation.
     fn rules(&self) -> Arc<Rules>;
+}
+
+/// How many contacts and watchers a user may have. Who has more keeps them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Contacts in the roster.
+    pub contacts: usize,
+    /// Users that see the user.
+    pub watchers: usize,
+}
+
+impl Bounds {
+    /// As many as the log takes.
+    pub const NONE: Self = Self {
+        contacts: usize::MAX,
+        watchers: usize::MAX,
+    };
 }
 
 /// A shared snapshot of the accounts.

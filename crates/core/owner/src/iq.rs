@@ -1,6 +1,7 @@
 //! IQs to users of this slot: forwarded to a client, or answered on the user's behalf
 //! (RFC 6121 §8.5).
 
+use crate::ad_hoc::described;
 use crate::cx::Cx;
 use crate::message::bounce;
 use crate::proposal::Purpose;
@@ -115,10 +116,15 @@ impl Serving {
         }
         match (payload.namespace(), payload.name()) {
             (ns::ROSTER, "query") => self.roster_query(cx, &query, &payload),
+            (ns::BLOCKING, _) => self.blocking(cx, &query, &payload),
             (ns::VCARD, "vCard") => self.vcard(cx, &query, &payload),
             (ns::PRIVATE, "query") => self.private(cx, &query, &payload),
+            (ns::COMMANDS, "command") => self.command(cx, &query, &payload),
             (ns::PING, _) => describe(cx, &query, true),
-            (ns::DISCO_INFO | ns::DISCO_ITEMS, _) => describe(cx, &query, false),
+            (ns::DISCO_INFO | ns::DISCO_ITEMS, _) => match described(&query, &payload) {
+                Some(content) => query.reply(cx, &query.iq.result_with(content)),
+                None => describe(cx, &query, false),
+            },
             _ => query.refuse(cx, StanzaCondition::ServiceUnavailable),
         }
     }
@@ -225,7 +231,11 @@ fn describe(cx: &mut Cx<'_>, query: &Query<'_>, to_anybody: bool) -> Progress {
     let asker = query.iq.from.as_ref().map(Jid::to_bare);
     let may_see = |asker: BareJid| may_see(cx, &query.user, &asker);
     let may_ask = to_anybody || query.own || asker.is_some_and(may_see);
-    match answer_account(query.iq, &[ns::PRIVATE, ns::ROSTER, ns::VCARD]).filter(|_| may_ask) {
+    let mut features = vec![ns::PRIVATE, ns::ROSTER, ns::VCARD];
+    if query.own {
+        features.push(ns::COMMANDS);
+    }
+    match answer_account(query.iq, &features).filter(|_| may_ask) {
         Some(reply) => query.reply(cx, &reply),
         None => query.refuse(cx, StanzaCondition::ServiceUnavailable),
     }

@@ -20,8 +20,10 @@
 //! `feed` and `warm` (from one owner to the next).
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod ad_hoc;
 mod answers;
 mod bind;
+mod blocking;
 mod committed;
 mod composition;
 mod config;
@@ -56,12 +58,16 @@ mod watch;
 mod world;
 
 pub use config::Config;
-pub use input::{Accounts, AccountsView, Body, Input};
+pub use input::{Accounts, AccountsView, Body, Bounds, Input};
 pub use output::{Output, OwnerEvent};
 pub use replica::{Replica, SessionInfo};
 
 #[cfg(test)]
+mod ad_hoc_test;
+#[cfg(test)]
 mod answers_test;
+#[cfg(test)]
+mod blocking_test;
 #[cfg(test)]
 mod composition_test;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::cx::Cx;
 use muster_slot::{ORIGIN_WINDOW, SlotCommand, UserChange};
 use muster_stanza::Stanza;
-use muster_types::{BareJid, Instant, LogIndex, SessionId};
+use muster_types::{BareJid, Instant, LogIndex, NodeId, SessionId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,6 +44,14 @@ pub(crate) enum Purpose {
         user: BareJid,
         /// The entry of the control log that removed it.
         at: LogIndex,
+    },
+    /// A request to see a user is granted without asking it.
+    Approval { user: BareJid, request: Stanza },
+    /// A node asked to set rules about whom the user lets in.
+    Asked {
+        node: NodeId,
+        ask: u64,
+        user: BareJid,
     },
 }
 
@@ -110,6 +118,21 @@ impl Proposals {
             },
         );
         self.advance(cx);
+    }
+
+    /// Whether what a node asked for is under way.
+    pub(crate) fn is_asked(&self, node: NodeId, ask: u64) -> bool {
+        let asked = |underway: &Underway| match &underway.purpose {
+            Purpose::Asked {
+                node: by, ask: its, ..
+            } => (*by, *its) == (node, ask),
+            Purpose::Answer { .. }
+            | Purpose::Store { .. }
+            | Purpose::Taken { .. }
+            | Purpose::Removal { .. }
+            | Purpose::Approval { .. } => false,
+        };
+        self.underway.values().any(asked)
     }
 
     /// The proposal with this serial came back.

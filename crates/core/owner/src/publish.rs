@@ -133,9 +133,13 @@ impl Serving {
     }
 
     /// A client that has become available gets the requests its user has not answered (§3.1.3).
-    fn deliver_requests(&self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
-        for request in cx.state.pending_in(user).cloned().collect::<Vec<_>>() {
-            cx.deliver([session.id], &request);
+    fn deliver_requests(&mut self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
+        for request in cx.state.pending_in(user) {
+            let from = request.from.as_ref().map(Jid::to_bare);
+            let blocked = from.is_some_and(|from| cx.state.permission(user).blocks(&from));
+            if !blocked && !self.approve(cx, user, request) {
+                cx.deliver([session.id], request);
+            }
         }
     }
 
@@ -196,10 +200,12 @@ impl Serving {
 /// Whom a user sees.
 pub(crate) fn seen_by<'a>(
     state: &'a SlotState,
-    user: &BareJid,
+    user: &'a BareJid,
 ) -> impl Iterator<Item = &'a BareJid> {
-    let items = state.roster(user).into_iter().flat_map(Roster::items);
+    let permission = state.permission(user);
+    let items = permission.roster.into_iter().flat_map(Roster::items);
     let seen = items.filter(|item| item.subscription.sees_contact());
+    let seen = seen.filter(move |item| !permission.blocks(&item.contact));
     seen.map(|item| &item.contact)
 }
 

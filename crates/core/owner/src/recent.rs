@@ -2,6 +2,7 @@
 //! committed while a client's node was out of reach. They are told when their node announces them. A
 //! roster push or a subscription stanza that comes twice changes nothing (RFC 6121 §2.1.6, §3).
 
+use crate::blocking::{AccessNews, tell_access};
 use crate::committed::RosterChange;
 use crate::cx::Cx;
 use crate::serving::Serving;
@@ -25,6 +26,7 @@ const UNTOLD_MAX: usize = 4_096;
 enum News {
     Roster(RosterChange),
     Subscription(SubscriptionStanza, Stanza),
+    Access(AccessNews),
 }
 
 /// The last news that a replica applied, whoever tells of them: of the last span and the one before.
@@ -91,7 +93,7 @@ impl Untold {
     pub(crate) fn outdate(&mut self, user: &BareJid, contact: &BareJid) {
         self.retain_of(user, |_, news| match news {
             News::Roster(older) => older.contact != *contact,
-            News::Subscription(..) => true,
+            News::Subscription(..) | News::Access(_) => true,
         });
     }
 
@@ -148,6 +150,14 @@ fn news(event: &SlotEvent) -> Option<(BareJid, News)> {
             let news = News::Subscription(*kind, stanza.clone());
             Some((user.clone(), news))
         }
+        SlotEvent::AccessChanged { user, changes, at } => {
+            let news = AccessNews {
+                user: user.clone(),
+                changes: changes.clone(),
+                at: *at,
+            };
+            Some((user.clone(), News::Access(news)))
+        }
         SlotEvent::Opened { .. }
         | SlotEvent::StaleEpoch { .. }
         | SlotEvent::Done { .. }
@@ -177,11 +187,21 @@ impl Serving {
                         .state
                         .pending_in(user)
                         .any(|still| still.from == stanza.from);
-                    if asks && available() {
+                    let blocked = stanza
+                        .from
+                        .as_ref()
+                        .is_some_and(|from| cx.state.permission(user).blocks(&from.to_bare()));
+                    if asks && available() && !blocked {
                         cx.deliver([id], stanza);
                     }
                 }
                 News::Subscription(_, stanza) if interested => cx.deliver([id], stanza),
+                News::Access(news) => {
+                    tell_access(cx, id.node, user);
+                    if interested {
+                        self.push_blocking(cx, news, &[id]);
+                    }
+                }
                 News::Roster(_) | News::Subscription(..) => (),
             }
         }

@@ -1,11 +1,12 @@
 //! The roster of the user that asks (RFC 6121 §2).
 
+use crate::committed::refusal;
 use crate::cx::Cx;
 use crate::iq::Query;
 use crate::serving::{Progress, Serving};
 use muster_envelope::ToNode;
 use muster_roster::{Roster, RosterSet, encode_result, parse_roster_set};
-use muster_slot::UserChange;
+use muster_slot::{Refusal, UserChange};
 use muster_stanza::{ElementRef, ErrorType, StanzaCondition, StanzaError};
 
 impl Serving {
@@ -57,6 +58,11 @@ impl Serving {
         let change = match parse_roster_set(payload, &cx.config.limits) {
             Ok(RosterSet::Edit(edit)) if edit.contact == query.user => {
                 return query.refuse(cx, StanzaCondition::NotAllowed);
+            }
+            Ok(RosterSet::Edit(edit)) if self.is_one_too_many(cx, &query.user, &edit.contact) => {
+                let limit = cx.world.bounds().contacts;
+                let error = refusal(&Refusal::RosterFull { limit });
+                return query.reply(cx, &query.iq.error(&error));
             }
             Ok(RosterSet::Edit(edit)) => UserChange::RosterSet(edit),
             Ok(RosterSet::Remove(contact)) => {

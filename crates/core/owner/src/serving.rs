@@ -3,6 +3,7 @@
 //! Every part of the state is a type with its own file; the files named in [`Serving`]'s `impl`
 //! blocks hold what one kind of message does to them.
 
+use crate::blocking::is_kept_out;
 use crate::composition::Composition;
 use crate::cx::Cx;
 use crate::feed::Feeds;
@@ -190,6 +191,10 @@ impl Serving {
             stanza,
             kind,
         } = work;
+        if kind == WorkKind::Route && is_kept_out(cx, &stanza) {
+            self.keep_out(cx, session, stanza);
+            return Progress::Done;
+        }
         match (kind, stanza.kind) {
             (WorkKind::Submit { .. }, Kind::Iq(_)) => self.own_iq(cx, session, serial, &stanza),
             (WorkKind::Submit { contact_slot }, Kind::Presence(presence)) => {

@@ -1,10 +1,9 @@
 //! Who sees whom: presentities, their watchers, and the batches that go out. Permission is asked
-//! from the roster each time something is sent.
+//! from the roster and the user's rules each time something is sent.
 
 use crate::cx::Cx;
 use muster_envelope::{PresenceBatch, ResourcePresence, ToNode};
 use muster_presence::{Overlay, Presentity, Publication, Watchers};
-use muster_roster::Roster;
 use muster_stanza::{PresenceType, Stanza};
 use muster_types::{BareJid, Epoch, FullJid, NodeId, ResourcePart, SessionId};
 use std::collections::BTreeMap;
@@ -17,15 +16,9 @@ pub(crate) struct Sight {
     pub(crate) watchers: Watchers,
 }
 
-/// Whether `watcher` may see `user` (RFC 6121 §4.2.2: subscription `from` or `both`, and the user
-/// itself always).
+/// Whether `watcher` may see `user`.
 pub(crate) fn may_see(cx: &Cx<'_>, user: &BareJid, watcher: &BareJid) -> bool {
-    permits(cx.state.roster(user), user, watcher)
-}
-
-fn permits(roster: Option<&Roster>, user: &BareJid, watcher: &BareJid) -> bool {
-    let item = || roster?.item(watcher);
-    watcher == user || item().is_some_and(|item| item.subscription.seen_by_contact())
+    cx.state.permission(user).sees(watcher)
 }
 
 /// The presence the server sends for a client that is gone (RFC 6121 §4.5.2).
@@ -130,13 +123,13 @@ impl Sight {
         let Some(presentity) = self.presentity(user) else {
             return;
         };
-        let roster = cx.state.roster(user);
+        let permission = cx.state.permission(user);
         let hidden = presentity.overlay() == &Overlay::Hidden;
         let stanza = shown(presentity.overlay(), stanza);
         for (node, watchers) in self.watchers.of(user) {
             let watchers: Vec<BareJid> = watchers
                 .iter()
-                .filter(|watcher| permits(roster, user, watcher) && !waits(node, watcher))
+                .filter(|watcher| permission.sees(watcher) && !waits(node, watcher))
                 .filter(|watcher| !hidden || *watcher == user)
                 .cloned()
                 .collect();
@@ -177,9 +170,9 @@ impl Sight {
     ) {
         let presentity = self.presentity_mut(user);
         presentity.touch();
-        let roster = cx.state.roster(user);
+        let permission = cx.state.permission(user);
         let watchers = self.watchers.of(user).map(|(node, watchers)| {
-            let told = |watcher: &&BareJid| permits(roster, user, watcher) && !waits(node, watcher);
+            let told = |watcher: &&BareJid| permission.sees(watcher) && !waits(node, watcher);
             (node, watchers.iter().filter(told).cloned().collect())
         });
         for (node, watchers) in watchers.collect::<Vec<(NodeId, Vec<BareJid>)>>() {

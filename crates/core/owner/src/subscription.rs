@@ -1,14 +1,15 @@
 //! A user asks for, grants or ends a presence subscription (RFC 6121 §3).
 
+use crate::committed::refusal;
 use crate::cx::Cx;
 use crate::message::bounce;
 use crate::proposal::Purpose;
 use crate::publish::sender;
 use crate::serving::{Progress, Serving};
-use muster_roster::SubscriptionStanza;
-use muster_slot::UserChange;
-use muster_stanza::{PresenceType, Stanza, StanzaCondition};
-use muster_types::{Jid, SessionId, SlotId};
+use muster_roster::{Roster, SubscriptionStanza};
+use muster_slot::{Refusal, UserChange};
+use muster_stanza::{ErrorType, PresenceType, Stanza, StanzaCondition, StanzaError};
+use muster_types::{BareJid, Jid, SessionId, SlotId};
 
 impl Serving {
     /// Proposes what the user's client asks for. The stanza goes on with bare addresses (§3.1.2),
@@ -31,6 +32,10 @@ impl Serving {
         };
         let contact = to.to_bare();
         if contact == user || cx.world.slot_of(&user) != Some(cx.config.slot) {
+            return Progress::Done;
+        }
+        if let Some(full) = self.bound_of(cx, &user, &contact, kind) {
+            cx.deliver([session], &presence.error(&full));
             return Progress::Done;
         }
         let (from, to) = (
@@ -62,5 +67,53 @@ impl Serving {
                 Progress::Done
             }
         }
+    }
+
+    /// Why the user cannot have one contact, or one watcher, more.
+    fn bound_of(
+        &self,
+        cx: &Cx<'_>,
+        user: &BareJid,
+        contact: &BareJid,
+        kind: SubscriptionStanza,
+    ) -> Option<StanzaError> {
+        let bounds = cx.world.bounds();
+        let roster = cx.state.roster(user);
+        let sees = roster.is_some_and(|roster| roster.state(contact).seen_by_contact());
+        match kind {
+            SubscriptionStanza::Subscribe if self.is_one_too_many(cx, user, contact) => {
+                let limit = bounds.contacts;
+                Some(refusal(&Refusal::RosterFull { limit }))
+            }
+            SubscriptionStanza::Subscribed if self.is_one_too_many(cx, user, contact) => {
+                let limit = bounds.contacts;
+                Some(refusal(&Refusal::RosterFull { limit }))
+            }
+            SubscriptionStanza::Subscribed if sees => None,
+            SubscriptionStanza::Subscribed if self.has_all_watchers(cx, user) => {
+                let text = format!("{} others see you, and no more may", bounds.watchers);
+                let error = StanzaError::new(StanzaCondition::ResourceConstraint);
+                Some(error.with_type(ErrorType::Cancel).with_text(text))
+            }
+            SubscriptionStanza::Subscribe
+            | SubscriptionStanza::Subscribed
+            | SubscriptionStanza::Unsubscribe
+            | SubscriptionStanza::Unsubscribed => None,
+        }
+    }
+
+    /// Whether a contact would be new to a user who has as many as an operator allows. What the log holds
+    /// already stays, and what is on its way to it may come on top.
+    pub(crate) fn is_one_too_many(&self, cx: &Cx<'_>, user: &BareJid, contact: &BareJid) -> bool {
+        let roster = cx.state.roster(user);
+        let has = roster.is_some_and(|roster| roster.item(contact).is_some());
+        !has && roster.map_or(0, Roster::len) >= cx.world.bounds().contacts
+    }
+
+    /// Whether as many see the user as an operator allows.
+    pub(crate) fn has_all_watchers(&self, cx: &Cx<'_>, user: &BareJid) -> bool {
+        let items = cx.state.roster(user).into_iter().flat_map(Roster::items);
+        let watchers = items.filter(|item| item.subscription.seen_by_contact());
+        watchers.count() >= cx.world.bounds().watchers
     }
 }

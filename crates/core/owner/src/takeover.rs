@@ -1,6 +1,7 @@
 //! From one owner to the next: what the warm copy and the nodes' announcements say of sessions,
 //! and what becomes of the sessions of a node that is lost or comes back.
 
+use crate::blocking::tell_known_access;
 use crate::cx::Cx;
 use crate::publish::{Said, seen_by};
 use crate::serving::Serving;
@@ -177,6 +178,7 @@ impl Serving {
         let digest = presence
             .is_some()
             .then(|| (id, contacts_digest(seen_by(cx.state, &user))));
+        tell_known_access(cx, id.node, &user);
         self.take_announced(cx, &session, presence);
         self.tell_recent(cx, id, &user);
         digest

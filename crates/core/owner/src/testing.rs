@@ -4,11 +4,12 @@
 mod client;
 mod router;
 
-use crate::{Accounts, Body, Config, Input, Output, OwnerEvent, Replica};
+use crate::{Accounts, Body, Bounds, Config, Input, Output, OwnerEvent, Replica};
 use muster_envelope::{Answer, BindOutcome, Envelope, Question, ToOwner};
 use muster_presence::Version;
 use muster_presence::rules::Rules;
 use muster_presence::source::{Policies, Policy};
+use muster_roster::AccessList;
 use muster_slot::{SlotCommand, SlotState};
 use muster_stanza::Stanza;
 use muster_types::{
@@ -35,6 +36,8 @@ struct Alphabet {
     policies: BTreeMap<BareJid, Policies>,
     /// An operator's own.
     rules: Option<Arc<Rules>>,
+    auto_authorise: bool,
+    bounds: Option<Bounds>,
 }
 
 impl Accounts for Alphabet {
@@ -84,6 +87,14 @@ impl Accounts for Alphabet {
     fn fork(&self) -> Fork {
         self.fork
     }
+
+    fn auto_authorise(&self) -> bool {
+        self.auto_authorise
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.bounds.unwrap_or(Bounds::NONE)
+    }
 }
 
 struct Client {
@@ -125,6 +136,8 @@ pub(crate) struct Net {
     pub(crate) confirmed: BTreeMap<SessionId, u64>,
     pub(crate) bound: BTreeMap<SessionId, BindOutcome>,
     answer: Option<Answer>,
+    /// What nodes were told of whom their users let in.
+    pub(crate) access: BTreeMap<(NodeId, BareJid), AccessList>,
     pub(crate) events: Vec<OwnerEvent>,
     /// Users of whom nodes were told something new.
     pub(crate) news: BTreeSet<BareJid>,
@@ -160,6 +173,7 @@ impl Net {
             confirmed: BTreeMap::new(),
             bound: BTreeMap::new(),
             answer: None,
+            access: BTreeMap::new(),
             events: Vec::new(),
             news: BTreeSet::new(),
             answered: BTreeSet::new(),
@@ -219,6 +233,18 @@ impl Net {
         self.accounts
             .policies
             .retain(|_, policies| !policies.is_empty());
+        self.give_view();
+    }
+
+    /// An operator lets requests be granted without asking.
+    pub(crate) fn set_auto_authorise(&mut self, on: bool) {
+        self.accounts.auto_authorise = on;
+        self.give_view();
+    }
+
+    /// An operator sets how many contacts and watchers a user may have.
+    pub(crate) fn set_bounds(&mut self, contacts: usize, watchers: usize) {
+        self.accounts.bounds = Some(Bounds { contacts, watchers });
         self.give_view();
     }
 

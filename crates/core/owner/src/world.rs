@@ -1,6 +1,6 @@
 //! What a replica knows of the rest of the cluster.
 
-use crate::AccountsView;
+use crate::{AccountsView, Bounds};
 use muster_presence::rules::Rules;
 use muster_presence::source::Policies;
 use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
@@ -41,6 +41,18 @@ impl World {
     pub(crate) fn fork(&self) -> Fork {
         let accounts = self.accounts.as_ref();
         accounts.map_or_else(Fork::default, |accounts| accounts.fork())
+    }
+
+    /// Whether requests between users of this cluster are granted without asking.
+    pub(crate) fn auto_authorise(&self) -> bool {
+        let accounts = self.accounts.as_ref();
+        accounts.is_some_and(|accounts| accounts.auto_authorise())
+    }
+
+    /// How many contacts and watchers a user may have.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let accounts = self.accounts.as_ref();
+        accounts.map_or(Bounds::NONE, |accounts| accounts.bounds())
     }
 
     /// What is decided about a user's presence.

@@ -1,4 +1,4 @@
-//! Rosters and presence subscriptions: the state table of RFC 6121 Appendix A, roster items,
+//! Rosters, presence subscriptions and whom a user lets in: the state table of RFC 6121 Appendix A, roster items,
 //! and how they are read from and written to XML.
 //!
 //! ```text
@@ -7,13 +7,17 @@
 //! ```
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod access;
 mod item;
+mod permission;
 mod query;
 mod roster;
 mod subscription;
 mod transition;
 
+pub use access::{Access, AccessChange, AccessList, NobodyNamed, Whom};
 pub use item::{RosterEdit, RosterItem};
+pub use permission::Permission;
 pub use query::{
     RosterSet, RosterSetError, encode_push, encode_removal, encode_result, parse_roster_set,
 };

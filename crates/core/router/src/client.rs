@@ -6,7 +6,11 @@ use crate::timer::Timer;
 use crate::{BindAnswer, Hop, Output, Router, classify};
 use bytes::Bytes;
 use muster_envelope::ToOwner;
-use muster_stanza::{IqType, MessageType, PresenceType, Stanza, StanzaCondition, StanzaError, ns};
+use muster_roster::AccessList;
+use muster_stanza::{
+    ErrorDetail, ErrorType, IqType, MessageType, PresenceType, Stanza, StanzaCondition,
+    StanzaError, ns,
+};
 use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId, Timestamp};
 use std::collections::BTreeSet;
 
@@ -83,6 +87,9 @@ impl Router {
             return self.refuse(now, id, &stanza, StanzaCondition::ResourceConstraint);
         }
         let user = session.user.clone();
+        if self.is_blocked(&user, stanza.to.as_ref()) {
+            return self.refuse_blocked(now, id, &stanza);
+        }
         match classify(&*self.directory, &user, &stanza) {
             Hop::Publish => self.publish(now, id, stanza),
             Hop::Submit { slot, contact_slot } => {
@@ -181,7 +188,7 @@ impl Router {
     /// RFC 6121 §4.6: remembered, so that it can be taken back. What a client may have out at a
     /// time is bounded like its roster.
     fn direct(&mut self, now: Instant, id: SessionId, slot: SlotId, presence: Stanza) {
-        let limit = self.config.limits.roster_items;
+        let limit = self.config.limits.directed;
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -237,9 +244,59 @@ impl Router {
         stanza: &Stanza,
         condition: StanzaCondition,
     ) {
+        self.refuse_with(now, id, stanza, &StanzaError::new(condition));
+    }
+
+    fn refuse_with(&mut self, now: Instant, id: SessionId, stanza: &Stanza, error: &StanzaError) {
         if !stanza.is_error() && stanza.iq_type() != Some(IqType::Result) {
-            self.deliver(now, id, stanza.error(&StanzaError::new(condition)));
+            self.deliver(now, id, stanza.error(error));
         }
+    }
+
+    /// Whether the user has blocked whom it writes to; itself it cannot block.
+    fn is_blocked(&self, user: &BareJid, to: Option<&Jid>) -> bool {
+        let (Some(to), Some(known)) = (to, self.users.get(user)) else {
+            return false;
+        };
+        known.access.blocks(to) && to.to_bare() != *user && to.node().is_some()
+    }
+
+    /// Whom a user lets in from now on. Who was shown a client by directed presence and is blocked sees it
+    /// go, as contacts do.
+    pub(crate) fn access(&mut self, now: Instant, user: &BareJid, access: AccessList) {
+        let Some(known) = self.users.get_mut(user) else {
+            return;
+        };
+        known.access = access;
+        for id in known.sessions.clone() {
+            let Some(session) = self.sessions.get_mut(&id) else {
+                continue;
+            };
+            let Some(jid) = session.bound().cloned() else {
+                continue;
+            };
+            let directed = std::mem::take(&mut session.directed);
+            let (blocked, kept) = directed
+                .into_iter()
+                .partition(|to| self.is_blocked(user, Some(to)));
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.directed = kept;
+            }
+            let blocked: BTreeSet<Jid> = blocked;
+            for to in blocked {
+                let gone = Stanza::presence(PresenceType::Unavailable).with_from(jid.clone());
+                if let Some(slot) = self.directory.account_slot(&to.to_bare()) {
+                    self.enqueue(now, id, slot, gone.with_to(to), Manner::Route);
+                }
+            }
+        }
+    }
+
+    /// XEP-0191 §3.2: nothing goes to whom the user has blocked.
+    fn refuse_blocked(&mut self, now: Instant, id: SessionId, stanza: &Stanza) {
+        let error = StanzaError::new(StanzaCondition::NotAcceptable).with_type(ErrorType::Cancel);
+        let error = error.with_detail(ErrorDetail::Blocked);
+        self.refuse_with(now, id, stanza, &error);
     }
 
     pub(crate) fn ended(&mut self, now: Instant, id: SessionId, graceful: bool) {

@@ -156,3 +156,70 @@ fn the_owner_of_the_user_hears_of_chats_it_does_not_route() {
         ["n3 s2 e7 route 1 #2 Message(Chat) three to bob@x"]
     );
 }
+
+#[test]
+fn nothing_goes_to_whom_the_user_has_blocked() {
+    let mut talk = Talk::with_alice();
+    let mut access = AccessList::default();
+    for (whom, rule) in [
+        ("x", Access::Block),
+        ("dave@x", Access::Allow),
+        ("dave@x/spy", Access::Block),
+    ] {
+        access.set(whom.parse().unwrap(), Some(rule));
+    }
+    let user = BareJid::new("alice@x").unwrap();
+    assert_eq!(talk.tell(MINE, 5, ToNode::Access { user, access }), EMPTY);
+    let refused = |lines: Vec<String>| {
+        let errors = |line: &String| line.contains("not-acceptable") && line.contains("blocked");
+        lines.iter().any(errors)
+    };
+    assert!(refused(talk.send(1, chat("bob@x", "1"))));
+    assert!(refused(talk.send(1, chat("dave@x/spy", "2"))));
+    let presence = to(Stanza::presence(PresenceType::Available), "bob@x");
+    assert!(refused(talk.send(1, presence)));
+    let answer = to(Stanza::iq(IqType::Result, "3"), "bob@x/b");
+    assert_eq!(talk.send(1, answer), EMPTY, "an answer is dropped");
+    // A new owner says it where it is not the same any more.
+    talk.open(MINE, 9);
+    assert!(refused(talk.send(1, chat("bob@x", "7"))));
+    let user = BareJid::new("alice@x").unwrap();
+    let access = AccessList::default();
+    assert_eq!(talk.tell(MINE, 9, ToNode::Access { user, access }), EMPTY);
+    assert!(!refused(talk.send(1, chat("bob@x", "8"))));
+}
+
+#[test]
+fn herself_and_the_server_nobody_can_block() {
+    let mut talk = Talk::with_alice();
+    let mut access = AccessList::default();
+    access.set("x".parse().unwrap(), Some(Access::Block));
+    access.set("dave@x".parse().unwrap(), Some(Access::Allow));
+    let user = BareJid::new("alice@x").unwrap();
+    talk.tell(MINE, 5, ToNode::Access { user, access });
+    for stanza in [chat("alice@x", "1"), to(get("2"), "x"), chat("dave@x", "3")] {
+        let said = talk.send(1, stanza).concat();
+        assert!(!said.contains("not-acceptable"), "{said}");
+    }
+}
+
+#[test]
+fn who_was_shown_a_client_and_is_blocked_sees_it_go() {
+    let mut talk = Talk::with_alice();
+    talk.send(1, to(available(), "bob@x/phone"));
+    let mut access = AccessList::default();
+    access.set("bob@x".parse().unwrap(), Some(Access::Block));
+    let user = BareJid::new("alice@x").unwrap();
+    let said = talk.tell(
+        MINE,
+        5,
+        ToNode::Access {
+            user: user.clone(),
+            access: access.clone(),
+        },
+    );
+    let gone = |lines: &[String]| lines.iter().any(|line| line.contains("Unavailable"));
+    assert!(gone(&said), "{said:?}");
+    let said = talk.tell(MINE, 5, ToNode::Access { user, access });
+    assert!(!gone(&said), "once: {said:?}");
+}

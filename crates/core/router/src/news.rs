@@ -54,6 +54,7 @@ impl Router {
                 }
             }
             ToNode::Replaced { session } => self.replaced(now, session),
+            ToNode::Access { user, access } => self.access(now, &user, access),
         }
     }
 
@@ -154,6 +155,7 @@ fn is_message(body: &ToNode) -> bool {
         | ToNode::Contacts { .. }
         | ToNode::Notice(_)
         | ToNode::Interested { .. }
-        | ToNode::Replaced { .. } => false,
+        | ToNode::Replaced { .. }
+        | ToNode::Access { .. } => false,
     }
 }

@@ -5,6 +5,7 @@ use crate::interest::Seen;
 use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
 use muster_envelope::AnnouncedSession;
+use muster_roster::AccessList;
 use muster_stanza::Stanza;
 use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,6 +218,8 @@ pub(crate) struct User {
     pub(crate) contacts: BTreeSet<BareJid>,
     /// Whether they are watched: while a client here is available.
     pub(crate) watching: bool,
+    /// Whom it lets in, as the owner said last.
+    pub(crate) access: AccessList,
 }
 
 impl User {
@@ -227,6 +230,7 @@ impl User {
             sessions: BTreeSet::new(),
             contacts: BTreeSet::new(),
             watching: false,
+            access: AccessList::default(),
         }
     }
 

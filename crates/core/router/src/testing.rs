@@ -5,6 +5,7 @@ pub(crate) use muster_envelope::{
     Announcement, BindOutcome, Envelope, Notice, PresenceBatch, ResourcePresence, ToNode, ToOwner,
 };
 pub(crate) use muster_presence::Version;
+pub(crate) use muster_roster::{Access, AccessList};
 pub(crate) use muster_stanza::{IqType, MessageType, PresenceType, Stanza};
 pub(crate) use muster_types::{
     BareJid, Boot, Epoch, FullJid, Instant, Jid, Limits, LogIndex, Machine, NodeId, ResourcePart,

@@ -5,7 +5,9 @@ use crate::outbox::Outboxes;
 use crate::state::Entry;
 use crate::user::UserData;
 use crate::{OutboxItem, Refusal, SlotEvent, SlotState, UserChange, key};
-use muster_roster::{Changed, RosterEdit, RosterFull, SubscriptionStanza};
+use muster_roster::{
+    Access, AccessChange, Changed, RosterEdit, RosterFull, SubscriptionStanza, Whom,
+};
 use muster_stanza::Stanza;
 use muster_types::{BareJid, Jid, Limits, LogIndex, SlotId, Timestamp};
 use std::collections::BTreeMap;
@@ -55,6 +57,7 @@ impl SlotState {
             UserChange::OfflineStore(stanza) => scope.offline_store(at, stanza),
             UserChange::OfflineTaken { up_to } => scope.offline_taken(up_to),
             UserChange::RemoveUser { contact_slots, .. } => scope.remove_user(&contact_slots),
+            UserChange::AccessSet(rules) => scope.access_set(rules),
         };
         if self.users.get(&user).is_some_and(UserData::is_empty) {
             self.users.remove(&user);
@@ -121,6 +124,33 @@ impl Scope<'_, '_> {
             self.outboxes
                 .push(slot, OutboxItem::Subscription { kind, stanza }, self.fx);
         }
+        Ok(())
+    }
+
+    fn access_set(&mut self, rules: Vec<(Whom, Option<Access>)>) -> Result<(), Refusal> {
+        let (most, bytes) = (self.limits.access_rules, self.limits.access_bytes);
+        let mut access = self.data.access.clone();
+        let changes = access.change(rules);
+        let grows = changes.iter().any(|change| change.before.is_none());
+        if grows && (access.len() > most || access.bytes() > bytes) {
+            return Err(Refusal::AccessFull { rules: most, bytes });
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for AccessChange { whom, after, .. } in &changes {
+            let key = key::access(self.user, whom);
+            match after {
+                Some(access) => self.fx.put(key, access),
+                None => self.fx.delete(key),
+            }
+        }
+        self.data.access = access;
+        self.fx.emit(SlotEvent::AccessChanged {
+            user: self.user.clone(),
+            changes,
+            at: self.index,
+        });
         Ok(())
     }
 
@@ -197,8 +227,14 @@ impl Scope<'_, '_> {
         self.fx.delete(key::of_user(key::ROSTER_VERSION, user, &[]));
         self.fx.delete(key::of_user(key::VCARD, user, &[]));
         let UserData {
-            private, offline, ..
+            private,
+            offline,
+            access,
+            ..
         } = std::mem::take(self.data);
+        for (whom, _) in access.rules() {
+            self.fx.delete(key::access(user, whom));
+        }
         for (namespace, name) in private.into_keys() {
             self.fx.delete(key::private(user, &namespace, &name));
         }

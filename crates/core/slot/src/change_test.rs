@@ -2,7 +2,7 @@
 
 use crate::testing::{ROMEOS, Replica, jid, message, sends};
 use crate::{ORIGIN_WINDOW, OUTBOX_ITEMS, Refusal, SlotCommand, SlotEvent, UserChange};
-use muster_roster::{RosterEdit, SubscriptionStanza};
+use muster_roster::{Access, RosterEdit, SubscriptionStanza};
 use muster_types::{Boot, Limits, LogIndex, NodeId, Replicated, Timestamp};
 
 fn edit(contact: &str) -> UserChange {
@@ -20,6 +20,41 @@ fn private(namespace: &str, element: &str) -> UserChange {
         namespace,
         element,
     }
+}
+
+fn rule(whom: &str, access: Option<Access>) -> UserChange {
+    UserChange::AccessSet(vec![(whom.parse().unwrap(), access)])
+}
+
+#[test]
+fn a_full_list_of_rules_takes_no_more_and_gives_some_back() {
+    let mut replica = Replica::opened();
+    replica.state.set_limits(Limits {
+        access_rules: 1,
+        ..Limits::default()
+    });
+    let events = replica.change("juliet", rule("romeo@example.com", Some(Access::Block)));
+    assert!(
+        matches!(events[0], SlotEvent::AccessChanged { .. }),
+        "{events:?}"
+    );
+    let events = replica.change("juliet", rule("paris@example.com", Some(Access::Block)));
+    let full = Refusal::AccessFull {
+        rules: 1,
+        bytes: Limits::default().access_bytes,
+    };
+    assert_eq!(refusal(&events), Some(&full));
+    let events = replica.change("juliet", rule("romeo@example.com", Some(Access::Block)));
+    assert!(
+        matches!(events[..], [SlotEvent::Done { .. }]),
+        "no change: {events:?}"
+    );
+    replica.change("juliet", rule("romeo@example.com", None));
+    assert_eq!(
+        replica.state.access(&jid("juliet")),
+        None,
+        "nothing is kept of her"
+    );
 }
 
 fn refusal(events: &[SlotEvent]) -> Option<&Refusal> {

@@ -1,7 +1,7 @@
 //! What can be asked of a slot's replicated data. Every command but `Open` carries the epoch of
 //! the owner that proposed it, and `apply` compares it with the one in the same state.
 
-use muster_roster::{RosterEdit, SubscriptionStanza};
+use muster_roster::{Access, RosterEdit, SubscriptionStanza, Whom};
 use muster_stanza::Stanza;
 use muster_types::{
     BareJid, Boot, Epoch, LoadError, LogIndex, NodeId, Origin, SlotId, Timestamp, decode_value,
@@ -145,6 +145,8 @@ pub enum UserChange {
         /// that is missing here is not told.
         contact_slots: BTreeMap<BareJid, SlotId>,
     },
+    /// Sets rules about whom the user lets in, or removes them; all or nothing.
+    AccessSet(Vec<(Whom, Option<Access>)>),
 }
 
 /// What one slot owes another: written into the sender's log in the same entry as the change

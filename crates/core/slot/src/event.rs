@@ -1,9 +1,9 @@
 //! What came of a command. Every replica computes them; only the owner acts on them.
 
 use crate::OutboxItem;
-use muster_roster::{RosterItem, Subscription, SubscriptionStanza};
+use muster_roster::{AccessChange, RosterItem, Subscription, SubscriptionStanza};
 use muster_stanza::{Stanza, StanzaCondition};
-use muster_types::{BareJid, Boot, Epoch, NodeId, Origin, SlotId};
+use muster_types::{BareJid, Boot, Epoch, LogIndex, NodeId, Origin, SlotId};
 use serde::{Deserialize, Serialize};
 
 /// One consequence of an applied command, in the order they are to be acted on.
@@ -52,6 +52,15 @@ pub enum SlotEvent {
         after: Subscription,
         /// The roster's version after the change.
         version: u64,
+    },
+    /// The user's rules about whom it lets in changed.
+    AccessChanged {
+        /// Whose rules.
+        user: BareJid,
+        /// Each rule that is another one now, and what it was.
+        changes: Vec<AccessChange>,
+        /// The entry that changed them.
+        at: LogIndex,
     },
     /// An inbound subscription stanza is to be delivered to the user's available sessions.
     SubscriptionArrived {
@@ -123,6 +132,14 @@ pub enum Refusal {
     /// apply it now: see [`ORIGIN_WINDOW`](crate::ORIGIN_WINDOW).
     #[error("the proposal is too old to be told from one that was applied")]
     Forgotten,
+    /// More than `Limits::access_rules` or `Limits::access_bytes`.
+    #[error("the list is full: {rules} rules, {bytes} bytes of addresses")]
+    AccessFull {
+        /// The most rules.
+        rules: usize,
+        /// The most bytes of the addresses in them.
+        bytes: usize,
+    },
 }
 
 impl Refusal {
@@ -131,6 +148,7 @@ impl Refusal {
         match self {
             Self::RosterFull { .. }
             | Self::PrivateFull { .. }
+            | Self::AccessFull { .. }
             | Self::OutboxFull { .. }
             | Self::Forgotten => StanzaCondition::ResourceConstraint,
             Self::OfflineFull { .. } => StanzaCondition::ServiceUnavailable,

@@ -4,7 +4,7 @@ use crate::change::Scope;
 use crate::effects::Effects;
 use crate::user::UserData;
 use crate::{OutboxItem, SlotEvent, SlotState, key};
-use muster_roster::SubscriptionStanza;
+use muster_roster::{Access, SubscriptionStanza};
 use muster_stanza::Stanza;
 use muster_types::{BareJid, Jid, LogIndex, SlotId};
 
@@ -57,9 +57,15 @@ impl SlotState {
         };
         let limits = &self.limits;
         let data = self.users.entry(user.clone()).or_default();
+        let blocked = data.access.blocks(&contact.clone().into());
+        let refused = blocked || refuses_strangers(data, &contact);
+        if kind == SubscriptionStanza::Subscribe && refused {
+            // XEP-0191 §3: the contact is not told.
+            return self.forget_if_empty(&user);
+        }
         let step = data
             .roster
-            .inbound(&contact, kind, &stanza, limits.roster_items, index.0);
+            .inbound(&contact, kind, &stanza, limits.requests, index.0);
         let outboxes = &mut self.outboxes;
         let mut scope = Scope {
             index,
@@ -69,7 +75,7 @@ impl SlotState {
             outboxes,
             fx,
         };
-        if step.deliver {
+        if step.deliver && !blocked {
             let user = user.clone();
             scope
                 .fx
@@ -83,10 +89,20 @@ impl SlotState {
         {
             scope.owe(Some(from), reply, &contact);
         }
-        if self.users.get(&user).is_some_and(UserData::is_empty) {
-            self.users.remove(&user);
+        self.forget_if_empty(&user);
+    }
+
+    fn forget_if_empty(&mut self, user: &BareJid) {
+        if self.users.get(user).is_some_and(UserData::is_empty) {
+            self.users.remove(user);
         }
     }
+}
+
+/// Whether the user wants no requests, and the contact does not see it yet.
+fn refuses_strangers(data: &UserData, contact: &BareJid) -> bool {
+    let answer = data.access.answer(contact, Access::Ask);
+    answer == Access::Block && !data.roster.state(contact).seen_by_contact()
 }
 
 impl Scope<'_, '_> {

@@ -15,11 +15,13 @@
 //! 12                                 the last removal of an account that is done
 //! 13                                 how often the log has begun anew
 //! 14 slot                            a sender that was heard since
+//! 15 user 0 whom                     rule about whom the user lets in
 //! ```
 //!
 //! Numbers are big-endian, so that key order is their order. Neither a JID nor an XML name can
 //! hold a zero byte.
 
+use muster_roster::Whom;
 use muster_types::{BareJid, NodeId, Origin, SlotId};
 
 pub(crate) const OWNER: u8 = 1;
@@ -36,6 +38,7 @@ pub(crate) const ORIGIN: u8 = 11;
 pub(crate) const REMOVED: u8 = 12;
 pub(crate) const LINEAGE: u8 = 13;
 pub(crate) const MET: u8 = 14;
+pub(crate) const ACCESS: u8 = 15;
 
 /// The key of a record of `user` in `table`.
 pub(crate) fn of_user(table: u8, user: &BareJid, rest: &[u8]) -> Vec<u8> {
@@ -51,6 +54,16 @@ pub(crate) fn of_user(table: u8, user: &BareJid, rest: &[u8]) -> Vec<u8> {
 /// The key of a record about `contact` of `user`.
 pub(crate) fn of_contact(table: u8, user: &BareJid, contact: &BareJid) -> Vec<u8> {
     of_user(table, user, contact.as_str().as_bytes())
+}
+
+/// The key of a rule about whom the user lets in.
+pub(crate) fn access(user: &BareJid, whom: &Whom) -> Vec<u8> {
+    // Nothing for everybody: no address is empty, but one may be `*`.
+    let whom = match whom {
+        Whom::Everybody => "",
+        Whom::Jid(jid) => jid.as_str(),
+    };
+    of_user(ACCESS, user, whom.as_bytes())
 }
 
 /// The key of a private-storage element.

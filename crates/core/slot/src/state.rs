@@ -5,7 +5,7 @@ use crate::origins::{Origins, Outcome};
 use crate::outbox::{Outbox, Outboxes};
 use crate::user::UserData;
 use crate::{OutboxItem, SlotCommand, SlotEvent, UserChange, key, stored};
-use muster_roster::{Roster, Subscription};
+use muster_roster::{AccessList, Permission, Roster, Subscription};
 use muster_stanza::Stanza;
 use muster_types::{
     BareJid, Boot, Epoch, Limits, LoadError, LogIndex, NodeId, Origin, Replicated, SlotId,
@@ -57,6 +57,21 @@ impl SlotState {
     /// The user's roster; `None` if the user has nothing stored.
     pub fn roster(&self, user: &BareJid) -> Option<&Roster> {
         self.users.get(user).map(|data| &data.roster)
+    }
+
+    /// The user's rules about whom it lets in; `None` if the user has nothing stored.
+    pub fn access(&self, user: &BareJid) -> Option<&AccessList> {
+        self.users.get(user).map(|data| &data.access)
+    }
+
+    /// Who may see the user.
+    pub fn permission<'a>(&'a self, user: &'a BareJid) -> Permission<'a> {
+        let data = self.users.get(user);
+        Permission {
+            user,
+            roster: data.map(|data| &data.roster),
+            access: data.map(|data| &data.access),
+        }
     }
 
     /// Every contact that has a subscription or a request with the user, or is in the roster.

@@ -4,8 +4,9 @@ use crate::effects::VALUE_VERSION;
 use crate::key::{self, Reader};
 use crate::user::UserData;
 use crate::{SlotState, origins::Outcome};
+use muster_roster::Whom;
 use muster_types::{
-    BareJid, Boot, Epoch, Limits, LoadError, LogIndex, NodeId, Origin, SlotId, decode_value,
+    BareJid, Boot, Epoch, Jid, Limits, LoadError, LogIndex, NodeId, Origin, SlotId, decode_value,
     encode_value,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -49,6 +50,7 @@ pub(crate) fn records(state: &SlotState) -> Vec<Record> {
 fn user_records(out: &mut Vec<Record>, user: &BareJid, data: &UserData) {
     let UserData {
         roster,
+        access,
         vcard,
         private,
         offline,
@@ -69,6 +71,9 @@ fn user_records(out: &mut Vec<Record>, user: &BareJid, data: &UserData) {
     }
     for (contact, stanza) in roster.requests() {
         put(out, key::of_contact(key::REQUEST, user, contact), stanza);
+    }
+    for (whom, access) in access.rules() {
+        put(out, key::access(user, whom), &access);
     }
     if let Some(vcard) = vcard {
         put(out, key::of_user(key::VCARD, user, &[]), vcard);
@@ -104,7 +109,7 @@ fn restore(state: &mut SlotState, key: &[u8], value: &[u8]) -> Result<(), LoadEr
             (state.epoch, state.owner) = (epoch, Some((node, boot)));
             rest.end().ok_or(damaged)
         }
-        key::ROSTER_VERSION..=key::OFFLINE => {
+        key::ROSTER_VERSION..=key::OFFLINE | key::ACCESS => {
             let user = rest
                 .terminated()
                 .and_then(|user| BareJid::new(user).ok())
@@ -165,6 +170,14 @@ fn restore_of_user(
                 .ok_or_else(|| damaged.clone())?;
             rest.end().ok_or(damaged)?;
             data.offline.insert(number, decode(table, value)?);
+        }
+        key::ACCESS => {
+            let whom = rest.text().and_then(|whom| match whom {
+                "" => Some(Whom::Everybody),
+                jid => Jid::new(jid).ok().map(Whom::Jid),
+            });
+            data.access
+                .set(whom.ok_or(damaged)?, Some(decode(table, value)?));
         }
         key::VCARD => data.vcard = Some(decode(table, value)?),
         key::ROSTER_VERSION => data.roster.restore_version(decode(table, value)?),

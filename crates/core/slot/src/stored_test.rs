@@ -2,8 +2,8 @@
 
 use crate::testing::{Replica, Store, jid, message, presence, sends};
 use crate::{OutboxItem, SlotCommand, SlotState, UserChange};
-use muster_roster::{RosterEdit, SubscriptionStanza};
-use muster_types::{Limits, LoadError, LogIndex, Replicated, SlotId, encode_value};
+use muster_roster::{Access, RosterEdit, SubscriptionStanza, Whom};
+use muster_types::{Jid, Limits, LoadError, LogIndex, Replicated, SlotId, encode_value};
 
 /// Enough of a generator to mix commands (xorshift; the seed is the test's).
 struct Dice(u64);
@@ -45,7 +45,7 @@ impl Dice {
 fn random_change(dice: &mut Dice, user: &str) -> UserChange {
     let contact = dice.name();
     let text = contact.to_owned();
-    match dice.roll(16) {
+    match dice.roll(18) {
         0 | 1 => {
             let groups = if dice.roll(2) == 0 {
                 vec![]
@@ -85,6 +85,17 @@ fn random_change(dice: &mut Dice, user: &str) -> UserChange {
         14 => UserChange::OfflineTaken {
             up_to: dice.roll(400),
         },
+        15 | 16 => {
+            let whom = match dice.roll(4) {
+                0 => Whom::Everybody,
+                1 => Whom::Jid(Jid::new("*").unwrap()),
+                2 => Whom::Jid(Jid::new("example.com").unwrap()),
+                _ => Whom::Jid(jid(contact).into()),
+            };
+            let access = [None, Some(Access::Allow), Some(Access::Block)];
+            let access = access[usize::try_from(dice.roll(3)).unwrap()];
+            UserChange::AccessSet(vec![(whom, access)])
+        }
         _ if dice.roll(3) == 0 => UserChange::RemoveUser {
             at: LogIndex(dice.roll(50)),
             contact_slots: [(jid("romeo"), SlotId(2))].into(),

@@ -1,6 +1,6 @@
 //! Everything durable of one user.
 
-use muster_roster::Roster;
+use muster_roster::{AccessList, Roster};
 use muster_stanza::Stanza;
 use muster_types::Timestamp;
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct UserData {
     pub(crate) roster: Roster,
+    pub(crate) access: AccessList,
     pub(crate) vcard: Option<Vec<u8>>,
     /// By namespace and local name.
     pub(crate) private: BTreeMap<(String, String), Vec<u8>>,

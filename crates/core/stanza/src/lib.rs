@@ -43,5 +43,5 @@ pub use framer::{Frame, Framer, FramerLimits};
 pub use header::StreamHeader;
 pub use kind::{IqType, Kind, MessageType, PresenceType};
 pub use stanza::{Stanza, StanzaProblem};
-pub use stanza_error::{ErrorType, StanzaCondition, StanzaError};
+pub use stanza_error::{ErrorDetail, ErrorType, StanzaCondition, StanzaError};
 pub use writer::Writer;

@@ -32,6 +32,14 @@ pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// What an entity holds. XEP-0030.
 pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// Blocking. XEP-0191.
+pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// What is wrong with a stanza to somebody the sender has blocked. XEP-0191 §3.
+pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
+/// Data forms. XEP-0004.
+pub const DATA: &str = "jabber:x:data";
+/// Ad-hoc commands. XEP-0050.
+pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
 /// Private storage. XEP-0049.
 pub const PRIVATE: &str = "jabber:iq:private";
 /// vCards. XEP-0054.

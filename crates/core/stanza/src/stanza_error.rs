@@ -108,6 +108,33 @@ pub struct StanzaError {
     pub error_type: ErrorType,
     /// Words for people, in English.
     pub text: Option<String>,
+    /// What an extension says of it (RFC 6120 §8.3.4).
+    pub detail: Option<ErrorDetail>,
+}
+
+/// What an extension says of an error: an empty element in its namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ErrorDetail {
+    /// The sender has blocked whom it writes to (XEP-0191 §3.2).
+    Blocked,
+    /// The command has no such step now (XEP-0050 §4.4).
+    BadAction,
+    /// There is no such step of a command.
+    MalformedAction,
+    /// The form of a command makes no sense.
+    BadPayload,
+}
+
+impl ErrorDetail {
+    /// The element's name and namespace.
+    const fn element(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Blocked => ("blocked", ns::BLOCKING_ERRORS),
+            Self::BadAction => ("bad-action", ns::COMMANDS),
+            Self::MalformedAction => ("malformed-action", ns::COMMANDS),
+            Self::BadPayload => ("bad-payload", ns::COMMANDS),
+        }
+    }
 }
 
 impl StanzaError {
@@ -117,6 +144,7 @@ impl StanzaError {
             condition,
             error_type: condition.default_type(),
             text: None,
+            detail: None,
         }
     }
 
@@ -134,6 +162,13 @@ impl StanzaError {
         self
     }
 
+    /// Adds what an extension says of it.
+    #[must_use]
+    pub const fn with_detail(mut self, detail: ErrorDetail) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
     /// `<error …>…</error>`, without namespace of its own: it takes the stanza's.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
@@ -146,6 +181,10 @@ impl StanzaError {
                 .attr("xmlns", ns::STANZAS)
                 .attr("xml:lang", "en");
             out.text(text).end();
+        }
+        if let Some(detail) = self.detail {
+            let (name, namespace) = detail.element();
+            out.start(name).attr("xmlns", namespace).end();
         }
         out.end().finish()
     }
@@ -185,6 +224,13 @@ mod tests {
             String::from_utf8(worded.encode()).unwrap(),
             "<error type='cancel'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
              <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>full &amp; over</text></error>"
+        );
+        let detailed =
+            StanzaError::new(StanzaCondition::NotAcceptable).with_detail(ErrorDetail::Blocked);
+        assert_eq!(
+            String::from_utf8(detailed.encode()).unwrap(),
+            "<error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+             <blocked xmlns='urn:xmpp:blocking:errors'/></error>"
         );
     }
 }

@@ -14,8 +14,17 @@ pub struct Limits {
     pub depth: usize,
     /// Attributes of one element.
     pub attributes: usize,
-    /// Contacts in one roster; one more is refused with `resource-constraint`.
+    /// Contacts in one roster, whatever an operator sets (`contacts-max`); one more is refused with
+    /// `resource-constraint`.
     pub roster_items: usize,
+    /// Requests to see a user that wait for its answer; one more is turned down.
+    pub requests: usize,
+    /// Rules of one user about whom it lets in.
+    pub access_rules: usize,
+    /// Bytes of the addresses in them.
+    pub access_bytes: usize,
+    /// To whom one client may have sent presence of its own accord at a time (RFC 6121 §4.6).
+    pub directed: usize,
     /// Bytes of a contact's name, and of a group's.
     pub roster_name_bytes: usize,
     /// Groups of one contact.
@@ -45,7 +54,11 @@ impl Default for Limits {
             element_bytes_before_login: 16_384,
             depth: 64,
             attributes: 64,
-            roster_items: 200,
+            roster_items: 5_000,
+            requests: 200,
+            access_rules: 1_000,
+            access_bytes: 65_536,
+            directed: 200,
             roster_name_bytes: 1023,
             roster_groups: 32,
             offline_messages: 100,

@@ -24,8 +24,8 @@ pub(crate) enum Stage {
 /// What an unanswered IQ was for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Asked {
-    /// The roster.
-    Roster,
+    /// Something of which nothing is checked.
+    Other,
     /// A contact got this name; names are counted.
     Name { contact: BareJid, count: u64 },
     /// The server was asked for a sign of life; the answer acknowledges these messages.
@@ -125,7 +125,7 @@ impl Client {
         self.was_bound = true;
         self.next_act = now;
         let query = format!("<query xmlns='{}'/>", ns::ROSTER);
-        let roster = self.ask(now, IqType::Get, query, Asked::Roster);
+        let roster = self.ask(now, IqType::Get, query, Asked::Other);
         vec![Act::Send(roster), Act::Send(self.publish())]
     }
 
@@ -207,6 +207,7 @@ impl Client {
                 graceful: true,
                 pause: rng.millis(100..20_000),
             }],
+            98..99 => self.block(now, rng),
             _ => self.ping(now),
         }
     }
@@ -265,6 +266,21 @@ impl Client {
             item,
             Asked::Name { contact, count },
         ))]
+    }
+
+    /// Blocks somebody, or lets everybody in again (XEP-0191).
+    fn block(&mut self, now: Instant, rng: &mut Rng) -> Vec<Act> {
+        let Some(contact) = rng.pick(&self.others).cloned() else {
+            return Vec::new();
+        };
+        let command = match rng.chance(60) {
+            true => format!(
+                "<block xmlns='{}'><item jid='{contact}'/></block>",
+                ns::BLOCKING
+            ),
+            false => format!("<unblock xmlns='{}'/>", ns::BLOCKING),
+        };
+        vec![Act::Send(self.ask(now, IqType::Set, command, Asked::Other))]
     }
 
     fn subscribe(&self, rng: &mut Rng, kind: PresenceType) -> Vec<Act> {

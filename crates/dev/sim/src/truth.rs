@@ -3,6 +3,7 @@
 
 use crate::plan::beginning::Beginning;
 use muster_cluster::{ClusterState, Proposal};
+use muster_roster::Whom;
 use muster_slot::{SlotCommand, SlotEvent, SlotState};
 use muster_types::{BareJid, FullJid, Instant, Limits, LogIndex, Replicated, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +64,8 @@ pub(crate) struct Truth {
     pub(crate) cluster: ClusterState,
     /// When a watcher (second) lost sight of a user (first) the last time, by either's roster.
     pub(crate) withdrawn: BTreeMap<(BareJid, BareJid), Instant>,
+    /// When a user (first) blocked or unblocked another (second), last.
+    pub(crate) blocked: BTreeMap<(BareJid, BareJid), Instant>,
     /// The clients.
     pub(crate) presence: BTreeMap<FullJid, Presence>,
     /// The last acknowledged name of a user's contact.
@@ -84,6 +87,7 @@ impl Truth {
             },
             cluster: beginning.cluster.clone(),
             withdrawn: BTreeMap::new(),
+            blocked: BTreeMap::new(),
             presence: BTreeMap::new(),
             names: BTreeMap::new(),
             messages: BTreeMap::new(),
@@ -124,6 +128,17 @@ impl Truth {
         }
         let command = (**command).clone();
         for event in committed.state.apply(index, command, &mut Vec::new()) {
+            if let SlotEvent::AccessChanged { user, changes, .. } = &event {
+                for change in changes {
+                    // Clients block contacts, and unblock everybody.
+                    if let Whom::Jid(jid) = &change.whom {
+                        let contact = jid.to_bare();
+                        self.blocked.insert((user.clone(), contact.clone()), now);
+                        self.withdrawn.insert((user.clone(), contact.clone()), now);
+                        self.withdrawn.insert((contact, user.clone()), now);
+                    }
+                }
+            }
             if let SlotEvent::RosterChanged {
                 user,
                 contact,
@@ -199,6 +214,19 @@ impl Truth {
     pub(crate) fn sees(&self, user: &BareJid, contact: &BareJid) -> bool {
         self.item(user, contact)
             .is_some_and(|item| item.subscription.sees_contact())
+    }
+
+    /// Whether a client of `contact` is to be shown `user`: both wish it, and neither has blocked the other.
+    pub(crate) fn shows(&self, user: &BareJid, contact: &BareJid) -> bool {
+        let wished = self.permits(user, contact) && self.sees(contact, user);
+        wished && !self.blocks(user, contact) && !self.blocks(contact, user)
+    }
+
+    /// Whether `user` has blocked `contact`.
+    pub(crate) fn blocks(&self, user: &BareJid, contact: &BareJid) -> bool {
+        let slot = self.cluster.account_slot(user);
+        let committed = slot.and_then(|slot| self.slots.get(&slot));
+        committed.is_some_and(|committed| committed.state.permission(user).blocks(contact))
     }
 
     /// A roster item.

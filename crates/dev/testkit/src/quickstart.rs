@@ -31,6 +31,8 @@ pub struct Options {
     pub users: usize,
     /// A pair with a witness, or one node.
     pub pair: bool,
+    /// How many files each node may have open; as many as this process, if nothing is said.
+    pub open_files: Option<u64>,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Default for Options {
         Self {
             users: 4,
             pair: true,
+            open_files: None,
         }
     }
 }
@@ -347,7 +350,15 @@ fn launch(folder: &Path, base_port: u16, options: &Options) -> Result<(Process, 
     let log =
         File::create(&log_path).with_context(|| format!("creating {}", log_path.display()))?;
     let before = fs::metadata(&file).and_then(|meta| meta.modified()).ok();
-    let mut command = Command::new(programs::musterd()?);
+    let mut command = match options.open_files {
+        Some(files) => {
+            let mut limited = Command::new("prlimit");
+            limited.arg(format!("--nofile={files}"));
+            limited.arg(programs::musterd()?);
+            limited
+        }
+        None => Command::new(programs::musterd()?),
+    };
     command.arg("quickstart").arg("--dir").arg(folder);
     command.args([
         "--users",

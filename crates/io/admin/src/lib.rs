@@ -8,11 +8,13 @@
 //!
 //! A node implements [`Backend`], binds its listeners, and spawns their `serve`.
 
+mod access;
 mod accounts;
 mod backend;
 mod caller;
 mod connection;
 mod duration;
+mod explain;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod http;
@@ -21,6 +23,8 @@ mod moves;
 mod presence;
 mod protection;
 pub mod proto;
+mod publish;
+mod rate;
 mod refused;
 mod resolve;
 mod service;
@@ -29,6 +33,7 @@ mod takeover;
 mod tls;
 mod view;
 mod visit;
+mod words;
 
 pub use backend::{
     AdminEvent, AlarmInfo, AskFailure, Backend, EventKind, Lag, LiveView, OperatorCertificate,

@@ -2,6 +2,7 @@
 
 use crate::moves::{self, Move};
 use crate::proto::admin_server::Admin;
+use crate::rate::Rates;
 use crate::{Backend, accounts, proto, refused, resolve, settings, takeover, view};
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome, Role, check_name};
@@ -28,6 +29,7 @@ const OPERATOR_BYTES_MAX: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) rates: Arc<Rates>,
     ending: Arc<watch::Sender<bool>>,
 }
 
@@ -38,6 +40,7 @@ impl Service {
     pub(crate) fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
+            rates: Arc::default(),
             ending: Arc::new(watch::Sender::new(false)),
         }
     }

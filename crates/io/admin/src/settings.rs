@@ -56,6 +56,24 @@ pub(crate) const KNOWN: &[Known] = &[
         show: |settings| settings.fork.label().to_owned(),
         read: |value| fork(value).map(Setting::Fork),
     },
+    Known {
+        name: "auto-authorise",
+        help: "whether a user of this cluster may see another one without the other being asked: on or off",
+        show: |settings| if settings.auto_authorise { "on" } else { "off" }.to_owned(),
+        read: |value| switch(value).map(Setting::AutoAuthorise),
+    },
+    Known {
+        name: "contacts-max",
+        help: "how many contacts a user may have, 0 for no bound but the roster's own (5000); who has more keeps them",
+        show: |settings| settings.contacts_max.to_string(),
+        read: |value| number(value).map(Setting::ContactsMax),
+    },
+    Known {
+        name: "watchers-max",
+        help: "how many others may see a user, 0 for no bound but the roster's own (5000); who has more keeps them",
+        show: |settings| settings.watchers_max.to_string(),
+        read: |value| number(value).map(Setting::WatchersMax),
+    },
 ];
 
 /// All settings with their values, as they can be set.
@@ -129,6 +147,12 @@ fn fork(value: &str) -> Result<Fork, String> {
         .ok_or_else(|| format!("{value:?} is none: use until-answered, all or highest"))
 }
 
+fn number(value: &str) -> Result<u32, String> {
+    value
+        .parse()
+        .map_err(|_| format!("{value:?} is no number from 0 on"))
+}
+
 fn switch(value: &str) -> Result<bool, String> {
     match value {
         "on" | "true" | "yes" => Ok(true),
@@ -161,6 +185,9 @@ mod tests {
             ),
             ("fallback-auto = off", Setting::FallbackAuto(false)),
             ("fork=highest", Setting::Fork(Fork::Highest)),
+            ("auto-authorise=on", Setting::AutoAuthorise(true)),
+            ("contacts-max=500", Setting::ContactsMax(500)),
+            ("watchers-max=0", Setting::WatchersMax(0)),
             (
                 "fallback-delay=5s",
                 Setting::FallbackDelay(Duration::from_secs(5)),
@@ -181,6 +208,8 @@ mod tests {
             ("assignment=random", "balanced"),
             ("fallback-auto=maybe", "neither on nor off"),
             ("fork=lowest", "until-answered"),
+            ("contacts-max=many", "no number"),
+            ("watchers-max=-1", "no number"),
             ("profile=fast", "compat"),
         ] {
             let why = parse(&[word.to_owned()]).unwrap_err();

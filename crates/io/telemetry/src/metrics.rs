@@ -116,7 +116,7 @@ const TABLE: &[Metric] = &[
     counter(
         CLIENTS_REFUSED,
         &[],
-        "client connections closed at once because c2s.clients_max was reached",
+        "client connections closed at once because the node had as many as it takes",
     ),
     counter(
         LOGINS,

@@ -3,15 +3,19 @@
 use super::password::Password;
 use super::{get, import};
 use crate::ask::ask;
-use crate::cli::{PasswordSource, Switch, User};
+use crate::cli::{AccessRule, PasswordSource, Switch, User};
 use crate::connect::{Client, Connector};
 use crate::failure::Failure;
 use crate::objects;
 use crate::output::{Answer, Format};
+use crate::table::Column;
+use muster_admin::proto::presence as proto;
 use muster_admin::proto::{
     UserDisableRequest, UserPasswordRequest, UserPolicyRequest, UserRef, UserRow, UsersPutRequest,
 };
 use serde_json::json;
+
+const ACCESS: &[Column] = &[("WHOM", "whom"), ("ACCESS", "access")];
 
 pub(super) async fn run(
     connector: &Connector,
@@ -58,6 +62,23 @@ pub(super) async fn run(
             ask(connector.client().await?.user_policy(request)).await?;
             Ok(Answer::done(text))
         }
+        User::Access { jid, whom, access } => {
+            let rule = whom.zip(access);
+            let set = rule.map(|(whom, access)| proto::AccessRule {
+                whom,
+                access: word(access).to_owned(),
+            });
+            let request = proto::AccessRequest {
+                user: jid,
+                set: set.into_iter().collect(),
+            };
+            let answer = ask(connector.presence().await?.access(request)).await?;
+            let rules = answer
+                .rules
+                .iter()
+                .map(|rule| json!({ "whom": rule.whom, "access": rule.access }));
+            Ok(Answer::list(ACCESS, rules.collect()))
+        }
         User::List => {
             let users = get::users(&mut connector.client().await?).await?;
             Ok(Answer::list(objects::USER, users))
@@ -65,6 +86,16 @@ pub(super) async fn run(
         User::Import { file, update } => {
             import::run(connector.client().await?, &file, update, format).await
         }
+    }
+}
+
+/// As the protocol has it.
+const fn word(access: AccessRule) -> &'static str {
+    match access {
+        AccessRule::Allow => "allow",
+        AccessRule::Ask => "ask",
+        AccessRule::Block => "block",
+        AccessRule::None => "",
     }
 }
 

@@ -42,7 +42,10 @@ impl Refusals {
             warning.note(now)
         };
         if let Some(clients) = warning {
-            tracing::warn!(clients, "clients turned away: c2s.clients_max is reached");
+            tracing::warn!(
+                clients,
+                "clients turned away: there are as many as this node takes (c2s.clients_max, open files)"
+            );
         }
         match security {
             Security::Direct => {}

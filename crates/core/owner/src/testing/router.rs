@@ -123,6 +123,7 @@ impl Net {
                     },
                 );
             }
+            ToNode::Access { user, access } => drop(self.access.insert((at, user), access)),
             ToNode::Interested { session } => {
                 if let Some(client) = self.nodes.get_mut(&at).unwrap().clients.get_mut(&session) {
                     client.interested = true;

@@ -19,7 +19,8 @@ pub(crate) fn check(
     from: &FullJid,
 ) -> Result<(), Violation> {
     let user = from.to_bare();
-    if user == *watcher || truth.permits(&user, watcher) {
+    let blocked = truth.blocks(&user, watcher) || truth.blocks(watcher, &user);
+    if user == *watcher || truth.permits(&user, watcher) && !blocked {
         return Ok(());
     }
     let withdrawn = truth.withdrawn.get(&(user, watcher.clone()));
@@ -29,5 +30,29 @@ pub(crate) fn check(
             let seen = format!("{watcher} sees {from}, permission withdrawn {withdrawn:?}");
             Err(Violation::new("no presence without a subscription", seen))
         }
+    }
+}
+
+/// Looks at a message of `from` that reaches a client of `user`.
+///
+/// # Errors
+/// When `user` has blocked `from` for longer than `late`.
+pub(crate) fn check_message(
+    truth: &Truth,
+    now: Instant,
+    late: Duration,
+    user: &BareJid,
+    from: &BareJid,
+) -> Result<(), Violation> {
+    let changed = truth.blocked.get(&(user.clone(), from.clone()));
+    match changed {
+        Some(at) if truth.blocks(user, from) && now.since(*at) > late => {
+            let seen = format!("{user} is written to by {from}, blocked at {at:?}");
+            Err(Violation::new(
+                "nothing of who is blocked gets through",
+                seen,
+            ))
+        }
+        Some(_) | None => Ok(()),
     }
 }

@@ -24,8 +24,7 @@ pub(crate) fn check(
         return Ok(());
     };
     let user = from.to_bare();
-    let lost_sight =
-        *watcher != user && (!truth.permits(&user, watcher) || !truth.sees(watcher, &user));
+    let lost_sight = *watcher != user && !truth.shows(&user, watcher);
     let lost_lately = truth
         .withdrawn
         .get(&(user, watcher.clone()))

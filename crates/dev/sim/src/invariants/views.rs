@@ -14,7 +14,7 @@ pub(crate) fn check(truth: &Truth, clients: &[Client]) -> Result<(), Violation> 
     for watcher in clients.iter().filter(|client| client.available) {
         for shown in clients {
             let (one, other) = (watcher.user(), shown.user());
-            let may = one == other || truth.permits(&other, &one) && truth.sees(&one, &other);
+            let may = one == other || truth.shows(&other, &one);
             let expected = may && shown.available;
             let sees = watcher.sees.contains_key(&shown.jid);
             if expected != sees {

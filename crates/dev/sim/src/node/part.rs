@@ -5,7 +5,7 @@ use super::{Clock, Setup};
 use crate::raft::{Cx, Raft};
 use muster_cluster::ClusterState;
 use muster_ha::SlotRole;
-use muster_owner::{Accounts, Replica};
+use muster_owner::{Accounts, Bounds, Replica};
 use muster_presence::rules::Rules;
 use muster_presence::source::Policies;
 use muster_slot::{SlotCommand, SlotState};
@@ -55,6 +55,22 @@ impl Accounts for View {
 
     fn fork(&self) -> Fork {
         self.0.settings().fork
+    }
+
+    fn auto_authorise(&self) -> bool {
+        self.0.settings().auto_authorise
+    }
+
+    fn bounds(&self) -> Bounds {
+        let of = |most: u32| match most {
+            0 => usize::MAX,
+            most => usize::try_from(most).unwrap_or(usize::MAX),
+        };
+        let settings = self.0.settings();
+        Bounds {
+            contacts: of(settings.contacts_max),
+            watchers: of(settings.watchers_max),
+        }
     }
 }
 

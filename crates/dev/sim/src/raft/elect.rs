@@ -1,14 +1,14 @@
 //! Elections.
 
 use super::message::{Asks, Candidacy};
-use super::{Content, Cx, Lead, Message, Part, Raft, Undo};
+use super::{Content, Cx, Lead, Members, Message, Part, Raft, Undo};
 use muster_types::{Instant, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<C> Raft<C> {
     pub(super) fn stand(&mut self, cx: &mut Cx<'_>, asks: Asks) {
         self.stands_at = cx.now + cx.rng.millis(self.timing.election_ms.clone());
-        if !self.members.elect(self.me) {
+        if !self.may_stand() {
             return;
         }
         let dry = asks == Asks::Dry;
@@ -33,6 +33,18 @@ impl<C> Raft<C> {
         // Its own vote counts when it is on the disk, like any other's.
         let own = Message::Grant { term, dry };
         self.say_when_synced(self.me, own);
+    }
+
+    /// Who is to have no vote any more stands until that is committed: it may be the only one that knows.
+    fn may_stand(&self) -> bool {
+        let at = self.commit.min(self.log.len());
+        let committed = self.log[..at].iter().rev();
+        let mut members = committed.filter_map(|entry| match &entry.content {
+            Content::Members(members) => Some(members),
+            Content::Blank | Content::Command(_) => None,
+        });
+        let had_a_vote = |members: &Members| members.elect(self.me);
+        self.members.elect(self.me) || members.next().is_some_and(had_a_vote)
     }
 
     fn end(&self) -> (usize, u64) {

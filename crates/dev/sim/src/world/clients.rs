@@ -259,7 +259,7 @@ impl World {
 
     pub(super) fn acknowledge(&mut self, at: usize, acknowledged: Asked) {
         match acknowledged {
-            Asked::Roster => {}
+            Asked::Other => {}
             Asked::Name { contact, count } => {
                 let name = self
                     .truth
@@ -292,6 +292,11 @@ impl World {
         if let (Kind::Message(_), Some(id)) = (stanza.kind, &stanza.id) {
             self.stats.delivered += 1;
             self.stats.doubles += u64::from(!self.clients[at].got.insert(id.clone()));
+            let (user, from) = (self.clients[at].user(), stanza.from.as_ref());
+            if let Some(from) = from.map(muster_types::Jid::to_bare) {
+                let outcome = permission::check_message(&self.truth, self.now, LATE, &user, &from);
+                self.expect(outcome);
+            }
         }
     }
 }

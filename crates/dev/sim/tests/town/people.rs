@@ -1,7 +1,7 @@
 //! The users: their rosters, their clients and what those see.
 
 use super::{A, BOOT, CONTACTS, NODES, SLOT, Town, USERS};
-use muster_owner::Accounts;
+use muster_owner::{Accounts, Bounds};
 use muster_presence::rules::Rules;
 use muster_presence::source::Policies;
 use muster_roster::{RosterItem, Subscription};
@@ -53,6 +53,14 @@ impl Accounts for Everybody {
 
     fn fork(&self) -> Fork {
         Fork::default()
+    }
+
+    fn auto_authorise(&self) -> bool {
+        false
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::NONE
     }
 }
 
