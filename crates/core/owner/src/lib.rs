@@ -77,6 +77,8 @@ mod lane_test;
 #[cfg(test)]
 mod message_test;
 #[cfg(test)]
+mod own_client_test;
+#[cfg(test)]
 mod presence_test;
 #[cfg(test)]
 mod query_test;

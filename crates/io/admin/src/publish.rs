@@ -1,5 +1,6 @@
 //! What sources say: batches of publications, handed to the owners of their users.
 
+use crate::AskFailure;
 use crate::presence::something_else;
 use crate::proto::presence as proto;
 use crate::rate::too_fast;
@@ -66,7 +67,28 @@ pub(crate) async fn publish(
             Err(why) => refusals[place] = why,
         }
     }
-    // Slot by slot at once, and in order within each: of two reports of one source the later counts.
+    for (places, answer) in ask(service, by_slot).await {
+        for (nth, place) in places.into_iter().enumerate() {
+            refusals[place] = match &answer {
+                Ok(Answer::Reports(refused)) => match refused.get(nth) {
+                    Some(None) => continue,
+                    Some(Some(why)) => why.to_string(),
+                    None => "the owner did not answer this one: try again".to_owned(),
+                },
+                Ok(_) => something_else().message().to_owned(),
+                Err(failure) => failure.to_string(),
+            };
+        }
+    }
+    Ok(proto::PublishResponse { refusals })
+}
+
+/// Asks slot by slot at once, and in order within each: of two reports of one source the later counts.
+/// With each answer the places of what was asked.
+async fn ask(
+    service: &Service,
+    by_slot: BTreeMap<SlotId, Vec<Part>>,
+) -> impl Iterator<Item = (Vec<usize>, Result<Answer, AskFailure>)> {
     let asked = by_slot.into_iter().map(|(slot, parts)| async move {
         let mut answers = Vec::with_capacity(parts.len());
         let mut failure = None;
@@ -83,20 +105,7 @@ pub(crate) async fn publish(
         answers
     });
     let answers = futures_util::future::join_all(asked).await;
-    for (places, answer) in answers.into_iter().flatten() {
-        for (nth, place) in places.into_iter().enumerate() {
-            refusals[place] = match &answer {
-                Ok(Answer::Reports(refused)) => match refused.get(nth) {
-                    Some(None) => continue,
-                    Some(Some(why)) => why.to_string(),
-                    None => "the owner did not answer this one: try again".to_owned(),
-                },
-                Ok(_) => something_else().message().to_owned(),
-                Err(failure) => failure.to_string(),
-            };
-        }
-    }
-    Ok(proto::PublishResponse { refusals })
+    answers.into_iter().flatten()
 }
 
 /// What one question asks of a slot.

@@ -62,23 +62,7 @@ pub(super) async fn run(
             ask(connector.client().await?.user_policy(request)).await?;
             Ok(Answer::done(text))
         }
-        User::Access { jid, whom, access } => {
-            let rule = whom.zip(access);
-            let set = rule.map(|(whom, access)| proto::AccessRule {
-                whom,
-                access: word(access).to_owned(),
-            });
-            let request = proto::AccessRequest {
-                user: jid,
-                set: set.into_iter().collect(),
-            };
-            let answer = ask(connector.presence().await?.access(request)).await?;
-            let rules = answer
-                .rules
-                .iter()
-                .map(|rule| json!({ "whom": rule.whom, "access": rule.access }));
-            Ok(Answer::list(ACCESS, rules.collect()))
-        }
+        User::Access { jid, whom, access } => lets_in(connector, jid, whom.zip(access)).await,
         User::List => {
             let users = get::users(&mut connector.client().await?).await?;
             Ok(Answer::list(objects::USER, users))
@@ -87,6 +71,24 @@ pub(super) async fn run(
             import::run(connector.client().await?, &file, update, format).await
         }
     }
+}
+
+/// Whom a user lets in, after a rule is set.
+async fn lets_in(
+    connector: &Connector,
+    user: String,
+    rule: Option<(String, AccessRule)>,
+) -> Result<Answer, Failure> {
+    let set = rule.map(|(whom, access)| proto::AccessRule {
+        whom,
+        access: word(access).to_owned(),
+    });
+    let set = set.into_iter().collect();
+    let request = proto::AccessRequest { user, set };
+    let answer = ask(connector.presence().await?.access(request)).await?;
+    let rules = answer.rules.iter();
+    let rules = rules.map(|rule| json!({ "whom": rule.whom, "access": rule.access }));
+    Ok(Answer::list(ACCESS, rules.collect()))
 }
 
 /// As the protocol has it.

@@ -129,17 +129,17 @@ impl Net {
                     client.interested = true;
                 }
             }
-            ToNode::Replaced { session } => {
-                let gone = self.nodes.get_mut(&at).unwrap().clients.remove(&session);
-                if let Some(client) = gone {
-                    self.watch_itself(at, &client.jid.to_bare());
-                }
-                self.got
-                    .entry(session)
-                    .or_default()
-                    .push("conflict".to_owned());
-            }
+            ToNode::Replaced { session } => self.replaced(at, session),
         }
+    }
+
+    fn replaced(&mut self, at: NodeId, session: SessionId) {
+        let gone = self.nodes.get_mut(&at).unwrap().clients.remove(&session);
+        if let Some(client) = gone {
+            self.watch_itself(at, &client.jid.to_bare());
+        }
+        let got = self.got.entry(session).or_default();
+        got.push("conflict".to_owned());
     }
 
     /// A node of the tests never knows whom its users see.

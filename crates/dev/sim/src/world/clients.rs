@@ -292,7 +292,9 @@ impl World {
         if let (Kind::Message(_), Some(id)) = (stanza.kind, &stanza.id) {
             self.stats.delivered += 1;
             self.stats.doubles += u64::from(!self.clients[at].got.insert(id.clone()));
-            let (user, from) = (self.clients[at].user(), stanza.from.as_ref());
+            let user = self.clients[at].user();
+            // What comes back has the address of whom it was for.
+            let from = stanza.from.as_ref().filter(|_| !stanza.is_error());
             if let Some(from) = from.map(muster_types::Jid::to_bare) {
                 let outcome = permission::check_message(&self.truth, self.now, LATE, &user, &from);
                 self.expect(outcome);

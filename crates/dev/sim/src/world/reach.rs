@@ -105,8 +105,7 @@ impl World {
         let seen = self.reach.seen.get(&(node, slot))?;
         let again = seen.again.filter(|(at, _)| self.now.since(*at) < HEARD);
         let lost = self.now.since(seen.last) > LOOK;
-        again
-            .map(|(_, since)| since)
-            .or(Some(seen.last).filter(|_| lost))
+        let again = again.map(|(_, since)| since);
+        again.or_else(|| lost.then_some(seen.last))
     }
 }
