@@ -144,4 +144,6 @@ pub struct AnnouncedSession {
     pub presence: Option<Stanza>,
     /// Whether it has asked for the roster (RFC 6121 §2.1.6, interested resource).
     pub interested: bool,
+    /// Its client has closed the stream, and the farewell is still to come.
+    pub leaving: bool,
 }

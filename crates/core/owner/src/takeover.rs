@@ -140,6 +140,7 @@ impl Serving {
             jid,
             presence,
             interested,
+            leaving,
         } = announced;
         if let Some(questioned) = self.questioned.get_mut(&id.node) {
             questioned.remove(&id);
@@ -156,6 +157,8 @@ impl Serving {
             .map(|holder| (holder.id, holder.standing));
         match holder {
             Some((holder, _)) if holder == id => self.revive(cx, id),
+            // Its client has gone, and has been elsewhere since if another has its place.
+            Some(_) | None if leaving => return None,
             Some((holder, Standing::Live)) if !is_newer(id, holder) => {
                 cx.tell_node(id.node, ToNode::Replaced { session: id });
                 return None;

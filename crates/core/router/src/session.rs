@@ -102,12 +102,12 @@ impl Session {
     /// too when its farewell is still to come: the owner must know whose it is. One that was cut off is
     /// not: it may be elsewhere by now, and what it said here must not be shown again.
     pub(crate) fn announced(&self, session: SessionId) -> Option<AnnouncedSession> {
-        let jid = match &self.stage {
-            Stage::Bound(jid)
-            | Stage::Leaving {
+        let (jid, leaving) = match &self.stage {
+            Stage::Bound(jid) => (jid.clone(), false),
+            Stage::Leaving {
                 jid,
                 farewell: Some(true),
-            } => jid.clone(),
+            } => (jid.clone(), true),
             Stage::Binding { .. }
             | Stage::Leaving {
                 farewell: None | Some(false),
@@ -120,6 +120,7 @@ impl Session {
             jid,
             presence,
             interested,
+            leaving,
         })
     }
 

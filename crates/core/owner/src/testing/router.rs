@@ -52,6 +52,7 @@ impl Net {
         Announcement {
             sessions: sessions
                 .map(|(session, client)| AnnouncedSession {
+                    leaving: false,
                     session: *session,
                     jid: client.jid.clone(),
                     presence: client.presence.clone(),

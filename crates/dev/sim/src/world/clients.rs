@@ -294,7 +294,10 @@ impl World {
             self.stats.doubles += u64::from(!self.clients[at].got.insert(id.clone()));
             let user = self.clients[at].user();
             // What comes back has the address of whom it was for.
-            let from = stanza.from.as_ref().filter(|_| !stanza.is_error());
+            // What was stored before is still handed over.
+            let stored = stanza.child("delay", muster_stanza::ns::DELAY).is_some();
+            let from = stanza.from.as_ref();
+            let from = from.filter(|_| !stanza.is_error() && !stored);
             if let Some(from) = from.map(muster_types::Jid::to_bare) {
                 let outcome = permission::check_message(&self.truth, self.now, LATE, &user, &from);
                 self.expect(outcome);
