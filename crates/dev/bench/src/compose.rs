@@ -1,8 +1,8 @@
 //! What all sources of a user amount to.
 
-use crate::{Run, Workload, address, encode};
-use muster_presence::rules::Rules;
-use muster_presence::source::{Report, Says, Source, Span};
+use crate::{Workload, address, encode, repeat};
+use muster_presence::rules::{DeviceState, Facts, Group, Rules};
+use muster_presence::source::{CalendarState, PhoneState, Report, Says, Source, Span};
 use muster_presence::{Presentity, Publication};
 use muster_stanza::Stanza;
 use muster_types::{Epoch, Instant, NodeId, ResourcePart, Timestamp};
@@ -13,16 +13,19 @@ use std::time::Duration;
 const HERE: NodeId = NodeId(1);
 /// Half an hour each, with half an hour between; the first one is over when the workload begins.
 const MEETINGS: u64 = 8;
+/// Compositions in a run, and looks at the rules.
+const TIMES: u64 = 10;
+const LOOKS: u64 = 1000;
 
 pub(crate) const CHANGE: Workload = Workload {
     name: "compose-change",
     does: "takes another choice of a user with three clients, a calendar, two telephone lines and an application, and \
            composes the user anew",
     unit: "composition",
-    units: 1,
+    units: TIMES,
     prepare: || {
         let mut user = User::prepare();
-        Box::new(move || user.choose())
+        Box::new(move || repeat(TIMES, || user.choose()))
     },
 };
 
@@ -30,11 +33,11 @@ pub(crate) const AGAIN: Workload = Workload {
     name: "compose-again",
     does: "composes the same user anew, as a timer does, when nothing has changed",
     unit: "composition",
-    units: 1,
+    units: TIMES,
     prepare: || {
         let mut user = User::prepare();
         user.choose();
-        Box::new(move || user.wake())
+        Box::new(move || repeat(TIMES, || user.wake()))
     },
 };
 
@@ -42,8 +45,22 @@ pub(crate) const PLAIN: Workload = Workload {
     name: "compose-plain",
     does: "takes another presence of a user with one client and nothing else, and makes of it what watchers see",
     unit: "composition",
-    units: 1,
-    prepare: plain,
+    units: TIMES,
+    prepare: || {
+        let mut compose = plain();
+        Box::new(move || repeat(TIMES, &mut compose))
+    },
+};
+
+pub(crate) const RULES: Workload = Workload {
+    name: "compose-rules",
+    does: "only looks up the rule that wins among such facts, with two phones that say different things in turn",
+    unit: "composition",
+    units: LOOKS,
+    prepare: || {
+        let mut look = look_up();
+        Box::new(move || repeat(LOOKS, &mut look))
+    },
 };
 
 fn at(minutes: u64) -> Instant {
@@ -116,20 +133,43 @@ impl User {
     }
 }
 
-fn plain() -> Run {
+fn plain() -> impl FnMut() -> u64 {
     let rules = Rules::shipped();
     let mut presentity = Presentity::new(Epoch::NONE);
     let presences = ["<show>away</show>", "<priority>1</priority>"]
         .map(|content| encode::presence().with_content(content));
     let mut runs = 0;
-    Box::new(move || {
+    move || {
         runs += 1;
         let presence: &Stanza = black_box(&presences[runs % presences.len()]);
         presentity.publish(resource(1), publication(1, presence.clone()));
         let recomposed = presentity.recompose(at(70), &rules);
         let shown = presentity.overlay().shown(presence);
         u64::from(recomposed.before.is_none() && black_box(shown) == *presence)
-    })
+    }
+}
+
+/// What the user above comes to; without the choice, which would win.
+fn look_up() -> impl FnMut() -> u64 {
+    let rules = Rules::shipped();
+    let mut facts = Facts::nothing();
+    facts.device(DeviceState::Active);
+    facts.device(DeviceState::LongIdle);
+    facts.calendar(CalendarState::Busy);
+    facts.app(rules.states().len() - 1);
+    let mut on_the_phone = facts;
+    facts.phone(PhoneState::OnHook);
+    on_the_phone.phone(PhoneState::OffHook);
+    let mut runs = 0;
+    move || {
+        runs += 1;
+        let (facts, group) = match runs % 2 {
+            0 => (&facts, Group::Calendar),
+            _ => (&on_the_phone, Group::Phone),
+        };
+        let composed = rules.compose(black_box(facts));
+        u64::from(black_box(composed).rule.group == group)
+    }
 }
 
 fn publication(serial: u64, presence: Stanza) -> Publication {

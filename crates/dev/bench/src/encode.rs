@@ -1,27 +1,35 @@
 //! A stanza is serialised once and written to many.
 
-use crate::{Workload, address};
+use crate::{Workload, address, repeat};
 use muster_stanza::{MessageType, PresenceType, Stanza};
 use muster_types::Jid;
 use std::hint::black_box;
 
 const WATCHERS: u64 = 50;
 const CLIENTS: u64 = 3;
+/// Messages in one run.
+const MESSAGES: u64 = 10;
 
 pub(crate) const PRESENCE: Workload = Workload {
     name: "encode-presence",
     does: "serialises a presence and writes it to all its watchers",
     unit: "recipient",
     units: WATCHERS,
-    prepare: || Writing::prepare(presence(), WATCHERS).into_run(),
+    prepare: || {
+        let mut writing = Writing::prepare(presence(), WATCHERS);
+        Box::new(move || writing.run())
+    },
 };
 
 pub(crate) const MESSAGE: Workload = Workload {
     name: "encode-message",
-    does: "serialises a message and writes it to the clients of a user",
+    does: "serialises messages and writes each to the clients of a user",
     unit: "recipient",
-    units: CLIENTS,
-    prepare: || Writing::prepare(message(), CLIENTS).into_run(),
+    units: MESSAGES * CLIENTS,
+    prepare: || {
+        let mut writing = Writing::prepare(message(), CLIENTS);
+        Box::new(move || repeat(MESSAGES, || writing.run()))
+    },
 };
 
 /// A presence as clients send it.
@@ -72,9 +80,5 @@ impl Writing {
             written += u64::from(black_box(&self.out).len() > encoded.len() / 2);
         }
         written
-    }
-
-    fn into_run(mut self) -> crate::Run {
-        Box::new(move || self.run())
     }
 }

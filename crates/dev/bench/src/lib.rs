@@ -53,10 +53,17 @@ pub const WORKLOADS: &[Workload] = &[
     compose::CHANGE,
     compose::AGAIN,
     compose::PLAIN,
+    compose::RULES,
     scram::LOGIN,
 ];
 
 /// A workload by its name.
 pub fn workload(name: &str) -> Option<&'static Workload> {
     WORKLOADS.iter().find(|workload| workload.name == name)
+}
+
+/// Does something cheap so often within one run that a run costs much more than what may differ between two starts of a
+/// process; answers what was made in all.
+pub(crate) fn repeat(times: u64, mut once: impl FnMut() -> u64) -> u64 {
+    (0..times).map(|_| once()).sum()
 }

@@ -1,7 +1,7 @@
 //! The session side of a node: users who all see each other and one contact whose owner is elsewhere.
 
 use crate::accounts::Homes;
-use crate::{Workload, address, encode};
+use crate::{Workload, address, encode, repeat};
 use muster_envelope::{BindOutcome, Envelope, PresenceBatch, ResourcePresence, ToNode, ToOwner};
 use muster_presence::Version;
 use muster_router::{Config, Input, Output, Router};
@@ -15,16 +15,18 @@ const HERE: NodeId = NodeId(1);
 const MINE: SlotId = SlotId(1);
 const HERS: SlotId = SlotId(2);
 const USERS: u64 = 50;
+/// Presences that a client says in one run.
+const SAID: u64 = 10;
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
 pub(crate) const IN: Workload = Workload {
     name: "route-in",
     does: "takes a client's presence and hands it to the owner of its user",
     unit: "presence",
-    units: 1,
+    units: SAID,
     prepare: || {
         let mut node = Node::prepare();
-        Box::new(move || node.publish())
+        Box::new(move || repeat(SAID, || node.publish()))
     },
 };
 
