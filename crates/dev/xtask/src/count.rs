@@ -61,7 +61,7 @@ fn judge(workspace: &Workspace, counted: &Figures) -> Result<test::Counts> {
         say(format!("count {line}"));
         counts.add(line.verdict().holds());
         if line.verdict() == Verdict::More {
-            let profile = profile(workspace, &line.name, RUNS[0]);
+            let profile = profile(workspace, &line.name, RUNS[RUNS.len() - 1]);
             say(format!("  where: callgrind_annotate {}", profile.display()));
         }
     }
