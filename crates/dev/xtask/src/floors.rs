@@ -37,6 +37,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("muster-sim-raft", 9),
     ("muster-sim", 9),
     ("muster-load", 9),
+    ("muster-bench", 9),
     ("musterd", 10),
     ("muster-testkit", 10),
     ("xtask", 10),

@@ -4,12 +4,14 @@
 //! command; `workspace` knows where things are and `run` starts other programs.
 
 mod bench;
+mod count;
 mod deployed;
 mod elections;
 mod fix;
 mod floors;
 mod functions;
 mod generated;
+mod instructions;
 mod matrix;
 mod needs;
 mod newcomer;
@@ -57,6 +59,8 @@ enum Command {
     Prove(prove::Options),
     /// Measures with real processes and prints JSON.
     Bench(bench::Options),
+    /// Counts the instructions of the hot paths; more than a tenth above `benches/instructions.toml` fails.
+    Count(count::Options),
     /// Writes `docs/metrics.md`.
     Metrics,
     /// Writes the figures of all measured takeovers and elections into `docs/failure-matrix.md`, and draws them.
@@ -87,6 +91,7 @@ fn work(command: Command) -> Result<bool> {
         Command::Test(options) => test::run(&workspace, &options),
         Command::Prove(options) => prove::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Count(options) => count::run(&workspace, &options),
         Command::Metrics => generated::write(&workspace, &generated::METRICS),
         Command::Matrix => matrix::write(&workspace),
         Command::Sim(options) => sim::run(&workspace, &options),

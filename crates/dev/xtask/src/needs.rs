@@ -37,6 +37,13 @@ const NEEDS: &[Need] = &[
         package: "nftables",
         probe: ("nft", &["--version"]),
     },
+    Need {
+        package: "valgrind",
+        probe: (
+            "valgrind",
+            &["--tool=callgrind", "--callgrind-out-file=/dev/null", "true"],
+        ),
+    },
 ];
 
 /// Installs what is missing.
@@ -44,8 +51,17 @@ const NEEDS: &[Need] = &[
 /// # Errors
 /// Fails with the line to run when this user may not install.
 pub(crate) fn install() -> Result<()> {
-    let missing: Vec<_> = NEEDS
-        .iter()
+    provide(|_| true)
+}
+
+/// The same with one of the packages.
+pub(crate) fn install_only(package: &str) -> Result<()> {
+    provide(|need| need.package == package)
+}
+
+fn provide(wanted: impl Fn(&Need) -> bool) -> Result<()> {
+    let needs = NEEDS.iter().filter(|need| wanted(need));
+    let missing: Vec<_> = needs
         .filter(|need| !there(need))
         .map(|need| need.package)
         .collect();
@@ -68,7 +84,7 @@ pub(crate) fn install() -> Result<()> {
             bail!("`{arguments}` failed:\n{output}");
         }
     }
-    match NEEDS.iter().find(|need| !there(need)) {
+    match NEEDS.iter().find(|need| wanted(need) && !there(need)) {
         Some(need) => bail!(
             "{} is installed, but `{}` does not work",
             need.package,

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: verify, then every test. What did not run counts as failed; the last line is `N passed, N failed`.
+//! `cargo xtask test`: verify, then every test, then the instructions of the hot paths. What did not run counts as failed;
+//! the last line is `N passed, N failed`.
 
 use std::fmt;
 use std::fs;
@@ -12,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::functions::functions;
 use crate::run::{self, say};
 use crate::workspace::Workspace;
-use crate::{needs, venv, verify};
+use crate::{count, needs, venv, verify};
 
 /// Tests that make network namespaces or file systems stand in these files, in a module of this name.
 const ROOT_TESTS: &str = "tests/tests";
@@ -37,6 +38,12 @@ impl Counts {
     /// Whether everything that was to run passed.
     pub(crate) fn holds(&self) -> bool {
         self.failed == 0 && self.passed > 0
+    }
+
+    /// Counts one more that holds or does not.
+    pub(crate) fn add(&mut self, holds: bool) {
+        self.passed += usize::from(holds);
+        self.failed += usize::from(!holds);
     }
 
     fn add_failure(&mut self, what: &str) {
@@ -69,6 +76,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
             Ok(python) => {
                 counts += without_rights(workspace, options)?;
                 counts += cargo_test(workspace, &["--workspace"], &python)?;
+                match count::as_tests(workspace) {
+                    Ok(counted) => counts += counted,
+                    Err(problem) => counts.add_failure(&format!("cargo xtask count: {problem:#}")),
+                }
             }
             Err(problem) => counts.add_failure(&format!("no test ran: {problem:#}")),
         }
