@@ -255,10 +255,12 @@ impl Router {
 
     /// Whether the user has blocked whom it writes to; itself it cannot block.
     fn is_blocked(&self, user: &BareJid, to: Option<&Jid>) -> bool {
-        let (Some(to), Some(known)) = (to, self.users.get(user)) else {
+        let Some(to) = to else {
             return false;
         };
-        known.access.blocks(to) && to.to_bare() != *user && to.node().is_some()
+        let known = self.users.get(user);
+        let blocks = known.is_some_and(|known| known.access.blocks(to));
+        blocks && to.to_bare() != *user && to.node().is_some()
     }
 
     /// Whom a user lets in from now on. Who was shown a client by directed presence and is blocked sees it
