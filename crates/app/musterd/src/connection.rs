@@ -328,6 +328,7 @@ impl Connection {
                     }))
                     .await;
                 }
+                Output::ClientState(state) => self.outbox.client_is(state),
                 Output::Close(end) => {
                     if end.condition() == Some(StreamCondition::SeeOtherHost) {
                         counter!(metrics::LOGINS, "outcome" => "redirected").increment(1);
