@@ -97,7 +97,12 @@ impl Connection {
             Err(_) => false,
         };
         tracing::debug!(session = %self.session, ?outcome, "client connection ended");
-        if self.attached {
+        self.leave(graceful).await;
+    }
+
+    /// Nothing is for this client any more: the router is told, once.
+    async fn leave(&mut self, graceful: bool) {
+        if std::mem::take(&mut self.attached) {
             let session = self.session;
             self.tell(FromClient::Said(RouterInput::Ended { session, graceful }))
                 .await;
@@ -239,6 +244,8 @@ impl Connection {
         self.unsent.extend(bytes);
         counter!(metrics::DELIVERIES).increment(u64::try_from(stanzas).unwrap_or(u64::MAX));
         if overflow {
+            // What comes now is for the user's other clients, not for the farewell's two seconds.
+            self.leave(false).await;
             let error = StreamError::new(StreamCondition::PolicyViolation);
             last_words = Some(error.with_text("you do not read what is sent to you"));
         }
