@@ -233,9 +233,11 @@ fn who_never_reads_is_closed_and_nobody_else_notices() -> Outcome {
         let all = sessions.as_array().context("the sessions are no list")?;
         Ok((!all.iter().any(|session| session["jid"] == to)).then_some(()))
     })?;
-    // What was said when it was over went to bob's other client.
-    let last = format!("large {}", large - 1);
-    desk.expect(0, &last, |e| e.is_message(&last))?;
+    // What is said to it now goes to bob's other client.
+    sender.send(format!(
+        "<message to='{to}' type='chat'><body>too late</body></message>"
+    ))?;
+    desk.expect(0, "what came too late", |e| e.is_message("too late"))?;
     ping(&mut sender, "alive")?;
     desk.ask(json!({"do": "ping"}))?;
 
@@ -247,5 +249,29 @@ fn who_never_reads_is_closed_and_nobody_else_notices() -> Outcome {
     for (n, one) in came.into_iter().enumerate() {
         assert!(one.starts_with(&format!("{n}<")), "large {n} is missing");
     }
+    Ok(())
+}
+
+#[test]
+fn who_reads_gets_everything_however_much_comes_at_once() -> Outcome {
+    const STORED: usize = 80;
+    let cluster = Quickstart::start()?;
+    let couple = Couple::of(&cluster)?;
+    let mut sender = raw(&cluster, &couple.alice, &couple.home, "sender")?;
+    let (to, pad) = (&couple.bob.jid, "x".repeat(LARGE));
+    for n in 0..STORED {
+        let body = format!("<body>large {n}</body><pad xmlns='urn:example:pad'>{pad}</pad>");
+        sender.send(format!("<message to='{to}' type='chat'>{body}</message>"))?;
+    }
+    ping(&mut sender, "stored")?;
+    let mut bob = raw(&cluster, &couple.bob, &couple.peer, "desk")?;
+    bob.send("<presence/>")?;
+    let text = bob.read_until(&format!("<body>large {}<", STORED - 1))?;
+    let came: Vec<_> = text.split("<body>large ").skip(1).collect();
+    assert_eq!(came.len(), STORED);
+    for (n, one) in came.into_iter().enumerate() {
+        assert!(one.starts_with(&format!("{n}<")), "large {n} is missing");
+    }
+    ping(&mut bob, "alive")?;
     Ok(())
 }

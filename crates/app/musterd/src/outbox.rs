@@ -1,8 +1,8 @@
 //! What waits to be written to one client, bounded.
 //!
 //! A presence is a register: a newer one of the same sender takes the place of an unsent older one.
-//! Everything else is a queue and nothing of it is dropped: a client that does not read until the
-//! bound is reached is closed instead.
+//! Everything else is a queue and nothing of it is dropped: a client for which too much waits and
+//! that does not read is closed instead.
 //!
 //! While nobody looks at the client (XEP-0352 §3.2) presence is held until somebody does, and wakes
 //! neither the session's task nor the client. Everything else goes out at once and alone: held
@@ -20,8 +20,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// Bytes that may wait for one client beyond what its socket took: about four of the largest
-/// stanzas. As much presence may be held besides for an inactive one.
+/// stanzas. With more it has to read on, or is closed. As much presence may be held besides for an
+/// inactive one.
 const BYTES_MAX: usize = 1 << 20;
+/// Bytes that may wait for a client that does read: all that can come at once, above all a full store
+/// of offline messages. They are shared with others that are sent the same.
+const BURST_MAX: usize = 32 << 20;
+/// Bytes copied for the socket at once.
+const PORTION: usize = 1 << 18;
 
 /// What the router tells a session.
 #[derive(Debug)]
@@ -48,7 +54,7 @@ struct Waiting {
     /// here or in `due`, never in both.
     held: Option<Line>,
     /// Bytes that came into `due` at once when held presence was released. They may wait besides,
-    /// until they are taken for the first time: the client could not have read them before.
+    /// until something is taken: the client could not have read them before.
     spared: usize,
     overflow: bool,
 }
@@ -56,9 +62,10 @@ struct Waiting {
 /// Stanzas in the order they came, but for presence that took the place of an older one.
 #[derive(Debug, Default)]
 struct Line {
-    stanzas: Vec<Slot>,
-    /// Where in `stanzas` the presence of a sender waits.
-    presence: BTreeMap<Arc<FullJid>, usize>,
+    stanzas: VecDeque<Slot>,
+    /// Where in `stanzas` (counted from the first ever) the presence of a sender waits.
+    presence: BTreeMap<Arc<FullJid>, u64>,
+    taken: u64,
     bytes: usize,
 }
 
@@ -76,7 +83,7 @@ pub(crate) struct Taken {
     /// Whole stanzas, ready for the socket.
     pub(crate) bytes: Vec<u8>,
     pub(crate) stanzas: usize,
-    /// The client did not read for too long: its stream is to be ended.
+    /// More waits than may wait for anybody: the client's stream is to be ended.
     pub(crate) overflow: bool,
 }
 
@@ -116,27 +123,42 @@ impl Outbox {
         self.filled.notified().await;
     }
 
-    /// Whether the client did not read for too long.
+    /// Whether more waits than may wait for anybody.
     pub(crate) fn overflows(&self) -> bool {
         self.waiting().overflow
     }
 
-    /// Takes everything that is due, ready to be written.
+    /// Whether so much waits that the client has to read on.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.due.bytes > BYTES_MAX + waiting.spared
+    }
+
+    /// Takes the first of what is due, ready to be written. Before an order, which may be the end,
+    /// all of it.
     pub(crate) fn take(&self) -> Taken {
         let mut waiting = self.waiting();
-        let due = std::mem::take(&mut waiting.due);
-        waiting.spared = 0;
-        let mut taken = Taken {
-            orders: std::mem::take(&mut waiting.orders),
-            bytes: Vec::with_capacity(due.bytes + 64 * due.stanzas.len()),
-            stanzas: due.stanzas.len(),
-            overflow: waiting.overflow,
+        let orders = std::mem::take(&mut waiting.orders);
+        let portion = if orders.is_empty() {
+            PORTION
+        } else {
+            usize::MAX
         };
+        let first = waiting.due.take(portion);
+        waiting.spared = 0;
+        let overflow = waiting.overflow;
         drop(waiting);
-        for slot in due.stanzas {
-            slot.stanza.write(&mut taken.bytes, slot.to.as_deref());
+        let size = |slot: &Slot| slot.stanza.len() + 64;
+        let mut bytes = Vec::with_capacity(first.iter().map(size).sum());
+        for slot in &first {
+            slot.stanza.write(&mut bytes, slot.to.as_deref());
         }
-        taken
+        Taken {
+            orders,
+            bytes,
+            stanzas: first.len(),
+            overflow,
+        }
     }
 }
 
@@ -157,14 +179,13 @@ impl Waiting {
             }
             _ => self.due.put(slot),
         }
-        self.limit();
+        self.overflow = self.due.bytes > BURST_MAX;
         true
     }
 
     fn wake(&mut self) {
         self.release();
         self.held = None;
-        self.limit();
     }
 
     /// Makes due what is held.
@@ -177,25 +198,42 @@ impl Waiting {
             self.due.put(slot);
         }
     }
-
-    fn limit(&mut self) {
-        self.overflow |= self.due.bytes > BYTES_MAX + self.spared;
-    }
 }
 
 impl Line {
     fn put(&mut self, slot: Slot) {
         self.bytes += slot.stanza.len();
         if let Some(key) = &slot.key {
-            let end = self.stanzas.len();
-            let place = *self.presence.entry(Arc::clone(key)).or_insert(end);
+            let end = self.taken + self.stanzas.len() as u64;
+            let place = *self.presence.entry(Arc::clone(key)).or_insert(end) - self.taken;
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
             if let Some(unsent) = self.stanzas.get_mut(place) {
                 self.bytes -= unsent.stanza.len();
                 *unsent = slot;
                 return;
             }
         }
-        self.stanzas.push(slot);
+        self.stanzas.push_back(slot);
+    }
+
+    /// Takes stanzas from the front, until they have so many bytes.
+    fn take(&mut self, bytes: usize) -> VecDeque<Slot> {
+        if self.bytes <= bytes {
+            return std::mem::take(self).stanzas;
+        }
+        let enough = self.bytes - bytes;
+        let mut first = VecDeque::new();
+        while self.bytes > enough
+            && let Some(slot) = self.stanzas.pop_front()
+        {
+            self.bytes -= slot.stanza.len();
+            self.taken += 1;
+            if let Some(key) = &slot.key {
+                self.presence.remove(key);
+            }
+            first.push_back(slot);
+        }
+        first
     }
 }
 
