@@ -134,16 +134,12 @@ impl Outbox {
         waiting.due.bytes > BYTES_MAX + waiting.spared
     }
 
-    /// Takes the first of what is due, ready to be written. Before an order, which may be the end,
-    /// all of it.
+    /// Takes the first of what is due, ready to be written; all of it before the end.
     pub(crate) fn take(&self) -> Taken {
         let mut waiting = self.waiting();
         let orders = std::mem::take(&mut waiting.orders);
-        let portion = if orders.is_empty() {
-            PORTION
-        } else {
-            usize::MAX
-        };
+        let ends = orders.iter().any(|order| matches!(order, Order::End(_)));
+        let portion = if ends { usize::MAX } else { PORTION };
         let first = waiting.due.take(portion);
         waiting.spared = 0;
         let overflow = waiting.overflow;

@@ -1,5 +1,5 @@
 use super::*;
-use muster_stanza::{MessageType, PresenceType, Stanza};
+use muster_stanza::{MessageType, PresenceType, Stanza, StreamCondition};
 use std::pin::pin;
 use std::task::{Context, Waker};
 
@@ -115,13 +115,15 @@ fn much_is_taken_in_portions_and_in_order() {
 }
 
 #[test]
-fn before_an_order_everything_is_taken() {
+fn before_the_end_everything_is_taken() {
     let outbox = Outbox::default();
     for _ in 0..10 {
         outbox.deliver(message(&"x".repeat(100_000)), None, None);
     }
     outbox.order(Order::Resume);
-    assert_eq!(outbox.take().stanzas, 10);
+    assert_eq!(outbox.take().stanzas, 3);
+    outbox.order(Order::End(StreamError::new(StreamCondition::Conflict)));
+    assert_eq!(outbox.take().stanzas, 7);
 }
 
 #[test]
