@@ -39,7 +39,8 @@ class SlixmppAgent(Agent):
         client.enable_starttls = self.mode == "starttls"
         client.auto_authorize = None
         client.auto_subscribe = False
-        for plugin in ("xep_0030", "xep_0092", "xep_0191", "xep_0199", "xep_0202", "xep_0203"):
+        plugins = ("xep_0030", "xep_0092", "xep_0191", "xep_0199", "xep_0202", "xep_0203", "xep_0352")
+        for plugin in plugins:
             client.register_plugin(plugin)
         for event, handler in (
             ("session_start", self.on_session),
@@ -224,6 +225,16 @@ class SlixmppAgent(Agent):
     async def do_blocklist(self):
         answer = await self.client["xep_0191"].get_blocked(timeout=ANSWER_S)
         return {"jids": sorted(str(item["jid"]) for item in answer["blocklist"])}
+
+    async def do_client_state(self, active):
+        """XEP-0352: whether somebody looks at the client."""
+        csi = self.client["xep_0352"]
+        if not csi.enabled:
+            raise Refused("feature-not-implemented", "the server does not announce it")
+        if active:
+            csi.send_active()
+        else:
+            csi.send_inactive()
 
     async def do_raw(self, xml):
         self.client.send_raw(xml)

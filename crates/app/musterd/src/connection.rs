@@ -28,6 +28,8 @@ const READ_BYTES: usize = 8_192;
 const UNREAD_MAX: usize = 65_536;
 /// A client that reads nothing for so long although we have something for it is gone.
 const STALL: Duration = Duration::from_secs(30);
+/// The same for a client for which too much waits.
+const CROWDED_STALL: Duration = Duration::from_secs(5);
 /// How long the last words of a stream may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -97,7 +99,12 @@ impl Connection {
             Err(_) => false,
         };
         tracing::debug!(session = %self.session, ?outcome, "client connection ended");
-        if self.attached {
+        self.leave(graceful).await;
+    }
+
+    /// Nothing is for this client any more: the router is told, once.
+    async fn leave(&mut self, graceful: bool) {
+        if std::mem::take(&mut self.attached) {
             let session = self.session;
             self.tell(FromClient::Said(RouterInput::Ended { session, graceful }))
                 .await;
@@ -137,13 +144,18 @@ impl Connection {
         let clients = Arc::clone(&self.clients);
         let mut stopping = clients.stopping.clone();
         let mut told_to_stop = false;
-        let mut stalled_at = Instant::now() + STALL;
+        let mut read_at = Instant::now();
         loop {
             let idle = self.unsent.is_empty();
             self.advance().await;
             if idle {
-                stalled_at = Instant::now() + STALL;
+                read_at = Instant::now();
             }
+            let is_crowded = !self.unsent.is_empty() && self.outbox.is_crowded();
+            if is_crowded && read_at.elapsed() >= CROWDED_STALL {
+                self.give_up().await;
+            }
+            let stalled_at = read_at + if is_crowded { CROWDED_STALL } else { STALL };
             if let Some(end) = self.closing.take() {
                 // The client may be gone already; there is nobody to tell then.
                 let _ = timeout(FAREWELL, self.farewell(&mut socket)).await;
@@ -163,7 +175,7 @@ impl Connection {
                     Io::Read(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                     Io::Read(_) => {}
                     Io::Wrote(bytes) => {
-                        stalled_at = Instant::now() + STALL;
+                        read_at = Instant::now();
                         self.sent += bytes;
                         if self.sent == self.unsent.len() {
                             // What was large gives its memory back.
@@ -177,7 +189,9 @@ impl Connection {
                     self.stream.wake(clients.shared.clock.now());
                 }
                 () = tokio::time::sleep_until(stalled_at), if !self.unsent.is_empty() => {
-                    return Err(io::ErrorKind::TimedOut.into());
+                    if !is_crowded {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
                 }
                 _ = stopping.wait_for(|stop| *stop), if !told_to_stop => {
                     told_to_stop = true;
@@ -185,6 +199,15 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Ends the stream of a client that does not read.
+    async fn give_up(&mut self) {
+        // What comes now is for the user's other clients, not for the farewell's two seconds.
+        self.leave(false).await;
+        let error = StreamError::new(StreamCondition::PolicyViolation);
+        self.end(error.with_text("you do not read what is sent to you"));
+        self.carry_out().await;
     }
 
     fn end(&mut self, error: StreamError) {
@@ -239,10 +262,8 @@ impl Connection {
         self.unsent.extend(bytes);
         counter!(metrics::DELIVERIES).increment(u64::try_from(stanzas).unwrap_or(u64::MAX));
         if overflow {
-            let error = StreamError::new(StreamCondition::PolicyViolation);
-            last_words = Some(error.with_text("you do not read what is sent to you"));
-        }
-        if let Some(error) = last_words {
+            self.give_up().await;
+        } else if let Some(error) = last_words {
             self.end(error);
             self.carry_out().await;
         }
@@ -328,6 +349,7 @@ impl Connection {
                     }))
                     .await;
                 }
+                Output::ClientState(state) => self.outbox.client_is(state),
                 Output::Close(end) => {
                     if end.condition() == Some(StreamCondition::SeeOtherHost) {
                         counter!(metrics::LOGINS, "outcome" => "redirected").increment(1);

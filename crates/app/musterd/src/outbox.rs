@@ -1,19 +1,33 @@
 //! What waits to be written to one client, bounded.
 //!
 //! A presence is a register: a newer one of the same sender takes the place of an unsent older one.
-//! Everything else is a queue and nothing of it is dropped: a client that does not read until the
-//! bound is reached is closed instead.
+//! Everything else is a queue and nothing of it is dropped: a client for which too much waits and
+//! that does not read is closed instead.
+//!
+//! While nobody looks at the client (XEP-0352 §3.2) presence is held until somebody does, and wakes
+//! neither the session's task nor the client. Everything else goes out at once and alone: held
+//! presence does not go with it, not even that of its sender. A register has no place in the order:
+//! a newer presence passes what came before it for active clients too, and no message means anything
+//! else for it. Subscription stanzas are no registers and keep their order; presence that follows
+//! one and is held says at last what is so then.
 
 use muster_router::BindAnswer;
 use muster_stanza::{Encoded, StreamError};
+use muster_stream::ClientState;
 use muster_types::{FullJid, Jid};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// Bytes that may wait for one client beyond what its socket took: about four of the largest
-/// stanzas.
+/// stanzas. With more it has to read on, or is closed. As much presence may be held besides for an
+/// inactive one.
 const BYTES_MAX: usize = 1 << 20;
+/// Bytes that may wait for a client that does read: all that can come at once, above all a full store
+/// of offline messages. They are shared with others that are sent the same.
+const BURST_MAX: usize = 32 << 20;
+/// Bytes copied for the socket at once.
+const PORTION: usize = 1 << 18;
 
 /// What the router tells a session.
 #[derive(Debug)]
@@ -34,12 +48,25 @@ pub(crate) struct Outbox {
 #[derive(Debug, Default)]
 struct Waiting {
     orders: VecDeque<Order>,
+    /// What goes out with the next write.
+    due: Line,
+    /// Presence that waits until the client is active; nothing while it is. A sender's presence is
+    /// here or in `due`, never in both.
+    held: Option<Line>,
+    /// Bytes that came into `due` at once when held presence was released. They may wait besides,
+    /// until something is taken: the client could not have read them before.
+    spared: usize,
+    overflow: bool,
+}
+
+/// Stanzas in the order they came, but for presence that took the place of an older one.
+#[derive(Debug, Default)]
+struct Line {
     stanzas: VecDeque<Slot>,
     /// Where in `stanzas` (counted from the first ever) the presence of a sender waits.
     presence: BTreeMap<Arc<FullJid>, u64>,
     taken: u64,
     bytes: usize,
-    overflow: bool,
 }
 
 #[derive(Debug)]
@@ -56,7 +83,7 @@ pub(crate) struct Taken {
     /// Whole stanzas, ready for the socket.
     pub(crate) bytes: Vec<u8>,
     pub(crate) stanzas: usize,
-    /// The client did not read for too long: its stream is to be ended.
+    /// More waits than may wait for anybody: the client's stream is to be ended.
     pub(crate) overflow: bool,
 }
 
@@ -72,8 +99,23 @@ impl Outbox {
     }
 
     pub(crate) fn deliver(&self, stanza: Encoded, to: Option<Arc<Jid>>, key: Option<Arc<FullJid>>) {
-        self.waiting().put(Slot { stanza, to, key });
-        self.filled.notify_one();
+        let is_due = self.waiting().put(Slot { stanza, to, key });
+        if is_due {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Whether somebody looks at the client. When somebody does again, what was held is due.
+    pub(crate) fn client_is(&self, state: ClientState) {
+        match state {
+            ClientState::Inactive => {
+                self.waiting().held.get_or_insert_default();
+            }
+            ClientState::Active => {
+                self.waiting().wake();
+                self.filled.notify_one();
+            }
+        }
     }
 
     /// Resolves when there is something to take.
@@ -81,93 +123,116 @@ impl Outbox {
         self.filled.notified().await;
     }
 
-    /// Whether the client did not read for too long.
+    /// Whether more waits than may wait for anybody.
     pub(crate) fn overflows(&self) -> bool {
         self.waiting().overflow
     }
 
-    /// Takes everything that waits, ready to be written.
+    /// Whether so much waits that the client has to read on.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.due.bytes > BYTES_MAX + waiting.spared
+    }
+
+    /// Takes the first of what is due, ready to be written; all of it before the end.
     pub(crate) fn take(&self) -> Taken {
         let mut waiting = self.waiting();
-        let mut taken = Taken {
-            orders: std::mem::take(&mut waiting.orders),
-            bytes: Vec::with_capacity(waiting.bytes + 64 * waiting.stanzas.len()),
-            stanzas: waiting.stanzas.len(),
-            overflow: waiting.overflow,
-        };
-        waiting.taken += taken.stanzas as u64;
-        waiting.bytes = 0;
-        waiting.presence.clear();
-        for slot in std::mem::take(&mut waiting.stanzas) {
-            slot.stanza.write(&mut taken.bytes, slot.to.as_deref());
+        let orders = std::mem::take(&mut waiting.orders);
+        let ends = orders.iter().any(|order| matches!(order, Order::End(_)));
+        let portion = if ends { usize::MAX } else { PORTION };
+        let first = waiting.due.take(portion);
+        waiting.spared = 0;
+        let overflow = waiting.overflow;
+        drop(waiting);
+        let size = |slot: &Slot| slot.stanza.len() + 64;
+        let mut bytes = Vec::with_capacity(first.iter().map(size).sum());
+        for slot in &first {
+            slot.stanza.write(&mut bytes, slot.to.as_deref());
         }
-        taken
+        Taken {
+            orders,
+            bytes,
+            stanzas: first.len(),
+            overflow,
+        }
     }
 }
 
 impl Waiting {
-    fn put(&mut self, slot: Slot) {
+    /// Puts a stanza where it waits; returns whether it is due.
+    fn put(&mut self, slot: Slot) -> bool {
         if self.overflow {
-            return;
+            return false;
         }
-        let bytes = slot.stanza.len();
-        if let Some(key) = &slot.key {
-            let next = self.taken + self.stanzas.len() as u64;
-            if let Some(older) = self.presence.get(key) {
-                let place = usize::try_from(older - self.taken).unwrap_or(usize::MAX);
-                if let Some(unsent) = self.stanzas.get_mut(place) {
-                    self.bytes = self.bytes + bytes - unsent.stanza.len();
-                    *unsent = slot;
-                    return;
+        match (&mut self.held, &slot.key) {
+            (Some(held), Some(key)) if !self.due.presence.contains_key(key) => {
+                held.put(slot);
+                if held.bytes <= BYTES_MAX {
+                    return false;
                 }
+                // An inactive client is not closed for what was held back from it.
+                self.release();
             }
-            self.presence.insert(Arc::clone(key), next);
+            _ => self.due.put(slot),
         }
-        self.bytes += bytes;
-        self.overflow = self.bytes > BYTES_MAX;
+        self.overflow = self.due.bytes > BURST_MAX;
+        true
+    }
+
+    fn wake(&mut self) {
+        self.release();
+        self.held = None;
+    }
+
+    /// Makes due what is held.
+    fn release(&mut self) {
+        let Some(held) = self.held.as_mut().map(std::mem::take) else {
+            return;
+        };
+        self.spared = self.spared.max(held.bytes);
+        for slot in held.stanzas {
+            self.due.put(slot);
+        }
+    }
+}
+
+impl Line {
+    fn put(&mut self, slot: Slot) {
+        self.bytes += slot.stanza.len();
+        if let Some(key) = &slot.key {
+            let end = self.taken + self.stanzas.len() as u64;
+            let place = *self.presence.entry(Arc::clone(key)).or_insert(end) - self.taken;
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
+            if let Some(unsent) = self.stanzas.get_mut(place) {
+                self.bytes -= unsent.stanza.len();
+                *unsent = slot;
+                return;
+            }
+        }
         self.stanzas.push_back(slot);
+    }
+
+    /// Takes stanzas from the front, until they have so many bytes.
+    fn take(&mut self, bytes: usize) -> VecDeque<Slot> {
+        if self.bytes <= bytes {
+            return std::mem::take(self).stanzas;
+        }
+        let enough = self.bytes - bytes;
+        let mut first = VecDeque::new();
+        while self.bytes > enough
+            && let Some(slot) = self.stanzas.pop_front()
+        {
+            self.bytes -= slot.stanza.len();
+            self.taken += 1;
+            if let Some(key) = &slot.key {
+                self.presence.remove(key);
+            }
+            first.push_back(slot);
+        }
+        first
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use muster_stanza::{PresenceType, Stanza};
-
-    fn presence(id: &str) -> Encoded {
-        Stanza::presence(PresenceType::Available)
-            .with_id(id)
-            .encode()
-    }
-
-    fn key(jid: &str) -> Option<Arc<FullJid>> {
-        Some(Arc::new(FullJid::new(jid).unwrap()))
-    }
-
-    #[test]
-    fn a_newer_presence_replaces_an_unsent_one_and_nothing_else() {
-        let outbox = Outbox::default();
-        outbox.deliver(presence("old"), None, key("a@x/1"));
-        outbox.deliver(presence("other"), None, key("b@x/1"));
-        outbox.deliver(presence("queued"), None, None);
-        outbox.deliver(presence("new"), None, key("a@x/1"));
-        let taken = outbox.take();
-        let text = String::from_utf8(taken.bytes).unwrap();
-        assert_eq!(taken.stanzas, 3);
-        assert!(!text.contains("old") && text.contains("queued"));
-        assert!(text.find("new").unwrap() < text.find("other").unwrap());
-        outbox.deliver(presence("later"), None, key("a@x/1"));
-        assert_eq!(outbox.take().stanzas, 1);
-    }
-
-    #[test]
-    fn a_client_that_does_not_read_overflows() {
-        let outbox = Outbox::default();
-        let stanza = presence(&"x".repeat(1000));
-        while !outbox.take().overflow {
-            for _ in 0..2000 {
-                outbox.deliver(stanza.clone(), None, None);
-            }
-        }
-    }
-}
+#[path = "outbox_test.rs"]
+mod outbox_test;

@@ -58,6 +58,8 @@ pub const PING: &str = "urn:xmpp:ping";
 pub const TIME: &str = "urn:xmpp:time";
 /// Delay stamps. XEP-0203.
 pub const DELAY: &str = "urn:xmpp:delay";
+/// Client state indication. XEP-0352.
+pub const CSI: &str = "urn:xmpp:csi:0";
 /// The prefix `xml`, bound everywhere. Namespaces in XML 1.0 §3.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// The prefix `xmlns`, never to be declared. Namespaces in XML 1.0 §3.

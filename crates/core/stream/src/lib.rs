@@ -18,5 +18,5 @@ mod tokens;
 
 pub use c2s::C2s;
 pub use config::{C2sConfig, Security};
-pub use port::{BindAnswer, End, Input, Output, TlsFacts};
+pub use port::{BindAnswer, ClientState, End, Input, Output, TlsFacts};
 pub use throttle::{Allowance, Throttle, ThrottleConfig};

@@ -66,6 +66,15 @@ pub enum BindAnswer {
     NoAccount,
 }
 
+/// Whether somebody looks at the client just now (XEP-0352). A stream begins active.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClientState {
+    /// What is for the client goes out as it comes.
+    Active,
+    /// What can wait may wait.
+    Inactive,
+}
+
 /// What a stream wants done, in order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Output {
@@ -101,6 +110,8 @@ pub enum Output {
     },
     /// A bound client sent this; `from` is its full JID, `to` as it was.
     Stanza(Stanza),
+    /// The client says how it is; it gets no reply.
+    ClientState(ClientState),
     /// Flush, then close the connection. The last output.
     Close(End),
 }

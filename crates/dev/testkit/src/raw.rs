@@ -247,11 +247,14 @@ impl Raw {
     /// Fails when the server ends before, or the time is over, with what came instead.
     pub fn read_until(&mut self, text: &str) -> Result<String> {
         let begun = Instant::now();
+        let mut searched = 0;
         loop {
-            if let Some(at) = find(&self.read, text.as_bytes()) {
-                let rest = self.read.split_off(at + text.len());
+            if let Some(at) = find(&self.read[searched..], text.as_bytes()) {
+                let rest = self.read.split_off(searched + at + text.len());
                 return Ok(lossy(&std::mem::replace(&mut self.read, rest)));
             }
+            // Megabytes may come; the text may have begun at the end of what was searched.
+            searched = self.read.len().saturating_sub(text.len());
             if self.ended || begun.elapsed() > self.patience {
                 bail!(
                     "no {text:?} came, only {:?} (ended: {})",

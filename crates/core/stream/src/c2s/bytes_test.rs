@@ -63,6 +63,7 @@ impl Driver {
                         "message"
                     });
                 }
+                Output::ClientState(_) => self.log.push("state"),
                 Output::Close(End::ByClient) => self.log.push("left"),
                 Output::Close(_) => self.log.push("closed"),
             }

@@ -1,5 +1,6 @@
 //! What the server offers at each stage: RFC 6120 §4.3.2.
 
+use super::csi;
 use muster_sasl::{ChannelBindings, Mechanism};
 use muster_stanza::{Writer, ns};
 
@@ -34,7 +35,8 @@ pub(super) fn before_login(mechanisms: &[Mechanism], bindings: &ChannelBindings)
 }
 
 /// After the login: a resource to bind, and what the user's server can do with rosters
-/// (RFC 6121 §2.6.1, §3.4.1). Session establishment is for clients of RFC 3921: optional.
+/// (RFC 6121 §2.6.1, §3.4.1) and for inactive clients. Session establishment is for clients of
+/// RFC 3921: optional.
 pub(super) fn after_login() -> Vec<u8> {
     let mut out = Writer::new();
     out.start("stream:features");
@@ -50,5 +52,6 @@ pub(super) fn after_login() -> Vec<u8> {
         .end();
     out.start("ver").attr("xmlns", ns::ROSTER_VER).end();
     out.start("sub").attr("xmlns", ns::PRE_APPROVAL).end();
+    csi::announce(&mut out);
     out.finish()
 }

@@ -26,6 +26,9 @@ mod bound;
 mod bound_test;
 #[cfg(test)]
 mod bytes_test;
+mod csi;
+#[cfg(test)]
+mod csi_test;
 mod features;
 mod negotiate;
 #[cfg(test)]
@@ -146,6 +149,11 @@ impl C2s {
     }
 
     fn on_element(&mut self, element: Element) {
+        if let (State::AwaitBind | State::Bound(_), Some(state)) =
+            (&self.state, csi::state(&element))
+        {
+            return self.out.push_back(Output::ClientState(state));
+        }
         match self.state {
             State::AwaitAuth | State::Authenticating(_) => self.on_auth_element(&element),
             State::AwaitBind => self.on_bind_element(&element),

@@ -82,7 +82,7 @@ fn after_the_login_a_resource_is_offered() {
         "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><required/></bind>\
          <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>\
          <ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>\
-         </stream:features>"
+         <csi xmlns='urn:xmpp:csi:0'/></stream:features>"
     ));
 }
 

@@ -135,6 +135,7 @@ impl Script {
                 | Output::Authenticated { .. }
                 | Output::Restart
                 | Output::Bind { .. }
+                | Output::ClientState(_)
                 | Output::Close(_)) => format!("{other:?}"),
             })
             .collect()
