@@ -71,6 +71,8 @@ mod blocking_test;
 #[cfg(test)]
 mod composition_test;
 #[cfg(test)]
+mod farewell_test;
+#[cfg(test)]
 mod inbound_test;
 #[cfg(test)]
 mod lane_test;

@@ -2,7 +2,7 @@
 
 use crate::testing::{A, B, Net, ONE};
 use crate::{Input, OwnerEvent};
-use muster_envelope::{AnnouncedSession, Announcement, Envelope, ToOwner, ToPeer};
+use muster_envelope::{Envelope, ToOwner, ToPeer};
 use muster_types::SessionId;
 use std::time::Duration;
 
@@ -251,7 +251,7 @@ fn an_owner_that_was_replaced_decides_nothing() {
     let epoch = net.replica(ONE, B).serving().unwrap();
     assert_eq!(net.replica(ONE, A).state().epoch(), epoch);
     let before = net.log_len(ONE);
-    let presence = muster_envelope::ToOwner::Unbind {
+    let presence = ToOwner::Unbind {
         session: alice,
         graceful: true,
     };
@@ -443,61 +443,4 @@ fn a_new_owner_is_no_reason_to_wait_longer() {
     assert_eq!(gone(&mut net), 1);
     net.pass(GRACE);
     assert_eq!(gone(&mut net), 0);
-}
-
-#[test]
-fn a_farewell_that_was_lost_with_the_link_is_noticed_at_the_next_announcement() {
-    let mut net = Net::pair();
-    let alice = net.login(B, "alice@example.com/a");
-    let bob = net.login(B, "bob@example.com/b");
-    net.befriend(alice, bob);
-    net.lose = |envelope| matches!(envelope, Envelope::ToOwner { .. });
-    net.leave(alice, true);
-    net.lose = |_| false;
-    assert!(
-        !net.take(bob)
-            .contains(&"alice@example.com/a unavailable".to_owned())
-    );
-    // The link is back: node B announces what it has.
-    let boot = net
-        .replica(ONE, A)
-        .serving()
-        .map(|_| muster_types::Boot(1))
-        .unwrap();
-    net.input(ONE, A, Input::NodeUp { node: B, boot });
-    net.pass(GRACE + MOMENT);
-    assert_eq!(net.take(bob), ["alice@example.com/a unavailable"]);
-}
-
-#[test]
-fn who_left_a_node_that_was_cut_off_and_has_been_elsewhere_since_is_not_said_to_have_gone() {
-    let mut net = Net::pair();
-    let alice = net.login(A, "alice@example.com/a");
-    let bob = net.login(A, "bob@example.com/b");
-    net.befriend(alice, bob);
-    // Alice is cut off and expected back. Node B comes back, which she left before.
-    net.leave(alice, false);
-    let left = SessionId { node: B, ..alice };
-    let session = AnnouncedSession {
-        session: left,
-        jid: "alice@example.com/a".parse().unwrap(),
-        presence: None,
-        interested: true,
-        leaving: true,
-    };
-    net.raw(
-        B,
-        ToOwner::Announce(Announcement {
-            sessions: vec![session],
-            watches: Vec::new(),
-            first: true,
-            last: true,
-        }),
-    );
-    let (session, graceful) = (left, true);
-    net.raw(B, ToOwner::Unbind { session, graceful });
-    net.pass(GRACE - MOMENT);
-    assert_eq!(gone(&mut net, bob), Vec::<String>::new());
-    net.pass(2 * MOMENT);
-    assert_eq!(gone(&mut net, bob), ["alice@example.com/a unavailable"]);
 }
