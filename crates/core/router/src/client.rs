@@ -264,13 +264,20 @@ impl Router {
     }
 
     /// Whom a user lets in from now on. Who was shown a client by directed presence and is blocked sees it
-    /// go, as contacts do.
+    /// go, as contacts do. A node that was cut off at the time watches whom it should not: it hears of that
+    /// first, and of the contact afterwards.
     pub(crate) fn access(&mut self, now: Instant, user: &BareJid, access: AccessList) {
         let Some(known) = self.users.get_mut(user) else {
             return;
         };
         known.access = access;
-        for id in known.sessions.clone() {
+        let blocked = |contact: &&BareJid| known.access.blocks(&Jid::from((*contact).clone()));
+        let unseen: Vec<_> = known.contacts.iter().filter(blocked).cloned().collect();
+        let sessions = known.sessions.clone();
+        for contact in unseen {
+            self.unwatch(user, &contact);
+        }
+        for id in sessions {
             let Some(session) = self.sessions.get_mut(&id) else {
                 continue;
             };

@@ -223,3 +223,16 @@ fn who_was_shown_a_client_and_is_blocked_sees_it_go() {
     let said = talk.tell(MINE, 5, ToNode::Access { user, access });
     assert!(!gone(&said), "once: {said:?}");
 }
+
+#[test]
+fn whom_the_user_has_blocked_it_does_not_see_any_more() {
+    let mut talk = Talk::with_alice();
+    talk.watch_bob();
+    assert_eq!(talk.bob_is(7, 1, available()).len(), 1);
+    let mut access = AccessList::default();
+    access.set("bob@x".parse().unwrap(), Some(Access::Block));
+    let user = BareJid::new("alice@x").unwrap();
+    let said = talk.tell(MINE, 5, ToNode::Access { user, access });
+    assert!(said.concat().contains("type='unavailable'"), "{said:?}");
+    assert_eq!(talk.bob_is(7, 2, available()), EMPTY);
+}

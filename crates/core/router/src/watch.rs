@@ -93,7 +93,7 @@ impl Router {
     }
 
     /// The user sees this contact no more: what it was shown is taken back.
-    fn unwatch(&mut self, user: &BareJid, contact: &BareJid) {
+    pub(crate) fn unwatch(&mut self, user: &BareJid, contact: &BareJid) {
         let was_known = self
             .users
             .get_mut(user)

@@ -51,7 +51,11 @@ fn a_vote_or_entry_that_was_not_synced() {
 fn a_leader_that_commits_alone() {
     is_caught(
         Sabotage::CommitAlone,
-        &["replicas apply the same log", "no acknowledged write lost"],
+        &[
+            "replicas apply the same log",
+            "no acknowledged write lost",
+            "no acknowledged message lost",
+        ],
     );
 }
 

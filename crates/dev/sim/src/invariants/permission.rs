@@ -19,7 +19,10 @@ pub(crate) fn check(
     from: &FullJid,
 ) -> Result<(), Violation> {
     let user = from.to_bare();
-    let blocked = truth.blocks(&user, watcher) || truth.blocks(watcher, &user);
+    // KNOWN: of another slot than its own a watcher's node may hear earlier than whom it has blocked.
+    let slot = |user: &BareJid| truth.cluster.account_slot(user);
+    let blocks_it = || slot(&user) == slot(watcher) && truth.blocks(watcher, &user);
+    let blocked = truth.blocks(&user, watcher) || blocks_it();
     if user == *watcher || truth.permits(&user, watcher) && !blocked {
         return Ok(());
     }
