@@ -53,14 +53,7 @@ impl Accounts for View {
     }
 
     fn bounds(&self) -> Bounds {
-        let of = |most: u32| match most {
-            0 => usize::MAX,
-            most => usize::try_from(most).unwrap_or(usize::MAX),
-        };
-        let settings = self.0.settings();
-        Bounds {
-            contacts: of(settings.contacts_max),
-            watchers: of(settings.watchers_max),
-        }
+        let (contacts, watchers) = self.0.settings().bounds();
+        Bounds { contacts, watchers }
     }
 }

@@ -109,6 +109,15 @@ pub enum Setting {
 }
 
 impl Settings {
+    /// How many contacts and how many watchers a user may have.
+    pub fn bounds(&self) -> (usize, usize) {
+        let bound = |most: u32| match most {
+            0 => usize::MAX,
+            most => usize::try_from(most).unwrap_or(usize::MAX),
+        };
+        (bound(self.contacts_max), bound(self.watchers_max))
+    }
+
     /// Changes one setting.
     ///
     /// # Errors

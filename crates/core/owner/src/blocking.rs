@@ -171,8 +171,9 @@ impl Serving {
         };
         let access = cx.state.access(user);
         let answer = access.map_or(otherwise, |access| access.answer(&contact, otherwise));
-        let full = self.has_all_watchers(cx, user) || self.is_one_too_many(cx, user, &contact);
-        if answer != Access::Allow || full {
+        let is_full =
+            || self.has_all_watchers(cx, user) || self.is_one_too_many(cx, user, &contact);
+        if answer != Access::Allow || is_full() {
             return false;
         }
         let kind = SubscriptionStanza::Subscribed;

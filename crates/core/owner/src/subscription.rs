@@ -81,11 +81,9 @@ impl Serving {
         let roster = cx.state.roster(user);
         let sees = roster.is_some_and(|roster| roster.state(contact).seen_by_contact());
         match kind {
-            SubscriptionStanza::Subscribe if self.is_one_too_many(cx, user, contact) => {
-                let limit = bounds.contacts;
-                Some(refusal(&Refusal::RosterFull { limit }))
-            }
-            SubscriptionStanza::Subscribed if self.is_one_too_many(cx, user, contact) => {
+            SubscriptionStanza::Subscribe | SubscriptionStanza::Subscribed
+                if self.is_one_too_many(cx, user, contact) =>
+            {
                 let limit = bounds.contacts;
                 Some(refusal(&Refusal::RosterFull { limit }))
             }

@@ -16,6 +16,7 @@
 //! clock, and it never waits for an answer.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod access;
 mod answers;
 mod client;
 #[cfg(test)]
