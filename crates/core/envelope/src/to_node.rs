@@ -5,6 +5,7 @@ use muster_roster::AccessList;
 use muster_stanza::Stanza;
 use muster_types::{BareJid, FullJid, ResourcePart, SessionId};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// From the owner of a slot to a node that has sessions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,7 +129,7 @@ pub struct PresenceBatch {
     /// before and that are missing here have become unavailable.
     pub full: bool,
     /// The watchers with sessions on the receiving node that may see it.
-    pub watchers: Vec<BareJid>,
+    pub watchers: Vec<Arc<BareJid>>,
 }
 
 /// The presence of one resource.

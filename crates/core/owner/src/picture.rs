@@ -21,6 +21,7 @@ use crate::sight::may_see;
 use muster_types::{BareJid, Instant, Jid, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a new owner waits for the announcements of nodes in contact.
@@ -210,7 +211,7 @@ impl Serving {
             self.sight.presentity_mut(&contact).touch();
             for (node, watchers) in nodes {
                 let may = |watcher: &BareJid| may_see(cx, &contact, watcher);
-                let watchers: Vec<BareJid> = watchers.into_iter().filter(may).collect();
+                let watchers: Vec<_> = watchers.into_iter().filter(may).map(Arc::new).collect();
                 let batch = self.sight.answer(&contact, watchers, full);
                 said.add(cx, node, batch);
             }

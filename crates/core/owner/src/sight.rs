@@ -8,6 +8,7 @@ use muster_stanza::{PresenceType, Stanza};
 use muster_types::{BareJid, Epoch, FullJid, NodeId, ResourcePart, SessionId};
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 /// The presence of the slot's users and who wants to see it.
 pub(crate) struct Sight {
@@ -127,10 +128,10 @@ impl Sight {
         let hidden = presentity.overlay() == &Overlay::Hidden;
         let stanza = shown(presentity.overlay(), stanza);
         for (node, watchers) in self.watchers.of(user) {
-            let watchers: Vec<BareJid> = watchers
+            let watchers: Vec<Arc<BareJid>> = watchers
                 .iter()
                 .filter(|watcher| permission.sees(watcher) && !waits(node, watcher))
-                .filter(|watcher| !hidden || *watcher == user)
+                .filter(|watcher| !hidden || ***watcher == *user)
                 .cloned()
                 .collect();
             if watchers.is_empty() {
@@ -154,7 +155,7 @@ impl Sight {
     }
 
     /// Sends all there is to some watchers on one node, who are allowed to see it.
-    fn show(&mut self, cx: &mut Cx<'_>, user: &BareJid, node: NodeId, watchers: Vec<BareJid>) {
+    fn show(&mut self, cx: &mut Cx<'_>, user: &BareJid, node: NodeId, watchers: Vec<Arc<BareJid>>) {
         for batch in self.answer(user, watchers, false) {
             cx.tell_node(node, ToNode::Presence(batch));
         }
@@ -172,10 +173,10 @@ impl Sight {
         presentity.touch();
         let permission = cx.state.permission(user);
         let watchers = self.watchers.of(user).map(|(node, watchers)| {
-            let told = |watcher: &&BareJid| permission.sees(watcher) && !waits(node, watcher);
+            let told = |watcher: &&Arc<BareJid>| permission.sees(watcher) && !waits(node, watcher);
             (node, watchers.iter().filter(told).cloned().collect())
         });
-        for (node, watchers) in watchers.collect::<Vec<(NodeId, Vec<BareJid>)>>() {
+        for (node, watchers) in watchers.collect::<Vec<(NodeId, Vec<Arc<BareJid>>)>>() {
             let batches = self.answer(user, watchers, certain);
             if !batches.is_empty() {
                 cx.tell_node(node, ToNode::Answers(batches));
@@ -189,7 +190,7 @@ impl Sight {
     pub(crate) fn answer(
         &mut self,
         user: &BareJid,
-        watchers: Vec<BareJid>,
+        watchers: Vec<Arc<BareJid>>,
         full: bool,
     ) -> Vec<PresenceBatch> {
         let presentity = self.presentity_mut(user);
@@ -202,11 +203,11 @@ impl Sight {
             })
             .collect();
         let (own, others): (Vec<_>, Vec<_>) = match overlay {
-            Overlay::Hidden => watchers.into_iter().partition(|watcher| watcher == user),
+            Overlay::Hidden => watchers.into_iter().partition(|watcher| **watcher == *user),
             Overlay::AsItCame | Overlay::Over(_) => (watchers, Vec::new()),
         };
         let version = presentity.version();
-        let batch = |watchers: Vec<BareJid>, resources: Vec<ResourcePresence>, full: bool| {
+        let batch = |watchers: Vec<Arc<BareJid>>, resources: Vec<ResourcePresence>, full: bool| {
             let says_something = !watchers.is_empty() && (full || !resources.is_empty());
             says_something.then(|| PresenceBatch {
                 presentity: user.clone(),
@@ -228,7 +229,7 @@ impl Sight {
         }
         self.presentity_mut(user).touch();
         for node in nodes {
-            self.show(cx, user, node, vec![contact.clone()]);
+            self.show(cx, user, node, vec![Arc::new(contact.clone())]);
         }
     }
 
@@ -260,7 +261,7 @@ impl Sight {
             })
             .collect();
         let (presentity, version) = (user.clone(), presentity.version());
-        let watchers = vec![contact.clone()];
+        let watchers = vec![Arc::new(contact.clone())];
         cx.tell_node(
             node,
             ToNode::Presence(PresenceBatch {

@@ -7,14 +7,15 @@ use crate::sight::may_see;
 use muster_envelope::WatchRequest;
 use muster_types::{BareJid, NodeId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The watchers of one contact that get an answer.
 #[derive(Default)]
 struct Answer {
     /// They were shown nothing so far.
-    fresh: Vec<BareJid>,
+    fresh: Vec<Arc<BareJid>>,
     /// They were shown something that is not current.
-    behind: Vec<BareJid>,
+    behind: Vec<Arc<BareJid>>,
 }
 
 impl Serving {
@@ -28,9 +29,7 @@ impl Serving {
             known,
         } in requests
         {
-            self.sight
-                .watchers
-                .add(contact.clone(), from, watcher.clone());
+            let watcher = self.sight.watchers.add(&contact, from, &watcher);
             if !may_see(cx, &contact, &watcher) {
                 if known.is_some() {
                     self.sight.hide(cx, &contact, from, &watcher);
@@ -46,7 +45,7 @@ impl Serving {
                 Some(known) if current == Some(known) => (),
                 Some(_) => {
                     if !self.picture.is_certain() {
-                        self.picture.owe(contact.clone(), from, watcher.clone());
+                        self.picture.owe(contact.clone(), from, (*watcher).clone());
                     }
                     if !self.picture.will_show(&contact) {
                         answers.entry(contact).or_default().behind.push(watcher);

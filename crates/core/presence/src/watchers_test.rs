@@ -15,10 +15,10 @@ fn watchers_are_kept_by_node_and_leave_nothing_behind() {
         jid("bob@example.com"),
         jid("carol@example.com"),
     );
-    watchers.add(alice.clone(), NodeId(1), bob.clone());
-    watchers.add(alice.clone(), NodeId(1), carol.clone());
-    watchers.add(alice.clone(), NodeId(2), bob.clone());
-    watchers.add(alice.clone(), NodeId(2), bob.clone());
+    watchers.add(&alice, NodeId(1), &bob);
+    watchers.add(&alice, NodeId(1), &carol);
+    watchers.add(&alice, NodeId(2), &bob);
+    watchers.add(&alice, NodeId(2), &bob);
     assert_eq!(
         watchers
             .of(&alice)

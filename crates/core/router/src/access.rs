@@ -6,6 +6,7 @@ use muster_roster::AccessList;
 use muster_stanza::{ErrorDetail, ErrorType, PresenceType, Stanza, StanzaCondition, StanzaError};
 use muster_types::{BareJid, Instant, Jid, SessionId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Router {
     /// Whether the user has blocked whom it writes to; itself it cannot block.
@@ -26,7 +27,8 @@ impl Router {
             return;
         };
         known.access = access;
-        let blocked = |contact: &&BareJid| known.access.blocks(&Jid::from((*contact).clone()));
+        let blocked =
+            |contact: &&Arc<BareJid>| known.access.blocks(&Jid::from((***contact).clone()));
         let unseen: Vec<_> = known.contacts.iter().filter(blocked).cloned().collect();
         let sessions = known.sessions.clone();
         for contact in unseen {

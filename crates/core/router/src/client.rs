@@ -312,12 +312,7 @@ impl Router {
             );
         }
         self.stop_watching_if_unavailable(id);
-        if let Some(known) = self.users.get_mut(&user) {
-            known.sessions.remove(&id);
-            if known.sessions.is_empty() {
-                self.users.remove(&user);
-            }
-        }
+        self.forget_session(&user, id);
         if let Some(graceful) = farewell
             && self.tell_owner(
                 slot,
@@ -386,6 +381,20 @@ impl Router {
         let gone = Stanza::presence(PresenceType::Unavailable).with_from(jid);
         self.take_back_directed(now, id, &gone);
         self.forget_if_over(id);
+    }
+
+    /// A user is known as long as one of its clients is here.
+    fn forget_session(&mut self, user: &BareJid, id: SessionId) {
+        let Some(known) = self.users.get_mut(user) else {
+            return;
+        };
+        known.sessions.remove(&id);
+        if known.sessions.is_empty()
+            && let Some(known) = self.users.remove(user)
+        {
+            let contacts = known.contacts.into_iter();
+            contacts.for_each(|contact| self.interests.release(contact));
+        }
     }
 
     pub(crate) fn forget_if_over(&mut self, id: SessionId) {

@@ -1,84 +1,71 @@
 //! Whose presence this node's users watch, and what each of them was last shown.
 //!
 //! Presence is a register: the newest replaces the older. Permission is each watcher's own, so
-//! what was shown is kept for each (contact, watcher); the bytes are shared.
+//! what was shown is kept for each (contact, watcher). But as a rule all watchers of a contact were
+//! shown the same: then it is kept once, and worked out once.
 
+use crate::shown::{Outcome, Seen, Shown, Step};
 use muster_envelope::{PresenceBatch, WatchRequest};
-use muster_presence::Version;
-use muster_stanza::{Encoded, PresenceType, Stanza};
-use muster_types::{BareJid, FullJid, SlotId};
+use muster_types::{Addresses, BareJid, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The presence of one resource, serialised once for everybody who sees it.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    pub(crate) from: Arc<FullJid>,
-    pub(crate) encoded: Encoded,
-    stanza: Stanza,
-}
-
-impl Seen {
-    fn new(from: Arc<FullJid>, stanza: Stanza) -> Arc<Self> {
-        let encoded = stanza.encode();
-        Arc::new(Self {
-            from,
-            encoded,
-            stanza,
-        })
-    }
-
-    /// The same resource, gone.
-    fn gone(&self) -> Arc<Self> {
-        let stanza = Stanza::presence(PresenceType::Unavailable).with_from((*self.from).clone());
-        Self::new(Arc::clone(&self.from), stanza)
-    }
-
-    pub(crate) fn is_available(&self) -> bool {
-        self.stanza.presence_type() == Some(PresenceType::Available)
-    }
-}
-
-/// What one watcher was last shown of one contact.
-#[derive(Debug, Default)]
-struct Shown {
-    version: Option<Version>,
-    available: Vec<Arc<Seen>>,
-}
 
 #[derive(Debug)]
 struct Contact {
     /// Where the contact's owner is; `None` while no such account is known.
     slot: Option<SlotId>,
-    watchers: BTreeMap<BareJid, Shown>,
+    watchers: BTreeMap<Arc<BareJid>, Arc<Shown>>,
+    /// What somebody was shown last.
+    last: Arc<Shown>,
 }
 
 /// All (contact, watcher) pairs of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Interests {
-    contacts: BTreeMap<BareJid, Contact>,
+    contacts: BTreeMap<Arc<BareJid>, Contact>,
     /// Contacts that are no known account: looked for again when the directory changes.
-    homeless: BTreeSet<BareJid>,
+    homeless: BTreeSet<Arc<BareJid>>,
+    addresses: Addresses,
+    /// What everybody was shown who was shown nothing yet.
+    nothing: Arc<Shown>,
 }
 
 /// One presence for one watcher.
-pub(crate) type Show = (BareJid, Arc<Seen>);
+pub(crate) type Show = (Arc<BareJid>, Arc<Seen>);
 
 impl Interests {
+    /// The one copy of an address, for who keeps a list of whom it watches. To be given back.
+    pub(crate) fn share(&mut self, address: &BareJid) -> Arc<BareJid> {
+        self.addresses.share(address)
+    }
+
+    /// Gives back what [`share`](Self::share) gave.
+    pub(crate) fn release(&mut self, address: Arc<BareJid>) {
+        self.addresses.release(address);
+    }
+
     /// Begins to watch. The owner of `slot` has to be asked.
     pub(crate) fn watch(&mut self, contact: &BareJid, watcher: &BareJid, slot: Option<SlotId>) {
         if slot.is_none() {
-            self.homeless.insert(contact.clone());
+            self.homeless.insert(self.addresses.share(contact));
         }
-        self.contacts
-            .entry(contact.clone())
-            .or_insert_with(|| Contact {
-                slot,
-                watchers: BTreeMap::new(),
-            })
+        let watcher = self.addresses.share(watcher);
+        let known = match self.contacts.get_mut(contact) {
+            Some(known) => known,
+            None => {
+                let contact = self.addresses.share(contact);
+                self.contacts.entry(contact).or_insert(Contact {
+                    slot,
+                    watchers: BTreeMap::new(),
+                    last: Arc::clone(&self.nothing),
+                })
+            }
+        };
+        let nothing = &self.nothing;
+        known
             .watchers
-            .entry(watcher.clone())
-            .or_default();
+            .entry(watcher)
+            .or_insert_with(|| Arc::clone(nothing));
     }
 
     /// Stops watching. Answers the contact's slot and what the watcher was still shown.
@@ -90,16 +77,21 @@ impl Interests {
         let Some(known) = self.contacts.get_mut(contact) else {
             return (None, Vec::new());
         };
-        let shown = known.watchers.remove(watcher).unwrap_or_default();
+        let gone = known.watchers.remove_entry(watcher);
+        let shown = gone.map_or_else(Vec::new, |(watcher, shown)| {
+            self.addresses.release(watcher);
+            shown.available.iter().map(|seen| seen.gone()).collect()
+        });
         let slot = known.slot;
         if known.watchers.is_empty() {
-            self.contacts.remove(contact);
-            self.homeless.remove(contact);
+            let homeless = self.homeless.take(contact);
+            let known = self.contacts.remove_entry(contact);
+            let named = homeless
+                .into_iter()
+                .chain(known.map(|(contact, _)| contact));
+            named.for_each(|contact| self.addresses.release(contact));
         }
-        (
-            slot,
-            shown.available.iter().map(|seen| seen.gone()).collect(),
-        )
+        (slot, shown)
     }
 
     /// What `watcher` sees of `contact` now.
@@ -127,35 +119,35 @@ impl Interests {
         let news: Vec<_> = batch
             .resources
             .into_iter()
-            .map(|one| {
-                let from = batch.presentity.with_resource(&one.resource);
-                Seen::new(Arc::new(from), one.stanza)
-            })
+            .map(|one| contact.last.seen(&batch.presentity, one))
             .collect();
+        let step = Step {
+            version: batch.version,
+            news,
+            full: batch.full,
+            answer,
+        };
         let mut shows = Vec::new();
+        // Whoever was shown the same is shown the same.
+        let mut worked_out: Option<(Arc<Shown>, Outcome)> = None;
         for watcher in batch.watchers {
-            let Some(shown) = contact.watchers.get_mut(&watcher) else {
+            let Some((watcher, shown)) = contact.watchers.get_key_value(&*watcher) else {
                 continue;
             };
-            // News may have come between the request of a watcher and its complete answer, which is
-            // no newer then.
-            if shown
-                .version
-                .is_some_and(|known| known > batch.version || known == batch.version && !batch.full)
-            {
-                continue;
-            }
-            let before = shown.version.replace(batch.version);
-            // A new owner says again what the old one said: watchers see nothing of a takeover.
-            let again =
-                answer || batch.full || before.is_some_and(|b| b.epoch != batch.version.epoch);
-            let mut changes = if batch.full {
-                shown.gone(&news)
-            } else {
-                Vec::new()
+            let (watcher, before) = (Arc::clone(watcher), Arc::clone(shown));
+            let outcome = match &worked_out {
+                Some((same, outcome)) if Arc::ptr_eq(same, &before) => outcome,
+                _ => {
+                    let Some(outcome) = before.after(&step, &contact.last) else {
+                        continue;
+                    };
+                    contact.last = Arc::clone(&outcome.shown);
+                    &worked_out.insert((before, outcome)).1
+                }
             };
-            changes.extend(shown.update(&news, again));
-            shows.extend(changes.into_iter().map(|seen| (watcher.clone(), seen)));
+            let changes = outcome.changes.iter();
+            shows.extend(changes.map(|seen| (Arc::clone(&watcher), Arc::clone(seen))));
+            contact.watchers.insert(watcher, Arc::clone(&outcome.shown));
         }
         shows
     }
@@ -170,14 +162,11 @@ impl Interests {
             .filter(|contact| contact.slot == Some(slot))
         {
             for (watcher, shown) in &mut contact.watchers {
-                let shown = std::mem::take(shown);
-                shows.extend(
-                    shown
-                        .available
-                        .iter()
-                        .map(|seen| (watcher.clone(), seen.gone())),
-                );
+                let shown = std::mem::replace(shown, Arc::clone(&self.nothing));
+                let gone = shown.available.iter();
+                shows.extend(gone.map(|seen| (Arc::clone(watcher), seen.gone())));
             }
+            contact.last = Arc::clone(&self.nothing);
         }
         shows
     }
@@ -191,8 +180,8 @@ impl Interests {
         of_slot
             .flat_map(|(contact, known)| {
                 known.watchers.iter().map(|(watcher, shown)| WatchRequest {
-                    contact: contact.clone(),
-                    watcher: watcher.clone(),
+                    contact: (**contact).clone(),
+                    watcher: (**watcher).clone(),
                     known: shown.version,
                 })
             })
@@ -216,41 +205,12 @@ impl Interests {
                 .entry(slot)
                 .or_default()
                 .extend(contact.watchers.keys().map(|watcher| WatchRequest {
-                    contact: jid.clone(),
-                    watcher: watcher.clone(),
+                    contact: (**jid).clone(),
+                    watcher: (**watcher).clone(),
                     known: None,
                 }));
             false
         });
         found
-    }
-}
-
-impl Shown {
-    /// Some resources are news; answers what is to be shown. A resource never shown cannot go;
-    /// with `again`, what is the same as before is not shown again.
-    fn update(&mut self, news: &[Arc<Seen>], again: bool) -> Vec<Arc<Seen>> {
-        let mut changes = Vec::new();
-        for new in news {
-            let before = self.available.iter().position(|old| old.from == new.from);
-            match (before, new.is_available()) {
-                (Some(at), true) if again && self.available[at].stanza == new.stanza => continue,
-                (Some(at), true) => self.available[at] = Arc::clone(new),
-                (None, true) => self.available.push(Arc::clone(new)),
-                (Some(at), false) => drop(self.available.swap_remove(at)),
-                (None, false) => continue,
-            }
-            changes.push(Arc::clone(new));
-        }
-        changes
-    }
-
-    /// Drops the resources that are not in `all` there is; answers their unavailables.
-    fn gone(&mut self, all: &[Arc<Seen>]) -> Vec<Arc<Seen>> {
-        let is_missing = |old: &mut Arc<Seen>| !all.iter().any(|new| new.from == old.from);
-        self.available
-            .extract_if(.., is_missing)
-            .map(|old| old.gone())
-            .collect()
     }
 }

@@ -1,8 +1,11 @@
-use crate::interest::{Interests, Seen, Show};
+use crate::interest::{Interests, Show};
+use crate::shown::Seen;
 use muster_envelope::{PresenceBatch, ResourcePresence};
 use muster_presence::Version;
 use muster_stanza::{PresenceType, Stanza};
 use muster_types::{BareJid, Epoch, LogIndex, ResourcePart, SlotId};
+
+use std::sync::Arc;
 
 const SLOT: SlotId = SlotId(1);
 
@@ -42,7 +45,7 @@ fn batch(
         version,
         resources: resources.collect(),
         full,
-        watchers: watchers.iter().map(|watcher| jid(watcher)).collect(),
+        watchers: watchers.iter().map(|one| Arc::new(jid(one))).collect(),
     }
 }
 

@@ -34,6 +34,7 @@ mod port;
 mod publishing;
 mod router;
 mod session;
+mod shown;
 mod slots;
 mod takeover;
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What this node holds of one client, and of one user with clients here.
 
 use crate::answers::{Answers, Barrier};
-use crate::interest::Seen;
 use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
+use crate::shown::Seen;
 use muster_envelope::AnnouncedSession;
 use muster_roster::AccessList;
 use muster_stanza::Stanza;
@@ -216,7 +216,7 @@ pub(crate) struct User {
     /// The bound clients.
     pub(crate) sessions: BTreeSet<SessionId>,
     /// Whom the user sees, as the owner said last.
-    pub(crate) contacts: BTreeSet<BareJid>,
+    pub(crate) contacts: BTreeSet<Arc<BareJid>>,
     /// Whether they are watched: while a client here is available.
     pub(crate) watching: bool,
     /// Whom it lets in, as the owner said last.
@@ -236,8 +236,8 @@ impl User {
     }
 
     /// Whom its clients here are to see: the user's other clients, and the contacts.
-    pub(crate) fn watched(&self) -> Vec<BareJid> {
-        let own = self.address.to_bare();
+    pub(crate) fn watched(&self) -> Vec<Arc<BareJid>> {
+        let own = Arc::new(self.address.to_bare());
         std::iter::once(own)
             .chain(self.contacts.iter().cloned())
             .collect()

@@ -239,7 +239,7 @@ impl Talk {
                 stanza,
             }],
             full: false,
-            watchers: vec![BareJid::new("alice@x").unwrap()],
+            watchers: vec![Arc::new(BareJid::new("alice@x").unwrap())],
         };
         self.tell(HIS, index, ToNode::Presence(batch))
     }
@@ -264,7 +264,7 @@ impl Talk {
             },
             resources: resources.collect(),
             full,
-            watchers: vec![presentity.clone()],
+            watchers: vec![Arc::new(presentity.clone())],
             presentity,
         };
         self.tell(MINE, index, ToNode::Presence(batch))

@@ -1,7 +1,8 @@
 //! Watching contacts on behalf of users with available clients here. A user's own clients see each
 //! other the same way (RFC 6121 §4.2.2, §4.4.2, §4.5.2): the user is a contact of itself.
 
-use crate::interest::{Seen, Show};
+use crate::interest::Show;
+use crate::shown::Seen;
 use crate::{Directory, Output, Router};
 use muster_envelope::{Notice, ToOwner, WatchRequest, contacts_digest};
 use muster_types::{BareJid, SessionId, SlotId};
@@ -26,12 +27,12 @@ impl Router {
             return;
         };
         let contacts: BTreeSet<_> = contacts.into_iter().collect();
-        let lost: Vec<_> = known.contacts.difference(&contacts).cloned().collect();
-        let gained: Vec<_> = contacts.difference(&known.contacts).cloned().collect();
+        let is_lost = |contact: &&Arc<BareJid>| !contacts.contains(&***contact);
+        let lost: Vec<_> = known.contacts.iter().filter(is_lost).cloned().collect();
         for contact in lost {
             self.unwatch(&user, &contact);
         }
-        self.watch(&user, gained);
+        self.watch(&user, contacts);
     }
 
     /// The owner said in short whom the users of these sessions see. What this node missed it asks for.
@@ -39,7 +40,7 @@ impl Router {
         let differs = |(id, digest): &(SessionId, u64)| {
             let session = self.sessions.get(id).filter(|one| one.is_available())?;
             let known = &self.users.get(&session.user)?.contacts;
-            (contacts_digest(known) != *digest).then_some(*id)
+            (contacts_digest(known.iter().map(|contact| &**contact)) != *digest).then_some(*id)
         };
         let asked: Vec<_> = digests.iter().filter_map(differs).collect();
         if !asked.is_empty() {
@@ -55,28 +56,33 @@ impl Router {
     }
 
     /// The user sees these contacts too; they are watched if one of its clients is available.
-    fn watch(&mut self, user: &BareJid, contacts: Vec<BareJid>) {
+    fn watch(&mut self, user: &BareJid, contacts: impl IntoIterator<Item = BareJid>) {
         let Some(known) = self.users.get_mut(user) else {
             return;
         };
-        let mut news = contacts;
-        news.retain(|contact| known.contacts.insert(contact.clone()));
+        let mut news = Vec::new();
+        for contact in contacts {
+            if !known.contacts.contains(&contact) {
+                let contact = self.interests.share(&contact);
+                known.contacts.insert(Arc::clone(&contact));
+                news.push(contact);
+            }
+        }
         if known.watching {
             self.begin_interests(user, news);
         }
     }
 
-    fn begin_interests(&mut self, watcher: &BareJid, contacts: Vec<BareJid>) {
+    fn begin_interests(&mut self, watcher: &BareJid, contacts: Vec<Arc<BareJid>>) {
         let mut asked: BTreeMap<SlotId, Vec<WatchRequest>> = BTreeMap::new();
         for contact in contacts {
             let slot = self.directory.account_slot(&contact);
             self.interests.watch(&contact, watcher, slot);
             if let Some(slot) = slot {
-                let (watcher, known) = (watcher.clone(), None);
                 let request = WatchRequest {
-                    contact,
-                    watcher,
-                    known,
+                    contact: (*contact).clone(),
+                    watcher: watcher.clone(),
+                    known: None,
                 };
                 asked.entry(slot).or_default().push(request);
             }
@@ -94,16 +100,16 @@ impl Router {
 
     /// The user sees this contact no more: what it was shown is taken back.
     pub(crate) fn unwatch(&mut self, user: &BareJid, contact: &BareJid) {
-        let was_known = self
-            .users
-            .get_mut(user)
-            .is_some_and(|user| user.contacts.remove(contact));
-        if !was_known {
+        let known = self.users.get_mut(user);
+        let Some(contact) = known.and_then(|user| user.contacts.take(contact)) else {
             return;
-        }
+        };
         // Nothing is watched, and so nothing shown, while no client is available.
-        let gone = self.end_interest(user, contact);
-        self.show(gone.into_iter().map(|seen| (user.clone(), seen)).collect());
+        let gone = self.end_interest(user, &contact);
+        self.interests.release(contact);
+        let user = Arc::new(user.clone());
+        let gone = gone.into_iter().map(|seen| (Arc::clone(&user), seen));
+        self.show(gone.collect());
     }
 
     fn end_interest(&mut self, watcher: &BareJid, contact: &BareJid) -> Vec<Arc<Seen>> {
@@ -194,7 +200,7 @@ impl Router {
 
     pub(crate) fn show(&mut self, shows: Vec<Show>) {
         for (watcher, seen) in shows {
-            let Some(user) = self.users.get(&watcher) else {
+            let Some(user) = self.users.get(&*watcher) else {
                 continue;
             };
             for id in &user.sessions {

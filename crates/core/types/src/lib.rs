@@ -5,6 +5,7 @@
 //! number or iterates a hash map: time and chance are arguments.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod addresses;
 mod fork;
 mod ids;
 mod limits;
@@ -13,6 +14,7 @@ mod origin;
 mod replicated;
 mod time;
 
+pub use addresses::Addresses;
 pub use fork::Fork;
 pub use ids::{Boot, Epoch, GroupId, LogIndex, NodeId, SessionId, SlotId};
 pub use jid::{BareJid, DomainPart, FullJid, Jid, NodePart, ResourcePart};

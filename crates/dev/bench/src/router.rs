@@ -162,7 +162,7 @@ impl Node {
                 stanza,
             }],
             full: false,
-            watchers: self.watchers.clone(),
+            watchers: self.watchers.iter().cloned().map(Arc::new).collect(),
         };
         self.router.handle(NOW, told(HERS, ToNode::Presence(batch)));
         let outputs = std::iter::from_fn(|| self.router.poll());

@@ -78,6 +78,9 @@ pub enum CertificateError {
         /// What is wrong.
         cause: Error,
     },
+    /// The TLS library cannot be used as it is built.
+    #[error("TLS cannot be used: {0}")]
+    Provider(Error),
     /// No domain has a certificate.
     #[error("no certificate is configured")]
     None,

@@ -1,23 +1,52 @@
 //! Channel binding data of a TLS connection: what a login can be tied to.
 
-use rustls::{ProtocolVersion, ServerConnection};
+use rustls::SupportedCipherSuite;
+use rustls::crypto::tls13::{HkdfExpander, OkmBlock};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_parser::asn1_rs::Oid;
 use x509_parser::oid_registry as oid;
 use x509_parser::prelude::FromDer;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 
-/// `tls-exporter` (RFC 9266). From TLS 1.3 only: before it, the data is safe only with the
+/// RFC 9266 §2.
+const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+const EXPORTED_BYTES: usize = 32;
+
+/// `tls-exporter` (RFC 9266) of a connection in TLS 1.3. Before it, the data is safe only with the
 /// extended master secret, and the TLS library does not tell whether that was used.
-pub(crate) fn exporter(connection: &ServerConnection) -> Option<Vec<u8>> {
-    if connection.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+pub(crate) fn exporter(suite: SupportedCipherSuite, secret: &OkmBlock) -> Option<Vec<u8>> {
+    let SupportedCipherSuite::Tls13(suite) = suite else {
         return None;
-    }
-    let label = b"EXPORTER-Channel-Binding";
-    // RFC 9266 §2: the context is there, and empty. In TLS 1.3 none and an empty one are the same.
-    connection
-        .export_keying_material(vec![0; 32], label, Some(b""))
-        .ok()
+    };
+    let (hash, hkdf) = (suite.common.hash_provider, suite.hkdf_provider);
+    // RFC 8446 §7.5. RFC 9266 §2: the context is there, and empty.
+    let empty = hash.hash(b"");
+    let mut derived = vec![0; hash.output_len()];
+    expand_label(
+        hkdf.expander_for_okm(secret),
+        LABEL,
+        empty.as_ref(),
+        &mut derived,
+    )?;
+    let derived = hkdf.expander_for_okm(&OkmBlock::new(&derived));
+    let mut exported = vec![0; EXPORTED_BYTES];
+    expand_label(derived, b"exporter", empty.as_ref(), &mut exported)?;
+    Some(exported)
+}
+
+/// `HKDF-Expand-Label` of RFC 8446 §7.1.
+fn expand_label(
+    secret: Box<dyn HkdfExpander>,
+    label: &[u8],
+    context: &[u8],
+    output: &mut [u8],
+) -> Option<()> {
+    const PREFIX: &[u8] = b"tls13 ";
+    let size = u16::try_from(output.len()).ok()?.to_be_bytes();
+    let label_size = [u8::try_from(PREFIX.len() + label.len()).ok()?];
+    let context_size = [u8::try_from(context.len()).ok()?];
+    let info: [&[u8]; 6] = [&size, &label_size, PREFIX, label, &context_size, context];
+    secret.expand_slice(&info, output).ok()
 }
 
 /// `tls-server-end-point` (RFC 5929 §4.1): the certificate, hashed by the hash of its own

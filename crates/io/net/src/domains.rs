@@ -2,19 +2,19 @@
 
 use crate::certificate::{self, CertificateError, CertificateFiles};
 use crate::channel;
+use crate::overheard::{self, ExporterSecret};
+use crate::tls::TlsSocket;
 use arc_swap::ArcSwap;
 use muster_sasl::ChannelBindings;
 use muster_stream::TlsFacts;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::server::{Acceptor, NoServerSessionStorage};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio::net::TcpStream;
 
 /// The ALPN name of XMPP for clients (XEP-0368).
 const ALPN_CLIENT: &[u8] = b"xmpp-client";
@@ -55,15 +55,21 @@ pub struct TlsDomains {
 
 #[derive(Debug)]
 struct Table {
-    by_name: BTreeMap<String, Arc<DomainTls>>,
-    /// For clients that name no domain, or none of ours: the first one configured.
-    fallback: Arc<DomainTls>,
+    starttls: Arc<ServerConfig>,
+    direct: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
 }
 
 #[derive(Debug)]
-struct DomainTls {
-    starttls: Arc<ServerConfig>,
-    direct: Arc<ServerConfig>,
+struct Certificates {
+    by_name: BTreeMap<String, Arc<Certificate>>,
+    /// For clients that name no domain, or none of ours: the first one configured.
+    fallback: Arc<Certificate>,
+}
+
+#[derive(Debug)]
+struct Certificate {
+    certified: Arc<CertifiedKey>,
     server_end_point: Option<Vec<u8>>,
 }
 
@@ -92,32 +98,34 @@ impl TlsDomains {
     }
 
     /// Does the server's side of a TLS handshake. It ends when the client lets it: bound its time.
-    pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(crate) async fn handshake(
         &self,
-        stream: S,
+        stream: TcpStream,
         way: Way,
-    ) -> Result<(TlsStream<S>, TlsFacts), TlsError> {
-        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
-        let hello = hello.await.map_err(TlsError::Handshake)?;
-        let server_name = hello
-            .client_hello()
-            .server_name()
-            .map(str::to_ascii_lowercase);
-        let domain = self.current.load().choose(server_name.as_deref());
+    ) -> Result<(TlsSocket, TlsFacts), TlsError> {
+        let table = self.current.load_full();
         let config = match way {
-            Way::StartTls => &domain.starttls,
-            Way::Direct => &domain.direct,
+            Way::StartTls => &table.starttls,
+            Way::Direct => &table.direct,
         };
-        let stream = hello
-            .into_stream(Arc::clone(config))
+        let (socket, said) = TlsSocket::accept(stream, Arc::clone(config))
             .await
             .map_err(TlsError::Handshake)?;
+        let suite = socket.tls().negotiated_cipher_suite();
         let bindings = ChannelBindings {
-            exporter: channel::exporter(stream.get_ref().1),
-            server_end_point: domain.server_end_point.clone(),
+            exporter: said
+                .exporter
+                .zip(suite)
+                .and_then(|(secret, suite)| channel::exporter(suite, &secret)),
+            server_end_point: table
+                .certificates
+                .choose(said.server_name.as_deref())
+                .server_end_point
+                .clone(),
         };
+        let server_name = said.server_name;
         Ok((
-            stream,
+            socket,
             TlsFacts {
                 bindings,
                 server_name,
@@ -131,13 +139,39 @@ impl Table {
         files: &[CertificateFiles],
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, CertificateError> {
+        let certificates = Arc::new(Certificates::load(files, provider)?);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
+            .with_safe_default_protocol_versions()
+            .map_err(CertificateError::Provider)?;
+        let resolver = Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>;
+        let mut starttls = builder.with_no_client_auth().with_cert_resolver(resolver);
+        // No resumption: a resumed connection is bound to the certificate of the one before it,
+        // which may have been changed since, and tls-server-end-point would not agree. A full
+        // handshake costs a fraction of a millisecond, once a login.
+        starttls.session_storage = Arc::new(NoServerSessionStorage {});
+        starttls.send_tls13_tickets = 0;
+        starttls.key_log = Arc::new(ExporterSecret);
+        let mut direct = starttls.clone();
+        direct.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+        Ok(Self {
+            starttls: Arc::new(starttls),
+            direct: Arc::new(direct),
+            certificates,
+        })
+    }
+}
+
+impl Certificates {
+    fn load(
+        files: &[CertificateFiles],
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, CertificateError> {
         let mut by_name = BTreeMap::new();
         let mut fallback = None;
         for files in files {
-            let certified = certificate::load(files, provider)?;
-            let domain = Arc::new(DomainTls::new(certified, files, provider)?);
-            fallback.get_or_insert_with(|| Arc::clone(&domain));
-            by_name.insert(files.domain.to_ascii_lowercase(), domain);
+            let certificate = Arc::new(Certificate::new(certificate::load(files, provider)?));
+            fallback.get_or_insert_with(|| Arc::clone(&certificate));
+            by_name.insert(files.domain.to_ascii_lowercase(), certificate);
         }
         Ok(Self {
             by_name,
@@ -145,42 +179,32 @@ impl Table {
         })
     }
 
-    fn choose(&self, server_name: Option<&str>) -> Arc<DomainTls> {
+    fn choose(&self, server_name: Option<&str>) -> &Certificate {
         let named = server_name.and_then(|name| self.by_name.get(name));
-        Arc::clone(named.unwrap_or(&self.fallback))
+        named.unwrap_or(&self.fallback)
     }
 }
 
-impl DomainTls {
-    fn new(
-        certified: CertifiedKey,
-        files: &CertificateFiles,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Self, CertificateError> {
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name().map(str::to_ascii_lowercase);
+        let chosen = self.choose(name.as_deref());
+        if let Some(name) = name {
+            overheard::server_name(name);
+        }
+        Some(Arc::clone(&chosen.certified))
+    }
+}
+
+impl Certificate {
+    fn new(certified: CertifiedKey) -> Self {
         let server_end_point = certified
             .cert
             .first()
             .and_then(|leaf| channel::server_end_point(leaf));
-        let versions = ServerConfig::builder_with_provider(Arc::clone(provider))
-            .with_safe_default_protocol_versions();
-        let builder = versions.map_err(|cause| CertificateError::Unusable {
-            chain: files.chain.clone(),
-            key: files.key.clone(),
-            cause,
-        })?;
-        let resolver = Arc::new(SingleCertAndKey::from(certified));
-        let mut starttls = builder.with_no_client_auth().with_cert_resolver(resolver);
-        // No resumption: a resumed connection is bound to the certificate of the one before it,
-        // which may have been changed since, and tls-server-end-point would not agree. A full
-        // handshake costs a fraction of a millisecond, once a login.
-        starttls.session_storage = Arc::new(NoServerSessionStorage {});
-        starttls.send_tls13_tickets = 0;
-        let mut direct = starttls.clone();
-        direct.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
-        Ok(Self {
-            starttls: Arc::new(starttls),
-            direct: Arc::new(direct),
+        Self {
+            certified: Arc::new(certified),
             server_end_point,
-        })
+        }
     }
 }

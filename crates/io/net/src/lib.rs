@@ -17,11 +17,14 @@ mod fixture;
 mod listener;
 #[cfg(test)]
 mod listener_test;
+mod overheard;
 mod socket;
 #[cfg(test)]
 mod socket_test;
+mod tls;
 
 pub use certificate::{CertificateError, CertificateFiles};
 pub use domains::{TlsDomains, TlsError};
 pub use listener::{BindCause, BindError, Listener, ListenerConfig};
 pub use socket::Socket;
+pub use tls::TlsSocket;

@@ -192,7 +192,7 @@ impl Net {
         } = batch;
         for watcher in watchers {
             let watches = &mut self.nodes.get_mut(&at).unwrap().watches;
-            let Some(shown) = watches.get_mut(&(presentity.clone(), watcher.clone())) else {
+            let Some(shown) = watches.get_mut(&(presentity.clone(), (*watcher).clone())) else {
                 continue;
             };
             if shown

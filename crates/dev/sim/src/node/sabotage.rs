@@ -6,6 +6,7 @@ use muster_envelope::{Envelope, ToNode, ToOwner};
 use muster_owner::Replica;
 use muster_types::{BareJid, Epoch, Limits, SlotId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everybody gets to see everybody: the owner forgot to ask for permission.
@@ -24,13 +25,13 @@ pub(super) fn show_everybody(cluster: &ClusterState, envelope: &mut Envelope) {
         Envelope::ToNode {
             body: ToNode::Presence(batch),
             ..
-        } => batch.watchers = everybody(),
+        } => batch.watchers = everybody().into_iter().map(Arc::new).collect(),
         Envelope::ToNode {
             body: ToNode::Answers(batches),
             ..
         } => batches
             .iter_mut()
-            .for_each(|batch| batch.watchers = everybody()),
+            .for_each(|batch| batch.watchers = everybody().into_iter().map(Arc::new).collect()),
         Envelope::ToNode { .. }
         | Envelope::Opened { .. }
         | Envelope::Closed { .. }
