@@ -90,7 +90,7 @@ impl Connection {
     }
 
     pub(crate) async fn run(mut self, stream: TcpStream) {
-        let outcome = match self.secure(stream).await {
+        let outcome = match Box::pin(self.secure(stream)).await {
             Some(socket) => self.talk(socket).await,
             None => return,
         };
@@ -153,16 +153,17 @@ impl Connection {
             }
             let is_crowded = !self.unsent.is_empty() && self.outbox.is_crowded();
             if is_crowded && read_at.elapsed() >= CROWDED_STALL {
-                self.give_up().await;
+                Box::pin(self.give_up()).await;
             }
             let stalled_at = read_at + if is_crowded { CROWDED_STALL } else { STALL };
             if let Some(end) = self.closing.take() {
                 // The client may be gone already; there is nobody to tell then.
-                let _ = timeout(FAREWELL, self.farewell(&mut socket)).await;
+                let _ = timeout(FAREWELL, Box::pin(self.farewell(&mut socket))).await;
                 return Ok(end);
             }
             if self.start_tls {
-                socket = self.upgrade(socket).await?;
+                // A handshake needs much more room than what follows: it is given back.
+                socket = Box::pin(self.upgrade(socket)).await?;
                 continue;
             }
             let wake = self
@@ -262,7 +263,7 @@ impl Connection {
         self.unsent.extend(bytes);
         counter!(metrics::DELIVERIES).increment(u64::try_from(stanzas).unwrap_or(u64::MAX));
         if overflow {
-            self.give_up().await;
+            Box::pin(self.give_up()).await;
         } else if let Some(error) = last_words {
             self.end(error);
             self.carry_out().await;
@@ -449,4 +450,41 @@ fn read(socket: &mut Socket, cx: &mut Context<'_>, framer: &mut Framer) -> Poll<
     std::task::ready!(Pin::new(socket).poll_read(cx, &mut buffer))?;
     framer.push(buffer.filled());
     Poll::Ready(Ok(Io::Read(buffer.filled().len())))
+}
+
+#[cfg(test)]
+mod size_test {
+    use super::*;
+    fn of2<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+    fn of1<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+    #[test]
+    fn sizes() {
+        let run = of2(Connection::run);
+        println!(
+            "run {run} connection {} c2s {} framer {} outbox {} socket {} output {}",
+            size_of::<Connection>(),
+            size_of::<C2s>(),
+            size_of::<Framer>(),
+            size_of::<Outbox>(),
+            size_of::<Socket>(),
+            size_of::<Output>()
+        );
+        println!(
+            "sleep {} fromclient {} routerinput {} stanza {}",
+            size_of::<tokio::time::Sleep>(),
+            size_of::<FromClient>(),
+            size_of::<RouterInput>(),
+            size_of::<muster_stanza::Stanza>()
+        );
+        println!(
+            "input {} tlsfacts {}",
+            size_of::<Input>(),
+            size_of::<muster_stream::TlsFacts>()
+        );
+        let _ = of1::<(), std::future::Ready<()>>;
+    }
 }

@@ -99,7 +99,13 @@ impl Lanes {
 
     /// Takes out what [`next`](Self::next) showed.
     pub(crate) fn take(&mut self, session: SessionId) -> Option<Work> {
-        self.lanes.get_mut(&session)?.waiting.pop_front()
+        let waiting = &mut self.lanes.get_mut(&session)?.waiting;
+        let work = waiting.pop_front();
+        if waiting.is_empty() {
+            // A session says little at a time: room is for who has something waiting.
+            *waiting = VecDeque::new();
+        }
+        work
     }
 
     /// The lane waits until [`finish`](Self::finish).

@@ -1,6 +1,6 @@
 //! The table of sessions of the slot's users.
 
-use muster_types::{BareJid, FullJid, Instant, NodeId, ResourcePart, SessionId};
+use muster_types::{BareJid, FullJid, Instant, NodeId, ResourcePart, SessionId, SortedMap};
 use std::collections::BTreeMap;
 
 /// Where a client is.
@@ -48,7 +48,7 @@ impl Session {
 #[derive(Default)]
 pub(crate) struct Sessions {
     by_id: BTreeMap<SessionId, Session>,
-    by_user: BTreeMap<BareJid, BTreeMap<ResourcePart, SessionId>>,
+    by_user: BTreeMap<BareJid, SortedMap<ResourcePart, SessionId>>,
 }
 
 impl Sessions {
@@ -95,7 +95,7 @@ impl Sessions {
         self.by_user
             .get(user)
             .into_iter()
-            .flat_map(BTreeMap::values)
+            .flat_map(SortedMap::values)
             .filter_map(|id| self.by_id.get(id))
     }
 

@@ -5,8 +5,7 @@ use crate::overlay::Overlay;
 use crate::rules::Rules;
 use crate::source::{Policies, Report, Source};
 use crate::{Publication, Version};
-use muster_types::{Epoch, Instant, ResourcePart, SessionId};
-use std::collections::BTreeMap;
+use muster_types::{Epoch, Instant, ResourcePart, SessionId, SortedMap};
 
 /// What a publication meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +27,7 @@ pub enum Published {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Presentity {
     version: Version,
-    resources: BTreeMap<ResourcePart, Publication>,
+    resources: SortedMap<ResourcePart, Publication>,
     /// Most users have none.
     sources: Option<Box<Sources>>,
 }
@@ -55,7 +54,7 @@ impl Presentity {
     pub const fn new(epoch: Epoch) -> Self {
         Self {
             version: Version { epoch, seq: 0 },
-            resources: BTreeMap::new(),
+            resources: SortedMap::new(),
             sources: None,
         }
     }

@@ -29,12 +29,12 @@ impl Router {
         known.access = access;
         let blocked =
             |contact: &&Arc<BareJid>| known.access.blocks(&Jid::from((***contact).clone()));
-        let unseen: Vec<_> = known.contacts.iter().filter(blocked).cloned().collect();
+        let unseen: Vec<_> = known.contacts.keys().filter(blocked).cloned().collect();
         let sessions = known.sessions.clone();
         for contact in unseen {
             self.unwatch(user, &contact);
         }
-        for id in sessions {
+        for (id, ()) in sessions {
             let Some(session) = self.sessions.get_mut(&id) else {
                 continue;
             };

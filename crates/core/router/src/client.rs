@@ -340,7 +340,7 @@ impl Router {
         if let Some(user) = self.users.get(&session.user) {
             session
                 .directed
-                .retain(|to| !user.contacts.contains(&to.to_bare()));
+                .retain(|to| !user.contacts.contains_key(&to.to_bare()));
         }
         if session.directed.is_empty() {
             return;
@@ -393,7 +393,7 @@ impl Router {
             && let Some(known) = self.users.remove(user)
         {
             let contacts = known.contacts.into_iter();
-            contacts.for_each(|contact| self.interests.release(contact));
+            contacts.for_each(|(contact, ())| self.interests.release(contact));
         }
     }
 

@@ -6,7 +6,7 @@
 
 use crate::shown::{Outcome, Seen, Shown, Step};
 use muster_envelope::{PresenceBatch, WatchRequest};
-use muster_types::{Addresses, BareJid, SlotId};
+use muster_types::{Addresses, BareJid, SlotId, SortedMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 struct Contact {
     /// Where the contact's owner is; `None` while no such account is known.
     slot: Option<SlotId>,
-    watchers: BTreeMap<Arc<BareJid>, Arc<Shown>>,
+    watchers: SortedMap<Arc<BareJid>, Arc<Shown>>,
     /// What somebody was shown last.
     last: Arc<Shown>,
 }
@@ -56,7 +56,7 @@ impl Interests {
                 let contact = self.addresses.share(contact);
                 self.contacts.entry(contact).or_insert(Contact {
                     slot,
-                    watchers: BTreeMap::new(),
+                    watchers: SortedMap::new(),
                     last: Arc::clone(&self.nothing),
                 })
             }
@@ -64,8 +64,7 @@ impl Interests {
         let nothing = &self.nothing;
         known
             .watchers
-            .entry(watcher)
-            .or_insert_with(|| Arc::clone(nothing));
+            .get_or_insert_with(watcher, || Arc::clone(nothing));
     }
 
     /// Stops watching. Answers the contact's slot and what the watcher was still shown.
@@ -161,7 +160,7 @@ impl Interests {
             .values_mut()
             .filter(|contact| contact.slot == Some(slot))
         {
-            for (watcher, shown) in &mut contact.watchers {
+            for (watcher, shown) in contact.watchers.iter_mut() {
                 let shown = std::mem::replace(shown, Arc::clone(&self.nothing));
                 let gone = shown.available.iter();
                 shows.extend(gone.map(|seen| (Arc::clone(watcher), seen.gone())));

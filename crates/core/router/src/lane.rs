@@ -80,6 +80,10 @@ impl Lane {
         {
             self.queue.pop_front();
         }
+        if self.queue.is_empty() {
+            // As a rule nothing waits: room is for sessions of which something does.
+            self.queue = VecDeque::new();
+        }
     }
 
     /// Takes one stanza out, to answer it otherwise.

@@ -113,7 +113,7 @@ impl Router {
             .users
             .entry(user.clone())
             .or_insert_with(|| User::new(user));
-        entry.sessions.insert(id);
+        entry.sessions.insert(id, ());
         self.out.push_back(Output::Bound {
             session: id,
             answer: BindAnswer::Bound(jid),

@@ -7,8 +7,8 @@ use crate::shown::Seen;
 use muster_envelope::AnnouncedSession;
 use muster_roster::AccessList;
 use muster_stanza::Stanza;
-use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId};
-use std::collections::{BTreeMap, BTreeSet};
+use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId, SortedMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How far a session has come.
@@ -47,7 +47,7 @@ pub(crate) struct Session {
     pub(crate) answers: Answers,
     pub(crate) paused: bool,
     pub(crate) publishing: Publishing,
-    lanes: BTreeMap<SlotId, Lane>,
+    lanes: SortedMap<SlotId, Lane>,
 }
 
 impl Session {
@@ -63,7 +63,7 @@ impl Session {
             answers: Answers::default(),
             paused: false,
             publishing: Publishing::default(),
-            lanes: BTreeMap::new(),
+            lanes: SortedMap::new(),
         }
     }
 
@@ -126,12 +126,16 @@ impl Session {
 
     /// Appends a stanza to the lane of `slot`.
     pub(crate) fn push(&mut self, slot: SlotId, stanza: Stanza, manner: Manner) -> &Pending {
-        self.lanes.entry(slot).or_default().push(stanza, manner)
+        self.lane(slot).push(stanza, manner)
     }
 
     /// A serial for what is said to `slot` once, confirmed or not.
     pub(crate) fn next_serial(&mut self, slot: SlotId) -> u64 {
-        self.lanes.entry(slot).or_default().next_serial()
+        self.lane(slot).next_serial()
+    }
+
+    fn lane(&mut self, slot: SlotId) -> &mut Lane {
+        self.lanes.get_or_insert_with(slot, Lane::default)
     }
 
     /// Directed presence replaces what waits for the same recipient.
@@ -199,7 +203,7 @@ impl Session {
     }
 }
 
-fn is_passed(lanes: &BTreeMap<SlotId, Lane>, barrier: &Barrier) -> bool {
+fn is_passed(lanes: &SortedMap<SlotId, Lane>, barrier: &Barrier) -> bool {
     let owes = |(slot, serial): &(SlotId, u64)| {
         lanes
             .get(slot)
@@ -214,9 +218,9 @@ pub(crate) struct User {
     /// The bare JID, as the address of presence.
     pub(crate) address: Arc<Jid>,
     /// The bound clients.
-    pub(crate) sessions: BTreeSet<SessionId>,
+    pub(crate) sessions: SortedMap<SessionId, ()>,
     /// Whom the user sees, as the owner said last.
-    pub(crate) contacts: BTreeSet<Arc<BareJid>>,
+    pub(crate) contacts: SortedMap<Arc<BareJid>, ()>,
     /// Whether they are watched: while a client here is available.
     pub(crate) watching: bool,
     /// Whom it lets in, as the owner said last.
@@ -228,8 +232,8 @@ impl User {
         let address = Arc::new(Jid::from(user.clone()));
         Self {
             address,
-            sessions: BTreeSet::new(),
-            contacts: BTreeSet::new(),
+            sessions: SortedMap::new(),
+            contacts: SortedMap::new(),
             watching: false,
             access: AccessList::default(),
         }
@@ -239,7 +243,7 @@ impl User {
     pub(crate) fn watched(&self) -> Vec<Arc<BareJid>> {
         let own = Arc::new(self.address.to_bare());
         std::iter::once(own)
-            .chain(self.contacts.iter().cloned())
+            .chain(self.contacts.keys().cloned())
             .collect()
     }
 }

@@ -28,7 +28,7 @@ impl Router {
         };
         let contacts: BTreeSet<_> = contacts.into_iter().collect();
         let is_lost = |contact: &&Arc<BareJid>| !contacts.contains(&***contact);
-        let lost: Vec<_> = known.contacts.iter().filter(is_lost).cloned().collect();
+        let lost: Vec<_> = known.contacts.keys().filter(is_lost).cloned().collect();
         for contact in lost {
             self.unwatch(&user, &contact);
         }
@@ -40,7 +40,7 @@ impl Router {
         let differs = |(id, digest): &(SessionId, u64)| {
             let session = self.sessions.get(id).filter(|one| one.is_available())?;
             let known = &self.users.get(&session.user)?.contacts;
-            (contacts_digest(known.iter().map(|contact| &**contact)) != *digest).then_some(*id)
+            (contacts_digest(known.keys().map(|contact| &**contact)) != *digest).then_some(*id)
         };
         let asked: Vec<_> = digests.iter().filter_map(differs).collect();
         if !asked.is_empty() {
@@ -62,9 +62,9 @@ impl Router {
         };
         let mut news = Vec::new();
         for contact in contacts {
-            if !known.contacts.contains(&contact) {
+            if !known.contacts.contains_key(&contact) {
                 let contact = self.interests.share(&contact);
-                known.contacts.insert(Arc::clone(&contact));
+                known.contacts.insert(Arc::clone(&contact), ());
                 news.push(contact);
             }
         }
@@ -101,7 +101,7 @@ impl Router {
     /// The user sees this contact no more: what it was shown is taken back.
     pub(crate) fn unwatch(&mut self, user: &BareJid, contact: &BareJid) {
         let known = self.users.get_mut(user);
-        let Some(contact) = known.and_then(|user| user.contacts.take(contact)) else {
+        let Some((contact, ())) = known.and_then(|user| user.contacts.remove_entry(contact)) else {
             return;
         };
         // Nothing is watched, and so nothing shown, while no client is available.
@@ -170,7 +170,7 @@ impl Router {
         let Some(user) = self.users.get(jid) else {
             return;
         };
-        for id in &user.sessions {
+        for id in user.sessions.keys() {
             let session = self.sessions.get_mut(id);
             let Some(session) = session.filter(|session| session.misses_itself()) else {
                 continue;
@@ -203,7 +203,7 @@ impl Router {
             let Some(user) = self.users.get(&*watcher) else {
                 continue;
             };
-            for id in &user.sessions {
+            for id in user.sessions.keys() {
                 if self
                     .sessions
                     .get_mut(id)
@@ -221,7 +221,7 @@ impl Router {
         let is_available = |id| self.sessions.get(id).is_some_and(|one| one.is_available());
         self.users
             .get(user)
-            .is_some_and(|user| user.sessions.iter().any(is_available))
+            .is_some_and(|user| user.sessions.keys().any(is_available))
     }
 
     /// Accounts or domains changed: contacts may have appeared.

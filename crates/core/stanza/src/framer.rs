@@ -142,6 +142,7 @@ impl Framer {
     /// Lets the memory go; an idle stream holds none.
     fn release(&mut self) {
         self.buffer = BytesMut::new();
+        self.scanner.release();
     }
 
     /// Drops white space in front. False when there is nothing else.

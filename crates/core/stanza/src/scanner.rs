@@ -94,6 +94,11 @@ impl Scanner {
         self.bindings.clear();
     }
 
+    /// The same, and lets its memory go.
+    pub(crate) fn release(&mut self) {
+        *self = Self::default();
+    }
+
     /// Whether the element uses a prefix that only the header declares.
     pub(crate) const fn inherits(&self) -> bool {
         self.inherits

@@ -12,6 +12,7 @@ mod limits;
 mod machine;
 mod origin;
 mod replicated;
+mod sorted_map;
 mod time;
 
 pub use addresses::Addresses;
@@ -22,4 +23,5 @@ pub use limits::Limits;
 pub use machine::Machine;
 pub use origin::Origin;
 pub use replicated::{LoadError, Replicated, Write, Writes, decode_value, encode_value};
+pub use sorted_map::SortedMap;
 pub use time::{Instant, NotATime, Timestamp};

@@ -23,7 +23,7 @@ impl C2s {
 
     fn on_auth(&mut self, element: &Element) {
         match self.begin(element) {
-            Ok((exchange, step)) => self.on_step(exchange, step),
+            Ok((exchange, step)) => self.on_step(Box::new(exchange), step),
             Err(failure) => self.refuse(failure),
         }
     }
@@ -83,7 +83,7 @@ impl C2s {
         self.on_step(exchange, step);
     }
 
-    fn on_step(&mut self, exchange: Exchange, step: Step) {
+    fn on_step(&mut self, exchange: Box<Exchange>, step: Step) {
         match step {
             Step::Challenge(data) => {
                 self.write(encode("challenge", &data));

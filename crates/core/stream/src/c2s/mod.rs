@@ -83,9 +83,9 @@ enum State {
     /// Features are out; the client is nobody yet.
     AwaitAuth,
     /// A challenge is out.
-    Authenticating(Exchange),
+    Authenticating(Box<Exchange>),
     /// The driver looks an account up.
-    LookingUp(Exchange),
+    LookingUp(Box<Exchange>),
     /// The client is a user without a resource.
     AwaitBind,
     /// The driver binds the resource that this IQ asked for.
@@ -253,7 +253,12 @@ impl Machine for C2s {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        let output = self.out.pop_front();
+        if output.is_none() {
+            // An idle stream holds no room for what it may say.
+            self.out = VecDeque::new();
+        }
+        output
     }
 
     fn deadline(&self) -> Option<Instant> {
