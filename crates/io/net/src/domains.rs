@@ -19,6 +19,9 @@ use tokio_rustls::server::TlsStream;
 /// The ALPN name of XMPP for clients (XEP-0368).
 const ALPN_CLIENT: &[u8] = b"xmpp-client";
 
+/// The ALPN name of HTTP/1.1 (RFC 7301 §6).
+const ALPN_HTTP: &[u8] = b"http/1.1";
+
 /// Why a connection did not become TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -44,6 +47,8 @@ pub(crate) enum Way {
     StartTls,
     /// From the first byte: ALPN says what is spoken, if the client uses it.
     Direct,
+    /// The same for HTTP.
+    Http,
 }
 
 /// The certificates in use. [`reload`](Self::reload) changes them for the connections to come.
@@ -64,6 +69,7 @@ struct Table {
 struct DomainTls {
     starttls: Arc<ServerConfig>,
     direct: Arc<ServerConfig>,
+    http: Arc<ServerConfig>,
     server_end_point: Option<Vec<u8>>,
 }
 
@@ -91,6 +97,19 @@ impl TlsDomains {
         Ok(())
     }
 
+    /// Does the server's side of a TLS handshake on a connection that is to speak HTTP/1.1. It ends when the
+    /// client lets it: bound its time.
+    ///
+    /// # Errors
+    /// [`TlsError::Handshake`].
+    pub async fn accept_http<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> Result<TlsStream<S>, TlsError> {
+        let (stream, _) = self.handshake(stream, Way::Http).await?;
+        Ok(stream)
+    }
+
     /// Does the server's side of a TLS handshake. It ends when the client lets it: bound its time.
     pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
@@ -107,6 +126,7 @@ impl TlsDomains {
         let config = match way {
             Way::StartTls => &domain.starttls,
             Way::Direct => &domain.direct,
+            Way::Http => &domain.http,
         };
         let stream = hello
             .into_stream(Arc::clone(config))
@@ -177,9 +197,12 @@ impl DomainTls {
         starttls.send_tls13_tickets = 0;
         let mut direct = starttls.clone();
         direct.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+        let mut http = starttls.clone();
+        http.alpn_protocols = vec![ALPN_HTTP.to_vec()];
         Ok(Self {
             starttls: Arc::new(starttls),
             direct: Arc::new(direct),
+            http: Arc::new(http),
             server_end_point,
         })
     }
