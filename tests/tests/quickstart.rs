@@ -54,7 +54,13 @@ fn the_file_says_how_to_reach_everything() -> Outcome {
             "{}",
             node.name
         );
+        assert_eq!(node.api.is_some(), node.c2s.is_some(), "{}", node.name);
+        let api = node.api.as_deref();
+        let api = api
+            .and_then(|url| url.strip_prefix("https://"))
+            .map(str::to_owned);
         let addresses = [
+            api.as_ref(),
             Some(&node.link),
             Some(&node.admin),
             Some(&node.http),

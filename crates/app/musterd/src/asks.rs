@@ -108,6 +108,8 @@ fn later(question: &Question, by: Duration) -> Question {
             let later = reports.map(|(user, report)| (user.clone(), report.later(by)));
             Question::Reports(later.collect())
         }
-        Question::Explain { .. } | Question::Access { .. } => question.clone(),
+        Question::Explain { .. } | Question::Access { .. } | Question::Follow { .. } => {
+            question.clone()
+        }
     }
 }

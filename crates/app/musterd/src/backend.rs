@@ -10,21 +10,21 @@ use crate::links;
 use crate::membership::wanted_slots;
 use crate::node::Node;
 use crate::shared::wall;
-use crate::{asks, ousting, replication, start_gate};
+use crate::{asks, follows, ousting, replication, start_gate};
 use futures_util::future::BoxFuture;
 use muster_admin::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, LiveView, OperatorCertificate, ProposeFailure,
-    ReplicaInfo, ServiceInfo, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, Following, LiveView, OperatorCertificate,
+    ProposeFailure, ReplicaInfo, ServiceInfo, SessionInfo, SlotView,
 };
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
 use muster_envelope::{Answer, Question};
 use muster_link::JoinToken;
 use muster_store::DataFolder;
 use muster_telemetry::{counter, gauge, metrics};
-use muster_types::{DomainPart, NodeId, SlotId, Timestamp};
+use muster_types::{BareJid, DomainPart, NodeId, SlotId, Timestamp};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Events a slow watcher may be behind before it misses some.
 const EVENTS_KEPT: usize = 4_096;
@@ -307,6 +307,17 @@ impl Backend for NodeBackend {
                 None => Err(AskFailure::NoOwner),
             }
         })
+    }
+
+    fn cluster_changes(&self) -> watch::Receiver<Arc<ClusterState>> {
+        match self.node.get() {
+            Some(node) => node.shared.state.subscribe(),
+            None => watch::Sender::new(Arc::default()).subscribe(),
+        }
+    }
+
+    fn follow(&self, user: &BareJid) -> Option<Following> {
+        follows::follow(&self.node.get()?.shared, user)
     }
 
     fn events(&self) -> broadcast::Receiver<AdminEvent> {

@@ -39,6 +39,9 @@ pub(crate) struct Config {
     /// Health and metrics.
     #[serde(default)]
     pub(crate) http: Http,
+    /// The presence API for programs.
+    #[serde(default)]
+    pub(crate) api: Api,
     /// Raft and leases. The same on all nodes.
     #[serde(default)]
     pub(crate) timing: TimingConfig,
@@ -174,6 +177,15 @@ impl Default for Http {
             listen: SocketAddr::from(([127, 0, 0, 1], 7402)),
         }
     }
+}
+
+/// The presence API for programs. A witness has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Api {
+    /// REST and server-sent events over HTTPS, with the certificates of `c2s.certificate`. Default none; the
+    /// usual port is 7443.
+    pub(crate) listen: Vec<SocketAddr>,
 }
 
 /// Raft and leases, in milliseconds. What is not set is as the profile says.

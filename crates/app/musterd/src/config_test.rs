@@ -145,6 +145,18 @@ fn a_witness_has_no_options_for_clients_not_even_the_default_ones() {
         let error = load(&format!("{witness}[c2s]\n{option} = {value}\n")).unwrap_err();
         assert!(error.contains(&format!("c2s.{option}: ")), "{error}");
     }
+    let api = "[api]\nlisten = [\"[::]:7443\"]\n";
+    let error = load(&format!("{witness}{api}")).unwrap_err();
+    assert!(error.contains("api.listen: a witness"), "{error}");
+}
+
+#[test]
+fn the_api_is_off_unless_it_is_asked_for_and_takes_no_port_of_another() {
+    assert_eq!(load(GOOD).unwrap().api.listen, []);
+    let with = |address: &str| load(&format!("{GOOD}[api]\nlisten = [\"{address}\"]\n"));
+    assert_eq!(with("[::]:7443").unwrap().api.listen.len(), 1);
+    let error = with("0.0.0.0:5222").unwrap_err();
+    assert!(error.contains("api.listen"), "{error}");
 }
 
 #[test]

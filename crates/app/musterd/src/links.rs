@@ -82,6 +82,7 @@ impl Handler for LinkHandler {
             });
             slot.tell(replicas::nodes(&self.shared, &state, slot.slot));
         }
+        self.shared.follows.node_up(peer.node);
         self.to_router(RouterInput::NodeUp {
             node: peer.node,
             boot: peer.boot,

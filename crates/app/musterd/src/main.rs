@@ -2,6 +2,7 @@
 
 mod accounts;
 mod alarms;
+mod api;
 mod asks;
 mod backend;
 mod clients;
@@ -9,6 +10,7 @@ mod clocks;
 mod config;
 mod connection;
 mod control;
+mod follows;
 mod ha;
 mod identity;
 mod isolation;

@@ -15,7 +15,8 @@ use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
 use crate::{
-    clocks, ha, membership, ousting, replicas, replication, router, services, setup, version,
+    clocks, follows, ha, membership, ousting, replicas, replication, router, services, setup,
+    version,
 };
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
@@ -129,6 +130,8 @@ impl Node {
         supervise(&shared.main, "replication notes", noting);
         let comparing = clocks::keep(Arc::clone(&shared));
         supervise(&shared.main, "clocks", comparing);
+        let following = follows::drive(Arc::clone(&shared));
+        supervise(&shared.main, "follows", following);
 
         let (stop_clients, stopping) = watch::channel(false);
         let (clients_tx, from_clients) = mpsc::channel(router::FROM_CLIENTS);

@@ -10,7 +10,7 @@ use crate::identity::Pki;
 use crate::node::Node;
 use crate::notify::notify;
 use crate::replicas::EX_IOERR;
-use crate::{clients, control, isolation, setup, start_gate};
+use crate::{api, clients, control, isolation, setup, start_gate};
 use anyhow::Context;
 use muster_admin::{AdminListener, Health, HttpListener, TlsIdentity};
 use muster_cluster::ControlCommand;
@@ -183,6 +183,7 @@ async fn open(
     start_remote(config, backend, ended).await?;
     control::catch_up(&node.shared).await;
     start_gate::wait(node).await;
+    api::start(config, node, backend, ended).await?;
     for line in node.open_to_clients()? {
         tracing::info!("listening on {line}");
     }
@@ -258,7 +259,7 @@ fn health(backend: &Arc<NodeBackend>) -> anyhow::Result<Health> {
     })
 }
 
-fn wait_for(ended: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+pub(crate) fn wait_for(ended: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
     let mut ended = ended.clone();
     async move {
         // The sender lives as long as the node.

@@ -4,6 +4,7 @@ use crate::alarms::Alarms;
 use crate::asks::Asks;
 use crate::clocks::PeerClocks;
 use crate::config::Config;
+use crate::follows::{self, Follows};
 use crate::replication::Histories;
 use crate::services::Services;
 use crate::slot::SlotHandle;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) histories: Histories,
     /// What this node has asked owners.
     pub(crate) asks: Asks,
+    /// Whom programs on this node follow.
+    pub(crate) follows: Follows,
     /// The node was told to end.
     pub(crate) stopping: AtomicBool,
     proposals: AtomicU64,
@@ -103,6 +106,7 @@ impl Shared {
             clocks: PeerClocks::default(),
             histories: Histories::default(),
             asks: Asks::default(),
+            follows: Follows::default(),
             stopping: AtomicBool::new(false),
             proposals: AtomicU64::new(0),
         })
@@ -156,6 +160,7 @@ impl Shared {
                 *known = (node, epoch);
             }
         }
+        self.follows.ring();
     }
 
     /// The members this node knows, without itself.
@@ -310,7 +315,11 @@ impl Shared {
             Envelope::ToNode { .. } => {
                 self.to_router(RouterInput::Envelope(envelope)).await;
             }
-            Envelope::Answer { ask, answer } => self.asks.answered(ask, answer),
+            Envelope::Answer { ask, answer } => {
+                if let Some(answer) = follows::taken(&self.follows, answer) {
+                    self.asks.answered(ask, answer);
+                }
+            }
             Envelope::ToOwner { slot, epoch, body } => {
                 if let Some(handle) = self.slot(slot) {
                     let body = Body::ToOwner(body);

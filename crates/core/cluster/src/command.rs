@@ -1,6 +1,8 @@
 //! What can be asked of the control log.
 
-use crate::{AccountRow, Addresses, HaReason, HaState, Role, Setting, SoftwareVersion, TokenHash};
+use crate::{
+    AccountRow, Addresses, ApiClient, HaReason, HaState, Role, Setting, SoftwareVersion, TokenHash,
+};
 use muster_presence::source::Policy;
 use muster_sasl::Verifiers;
 use muster_types::{
@@ -235,6 +237,25 @@ pub enum ControlCommand {
         policy: Policy,
         /// Whether it holds.
         on: bool,
+    },
+    /// Lets a program publish and read presence.
+    ApiClientCreate {
+        /// Its name.
+        name: String,
+        /// What it may do, and the hash of its token.
+        client: ApiClient,
+    },
+    /// Gives a program another token; the one it had is refused from then on.
+    ApiClientRotate {
+        /// Its name.
+        name: String,
+        /// SHA-256 of the new token.
+        hash: TokenHash,
+    },
+    /// Refuses a program from now on.
+    ApiClientRemove {
+        /// Its name.
+        name: String,
     },
 }
 

@@ -123,4 +123,11 @@ pub enum ControlEvent {
     DomainRemoved(String),
     /// Settings have changed.
     SettingsChanged,
+    /// A program with a token was added, changed or removed.
+    ApiClientChanged {
+        /// Its name.
+        name: String,
+        /// Which of these words.
+        change: &'static str,
+    },
 }

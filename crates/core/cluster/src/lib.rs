@@ -15,6 +15,9 @@
 mod account;
 #[cfg(test)]
 mod accounts_test;
+mod api_client;
+#[cfg(test)]
+mod api_clients_test;
 mod apply;
 #[cfg(test)]
 mod apply_test;
@@ -38,6 +41,7 @@ mod state;
 mod token;
 
 pub use account::{Account, AccountRow, AccountsReport, Domain, RowRefusal};
+pub use api_client::{ApiClient, Scope};
 pub use command::{ControlCommand, NewNode, Proposal};
 pub use event::{ControlEvent, ControlOutcome};
 pub use group::Group;
@@ -59,5 +63,9 @@ pub const ACCOUNTS_MAX: usize = 2_000_000;
 pub const NODES_MAX: usize = 64;
 /// Most hosted domains.
 pub const DOMAINS_MAX: usize = 1000;
+/// Most programs with tokens.
+pub const API_CLIENTS_MAX: usize = 1000;
+/// Most domains of one such program.
+pub const API_CLIENT_DOMAINS_MAX: usize = 100;
 /// Most join tokens kept at a time, used and expired ones included.
 pub const TOKENS_MAX: usize = 100;

@@ -2,7 +2,7 @@
 
 use crate::outcomes::Outcomes;
 use crate::state::{ClusterState, Counts, Meta};
-use crate::{Account, ControlOutcome, PresenceRules, TokenHash};
+use crate::{Account, ApiClient, ControlOutcome, PresenceRules, TokenHash};
 use muster_types::{
     BareJid, GroupId, LoadError, LogIndex, NodeId, Origin, SlotId, Write, decode_value,
     encode_value,
@@ -30,10 +30,11 @@ pub(crate) enum Table {
     Removal = 11,
     PresenceRules = 12,
     Policies = 13,
+    ApiClient = 14,
 }
 
 impl Table {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Meta,
         Self::Settings,
         Self::Node,
@@ -47,6 +48,7 @@ impl Table {
         Self::Removal,
         Self::PresenceRules,
         Self::Policies,
+        Self::ApiClient,
     ];
 
     fn key(self, rest: &[u8]) -> Vec<u8> {
@@ -126,6 +128,9 @@ pub(crate) fn records(state: &ClusterState) -> Vec<(Vec<u8>, Vec<u8>)> {
     for (jid, policies) in &state.policies {
         put(Table::Policies.put(jid.as_str().as_bytes(), policies));
     }
+    for (name, client) in &state.api_clients {
+        put(Table::ApiClient.put(name.as_bytes(), client));
+    }
     for (jid, left) in &state.removals {
         put(Table::Removal.put(jid.as_str().as_bytes(), left));
     }
@@ -196,6 +201,12 @@ fn load_one(
         Table::Policies => {
             let jid = BareJid::new(text()?).map_err(|_| damaged)?;
             state.policies.insert(jid, decode(table, value)?);
+        }
+        Table::ApiClient => {
+            let client: ApiClient = decode(table, value)?;
+            let name = text()?.to_owned();
+            state.api_client_names.insert(client.hash, name.clone());
+            state.api_clients.insert(name, client);
         }
         Table::Token => {
             let hash = TokenHash(key.try_into().map_err(|_| damaged)?);

@@ -1,5 +1,6 @@
 //! The stored form gives the state back.
 
+use crate::api_clients_test::client;
 use crate::apply_test::{A, B, EAST, Log, W, init, jid, join, new_node, pair, put, row, token};
 use crate::*;
 use muster_types::{
@@ -32,6 +33,21 @@ impl Numbers {
     }
 }
 
+fn any_of_programs(choice: u64, byte: u8) -> ControlCommand {
+    let name = format!("c{}", byte % 4);
+    match choice {
+        0..5 => {
+            let client = client(byte);
+            ControlCommand::ApiClientCreate { name, client }
+        }
+        5..7 => {
+            let hash = TokenHash([byte + 7; 32]);
+            ControlCommand::ApiClientRotate { name, hash }
+        }
+        _ => ControlCommand::ApiClientRemove { name },
+    }
+}
+
 fn any_command(numbers: &mut Numbers) -> ControlCommand {
     use ControlCommand as C;
     let node = [A, B, W, muster_types::NodeId(4)][numbers.below(4) as usize];
@@ -40,7 +56,7 @@ fn any_command(numbers: &mut Numbers) -> ControlCommand {
     let byte = numbers.below(6) as u8;
     let state = HaState::ALL[numbers.below(HaState::ALL.len() as u64) as usize];
     let reason = HaReason::ALL[numbers.below(HaReason::ALL.len() as u64) as usize];
-    match numbers.below(20) {
+    match numbers.below(23) {
         0 => token(byte, Role::Serving),
         1 => join(byte, &format!("n{byte}"), Role::Serving),
         2 => C::GroupCreate {
@@ -85,6 +101,7 @@ fn any_command(numbers: &mut Numbers) -> ControlCommand {
             policy: muster_presence::source::Policy::ALL[usize::from(byte % 2)],
             on: byte > 1,
         },
+        20..=22 => any_of_programs(numbers.below(9), byte),
         18 => C::PresenceRulesSet {
             text: (byte > 2).then(|| format!("# {byte}")),
         },
@@ -174,6 +191,12 @@ fn proposals_of_this_release_stay_readable() {
         (
             ControlCommand::Together(Vec::new()),
             vec![1, 2, 3, 4, 1, 25, 0],
+        ),
+        (
+            ControlCommand::ApiClientRemove {
+                name: "c".to_owned(),
+            },
+            vec![1, 2, 3, 4, 1, 33, 1, b'c'],
         ),
     ] {
         let proposal = Proposal {

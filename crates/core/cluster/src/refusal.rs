@@ -80,7 +80,7 @@ pub enum Refusal {
         asked: crate::Role,
     },
     /// The same token twice.
-    #[error("this join token already exists")]
+    #[error("this token already exists")]
     TokenExists,
     /// Too many of something.
     #[error("the cluster holds {limit} {what}, its limit")]
@@ -243,6 +243,18 @@ pub enum Refusal {
     NoSuchDomain {
         /// The name.
         domain: String,
+    },
+    /// A second API client of this name.
+    #[error("API client {name} already exists: remove it, or give it another token with `rotate`")]
+    ApiClientExists {
+        /// The name.
+        name: String,
+    },
+    /// No API client of this name.
+    #[error("there is no API client {name}")]
+    NoSuchApiClient {
+        /// The name.
+        name: String,
     },
     /// The domain still has users.
     #[error("domain {domain} has {accounts} account(s): remove them first")]

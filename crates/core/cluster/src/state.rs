@@ -2,7 +2,8 @@
 
 use crate::outcomes::Outcomes;
 use crate::{
-    Account, Domain, Group, JoinToken, Node, PresenceRules, Role, Settings, Slot, TokenHash,
+    Account, ApiClient, Domain, Group, JoinToken, Node, PresenceRules, Role, Settings, Slot,
+    TokenHash,
 };
 use imbl::{OrdMap, OrdSet};
 use muster_presence::source::Policies;
@@ -29,6 +30,10 @@ pub struct ClusterState {
     /// What is decided about users' presence; of most nothing.
     pub(crate) policies: OrdMap<BareJid, Policies>,
     pub(crate) tokens: OrdMap<TokenHash, JoinToken>,
+    /// Programs with tokens, by name.
+    pub(crate) api_clients: OrdMap<String, ApiClient>,
+    /// Their names by the hashes of their tokens; kept along with them, not stored.
+    pub(crate) api_client_names: OrdMap<TokenHash, String>,
     /// Healthy time of failed-over nodes, counted at the present `changes` of their group.
     pub(crate) healthy: OrdMap<NodeId, Duration>,
     pub(crate) outcomes: Outcomes,
@@ -255,6 +260,18 @@ impl ClusterState {
     /// The join tokens, used and expired ones included.
     pub fn tokens(&self) -> impl Iterator<Item = (&TokenHash, &JoinToken)> {
         self.tokens.iter()
+    }
+
+    /// The programs with tokens, by name; those whose time is over included.
+    pub fn api_clients(&self) -> impl Iterator<Item = (&str, &ApiClient)> {
+        let all = self.api_clients.iter();
+        all.map(|(name, client)| (name.as_str(), client))
+    }
+
+    /// The program whose token has this hash, and its name.
+    pub fn api_client_of(&self, hash: &TokenHash) -> Option<(&str, &ApiClient)> {
+        let name = self.api_client_names.get(hash)?;
+        Some((name, self.api_clients.get(name)?))
     }
 
     /// How long a failed-over node has been healthy, as the control leader last logged it.

@@ -1,12 +1,13 @@
 //! What a node asks an owner on behalf of people and programs, and the answers. Asking twice does no
 //! harm: a node asks again when no answer comes.
 
-use muster_presence::Explanation;
 use muster_presence::source::{FromNow, Name, Report};
+use muster_presence::{Explanation, Version};
 use muster_roster::{Access, AccessList, Whom};
 use muster_slot::Refusal;
 use muster_types::BareJid;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +30,19 @@ pub enum Question {
         /// What to set; nothing to look only.
         set: Vec<(Whom, Option<Access>)>,
     },
+    /// The node wants to hear of these users' composed presence for [`FOLLOW_LEASE`] from now on. Answered
+    /// by [`Answer::Followed`], at once for each user of whom the owner knows something newer than the
+    /// node, and again whenever one changes.
+    Follow {
+        /// The users, and what the node knows of each.
+        users: Vec<(BareJid, Option<Version>)>,
+        /// Of whom it wants to hear no more.
+        no_more: Vec<BareJid>,
+    },
 }
+
+/// For how long a node hears of users it has asked to follow. It asks again long before.
+pub const FOLLOW_LEASE: Duration = Duration::from_secs(60);
 
 /// The answer to a [`Question`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +57,18 @@ pub enum Answer {
     Access(AccessList),
     /// The rules were not set.
     AccessRefused(Refusal),
+    /// What followed users are now; `None` for those that are not followed because too many are.
+    Followed(Vec<(BareJid, Option<Composed>)>),
+}
+
+/// A user's composed presence and which one it is: a register, of which the highest version counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Composed {
+    /// The epoch of the owner and how often it has told something new. It is not the version of what
+    /// watchers see.
+    pub version: Version,
+    /// What everything comes to, without what each source says.
+    pub presence: Explanation,
 }
 
 /// Why a report is not taken.

@@ -20,7 +20,9 @@ mod to_node;
 mod to_owner;
 mod to_peer;
 
-pub use ask::{Answer, Explained, Question, ReportRefusal, Seen, SeenClient};
+pub use ask::{
+    Answer, Composed, Explained, FOLLOW_LEASE, Question, ReportRefusal, Seen, SeenClient,
+};
 pub use digest::contacts_digest;
 pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, ToNode};
 pub use to_owner::{AnnouncedSession, Announcement, ToOwner, WatchRequest};

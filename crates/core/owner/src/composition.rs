@@ -59,6 +59,9 @@ impl Serving {
                 let refused = |(user, report)| self.take_report(cx, &user, &report).err();
                 Answer::Reports(reports.into_iter().map(refused).collect())
             }
+            Question::Follow { users, no_more } => {
+                return self.on_follow(cx, from, users, no_more);
+            }
             Question::Explain { user, watcher } => match cx.world.slot_of(&user) {
                 Some(slot) if slot == cx.config.slot => self.explain(cx, &user, watcher.as_ref()),
                 Some(_) | None => Answer::NoAccount,
@@ -203,6 +206,7 @@ impl Serving {
         self.obey_policies(cx);
         let rules = cx.world.rules();
         let known = self.composition.rules.replace(Arc::clone(&rules));
+        self.obey_followed(cx);
         if known.is_none_or(|known| Arc::ptr_eq(&known, &rules)) {
             return;
         }
@@ -225,10 +229,16 @@ impl Serving {
         }
     }
 
-    fn explain(&self, cx: &Cx<'_>, user: &BareJid, watcher: Option<&BareJid>) -> Answer {
+    /// A user as it is now, also one of whom nothing was ever said.
+    pub(crate) fn portrait(&self, cx: &Cx<'_>, user: &BareJid) -> Presentity {
         let known = self.sight.presentity(user).cloned();
         let mut presentity = known.unwrap_or_else(|| Presentity::new(cx.epoch));
         presentity.set_policies(cx.world.policies(user));
+        presentity
+    }
+
+    fn explain(&self, cx: &Cx<'_>, user: &BareJid, watcher: Option<&BareJid>) -> Answer {
+        let presentity = self.portrait(cx, user);
         Answer::Explained(Box::new(Explained {
             explanation: presentity.explain(cx.now, &cx.world.rules()),
             seen: watcher.map(|watcher| seen(cx, user, &presentity, watcher)),

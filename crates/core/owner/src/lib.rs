@@ -14,7 +14,8 @@
 //!
 //! The serving side, by file: `bind` (sessions and grace), `removal` (users who may
 //! not be here any more), `publish`, `watch` and `sight`
-//! (presence), `composition` (what others say of users), `subscription`, `roster_iq` and `iq` (what users ask), `message`, `route`, `fork`
+//! (presence), `composition` (what others say of users), `follow` (programs
+//! that hear of users), `subscription`, `roster_iq` and `iq` (what users ask), `message`, `route`, `fork`
 //! and `offline` (messages), `lane` and `proposal` (order and acknowledgement), `committed` (what
 //! follows from the log), `outbox` and `inbound` (between owners), `takeover`, `picture`, `recent`,
 //! `feed` and `warm` (from one owner to the next).
@@ -29,6 +30,9 @@ mod composition;
 mod config;
 mod cx;
 mod feed;
+mod follow;
+#[cfg(test)]
+mod follow_test;
 mod fork;
 mod grace;
 mod inbound;

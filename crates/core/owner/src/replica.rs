@@ -125,18 +125,17 @@ impl Replica {
         } = self;
         if let Duty::Serving(serving) = duty {
             let epoch = serving.epoch;
-            act(
-                serving,
-                &mut Cx {
-                    now,
-                    epoch,
-                    config,
-                    state,
-                    world,
-                    origins,
-                    out,
-                },
-            );
+            let mut cx = Cx {
+                now,
+                epoch,
+                config,
+                state,
+                world,
+                origins,
+                out,
+            };
+            act(serving, &mut cx);
+            serving.tell_followers(&mut cx);
         }
     }
 
@@ -228,6 +227,7 @@ impl Replica {
             sessions: Sessions::default(),
             sight: Sight::new(epoch),
             composition: Default::default(),
+            followers: Default::default(),
             grace: Default::default(),
             lanes: Lanes::new(now, limits.waiting_per_session),
             forks: Forks::new(limits.chat_lock),

@@ -7,6 +7,7 @@ use crate::blocking::is_kept_out;
 use crate::composition::Composition;
 use crate::cx::Cx;
 use crate::feed::Feeds;
+use crate::follow::Followers;
 use crate::fork::Forks;
 use crate::grace::Grace;
 use crate::inbound::Inbound;
@@ -33,6 +34,7 @@ pub(crate) struct Serving {
     pub(crate) sessions: Sessions,
     pub(crate) sight: Sight,
     pub(crate) composition: Composition,
+    pub(crate) followers: Followers,
     pub(crate) grace: Grace,
     pub(crate) lanes: Lanes,
     pub(crate) forks: Forks,
@@ -219,6 +221,7 @@ impl Serving {
         self.wake_picture(cx);
         self.wake_grace(cx);
         self.wake_composition(cx);
+        self.wake_followers(cx);
         self.wake_late_binds(cx);
         self.mailbox.wake(cx, &mut self.proposals);
         self.proposals.wake(cx);
@@ -231,6 +234,7 @@ impl Serving {
         [
             self.grace_deadline(),
             self.composition.deadline(),
+            self.followers.deadline(),
             self.picture.deadline(),
             self.late_binds.deadline(),
             self.mailbox.deadline(),

@@ -6,7 +6,7 @@ use muster_envelope::{PresenceBatch, ResourcePresence, ToNode};
 use muster_presence::{Overlay, Presentity, Publication, Watchers};
 use muster_stanza::{PresenceType, Stanza};
 use muster_types::{BareJid, Epoch, FullJid, NodeId, ResourcePart, SessionId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -15,6 +15,9 @@ pub(crate) struct Sight {
     epoch: Epoch,
     presentities: BTreeMap<BareJid, Presentity>,
     pub(crate) watchers: Watchers,
+    /// Whom programs follow, and which of them may have changed since they were last looked at.
+    pub(crate) followed: BTreeSet<BareJid>,
+    pub(crate) touched: BTreeSet<BareJid>,
 }
 
 /// Whether `watcher` may see `user`.
@@ -41,6 +44,8 @@ impl Sight {
             epoch,
             presentities: BTreeMap::new(),
             watchers: Watchers::default(),
+            followed: BTreeSet::new(),
+            touched: BTreeSet::new(),
         }
     }
 
@@ -49,6 +54,9 @@ impl Sight {
     }
 
     pub(crate) fn presentity_mut(&mut self, user: &BareJid) -> &mut Presentity {
+        if self.followed.contains(user) {
+            self.touched.insert(user.clone());
+        }
         self.presentities
             .entry(user.clone())
             .or_insert_with(|| Presentity::new(self.epoch))

@@ -5,7 +5,7 @@ mod client;
 mod router;
 
 use crate::{Accounts, Body, Bounds, Config, Input, Output, OwnerEvent, Replica};
-use muster_envelope::{Answer, BindOutcome, Envelope, Question, ToOwner};
+use muster_envelope::{Answer, BindOutcome, Composed, Envelope, Question, ToOwner};
 use muster_presence::Version;
 use muster_presence::rules::Rules;
 use muster_presence::source::{Policies, Policy};
@@ -136,6 +136,8 @@ pub(crate) struct Net {
     pub(crate) confirmed: BTreeMap<SessionId, u64>,
     pub(crate) bound: BTreeMap<SessionId, BindOutcome>,
     answer: Option<Answer>,
+    /// What nodes were told of users they follow.
+    pub(crate) followed: Vec<(NodeId, BareJid, Option<Composed>)>,
     /// What nodes were told of whom their users let in.
     pub(crate) access: BTreeMap<(NodeId, BareJid), AccessList>,
     pub(crate) events: Vec<OwnerEvent>,
@@ -173,6 +175,7 @@ impl Net {
             confirmed: BTreeMap::new(),
             bound: BTreeMap::new(),
             answer: None,
+            followed: Vec::new(),
             access: BTreeMap::new(),
             events: Vec::new(),
             news: BTreeSet::new(),
@@ -408,6 +411,13 @@ impl Net {
             }
             Envelope::ToPeer { slot, epoch, body } => {
                 self.hand(slot, to, from, epoch, Body::ToPeer(body))
+            }
+            Envelope::Answer {
+                answer: Answer::Followed(users),
+                ..
+            } => {
+                let users = users.into_iter().map(|(user, now)| (to, user, now));
+                self.followed.extend(users);
             }
             Envelope::Answer { answer, .. } => self.answer = Some(answer),
             Envelope::ToNode { slot, epoch, body } => {

@@ -197,18 +197,20 @@ impl Presentity {
         sources.reports.retain(|_, report| report.forget_past(now));
         let overlay = compose::overlay(rules, now, devices, (sources.policies, &sources.reports));
         let before = std::mem::replace(&mut sources.overlay, overlay);
-        let changes = sources
-            .reports
-            .values()
-            .map(|report| report.next_change(now));
-        let devices = self.resources.values();
-        let idle = devices.map(|device| device.next_change(now, rules));
-        let next = changes.chain(idle).flatten().min();
         let before = (before != sources.overlay).then_some(before);
         if sources.reports.is_empty() && sources.policies.is_empty() {
             self.sources = None;
         }
+        let next = self.next_change(now, rules);
         Recomposed { before, next }
+    }
+
+    /// When what is said may amount to something else by itself next.
+    pub fn next_change(&self, now: Instant, rules: &Rules) -> Option<Instant> {
+        let changes = self.reports().map(|report| report.next_change(now));
+        let devices = self.resources.values();
+        let idle = devices.map(|device| device.next_change(now, rules));
+        changes.chain(idle).flatten().min()
     }
 
     /// Why the user is shown as it is.

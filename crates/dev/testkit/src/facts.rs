@@ -50,6 +50,9 @@ pub struct NodeFacts {
     /// For clients, TLS from the first byte.
     #[serde(default)]
     pub c2s_tls: Option<String>,
+    /// For programs: the URL of the presence API, without a path.
+    #[serde(default)]
+    pub api: Option<String>,
     /// For other nodes.
     pub link: String,
     /// For `musterctl`.

@@ -14,7 +14,10 @@ pub fn musterd() -> Result<PathBuf> {
 }
 
 /// The Python that has the client libraries: `MUSTER_PYTHON`, else the environment in the target folder.
-pub(crate) fn python() -> Result<PathBuf> {
+///
+/// # Errors
+/// As [`musterd`].
+pub fn python() -> Result<PathBuf> {
     found("MUSTER_PYTHON", || {
         Ok(build_folder()?.with_file_name("venv").join("bin/python"))
     })

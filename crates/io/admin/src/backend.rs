@@ -3,13 +3,13 @@
 
 use futures_util::future::BoxFuture;
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role};
-use muster_envelope::{Answer, Question};
-use muster_types::{Epoch, NodeId, SlotId, Timestamp};
+use muster_envelope::{Answer, Composed, Question};
+use muster_types::{BareJid, Epoch, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// A node, as the admin service sees it. Failures given as text are one sentence for the operator.
 pub trait Backend: Send + Sync + 'static {
@@ -79,6 +79,18 @@ pub trait Backend: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Answer, AskFailure>> {
         drop((slot, question));
         Box::pin(std::future::ready(Err(AskFailure::NoOwner)))
+    }
+
+    /// The state of the control log as it changes. The default never does.
+    fn cluster_changes(&self) -> watch::Receiver<Arc<ClusterState>> {
+        watch::Sender::new(self.cluster()).subscribe()
+    }
+
+    /// Follows a user's composed presence, whoever owns the user; `None` when this node follows as many as
+    /// it takes. The default follows nobody.
+    fn follow(&self, user: &BareJid) -> Option<Following> {
+        let _ = user;
+        None
     }
 
     /// Events from now on.
@@ -179,6 +191,28 @@ pub enum AskFailure {
     #[error("too much is being asked of this node: try again more slowly")]
     Busy,
 }
+
+/// A user that is followed, until this is dropped.
+pub struct Following {
+    /// The newest that is known: a register, so who looks seldom misses nothing but what is over. An error
+    /// where the user's owner has too many followers.
+    pub newest: watch::Receiver<Option<Result<Composed, FollowRefused>>>,
+    /// What ends it when it is dropped.
+    pub until_dropped: Box<dyn Send + Sync>,
+}
+
+impl fmt::Debug for Following {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Following")
+    }
+}
+
+/// The owner of a user does not tell of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "too many users are followed on the node that serves this one: follow fewer, or try again later"
+)]
+pub struct FollowRefused;
 
 /// A certificate with which an operator administers the cluster from elsewhere, all in PEM.
 #[derive(Clone, PartialEq, Eq)]
@@ -312,6 +346,8 @@ pub enum EventKind {
     Setting,
     /// Something is wrong with a node, or no more.
     Alarm,
+    /// A program with a token was added, changed or removed.
+    ApiClient,
 }
 
 impl EventKind {
@@ -326,6 +362,7 @@ impl EventKind {
             Self::Domain => "domain",
             Self::Setting => "setting",
             Self::Alarm => "alarm",
+            Self::ApiClient => "api-client",
         }
     }
 }

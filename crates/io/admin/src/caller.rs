@@ -18,6 +18,7 @@ const READS: &[&str] = &[
     "SessionList",
     "Explain",
     "RulesGet",
+    "ApiClientList",
 ];
 
 /// The other end of a connection.

@@ -1,33 +1,39 @@
 //! A whole cluster in one process, for tests: the log is a function call.
 
 use crate::{
-    AdminEvent, AlarmInfo, Backend, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo,
-    ServiceInfo, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, FollowRefused, Following, LiveView,
+    OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo, SessionInfo, SlotView,
 };
 use futures_util::future::{self, BoxFuture};
 use muster_cluster::{
     Addresses, ClusterState, ControlCommand, ControlEvent, ControlOutcome, HaReason, HaState,
     NewNode, Proposal, Role, SoftwareVersion, TokenHash,
 };
+use muster_envelope::{Answer, Composed, Question};
 use muster_types::{
-    Boot, DomainPart, Epoch, GroupId, LogIndex, NodeId, Origin, Replicated, SlotId, Timestamp,
-    Writes,
+    BareJid, Boot, DomainPart, Epoch, GroupId, LogIndex, NodeId, Origin, Replicated, SlotId,
+    Timestamp, Writes,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// When everything happens: a moment after the start of 2025.
 const NOW: Timestamp = Timestamp(1_735_689_600_000);
+
+type Newest = Option<Result<Composed, FollowRefused>>;
 
 /// A cluster whose only process is the answering node.
 pub struct Fake {
     inner: Mutex<Inner>,
     events: broadcast::Sender<AdminEvent>,
+    changes: watch::Sender<Arc<ClusterState>>,
 }
 
 struct Inner {
+    answer: Option<Answer>,
+    followed: BTreeMap<BareJid, watch::Sender<Newest>>,
     state: ClusterState,
     live: LiveView,
     sessions: Vec<SessionInfo>,
@@ -42,6 +48,8 @@ impl Fake {
     /// A node in no cluster.
     pub fn fresh() -> Arc<Self> {
         let inner = Inner {
+            answer: None,
+            followed: BTreeMap::new(),
             state: ClusterState::default(),
             live: LiveView::default(),
             sessions: Vec::new(),
@@ -54,6 +62,7 @@ impl Fake {
         Arc::new(Self {
             inner: Mutex::new(inner),
             events: broadcast::Sender::new(64),
+            changes: watch::Sender::new(Arc::default()),
         })
     }
 
@@ -172,12 +181,13 @@ impl Fake {
             at: NOW,
             command,
         };
-        match inner
+        let outcome = inner
             .state
             .apply(at, proposal, &mut Writes::new())
             .into_iter()
-            .next()
-        {
+            .next();
+        self.changes.send_replace(Arc::new(inner.state.clone()));
+        match outcome {
             Some(ControlEvent::Outcome { outcome, .. }) => outcome,
             _ => ControlOutcome::Done,
         }
@@ -226,6 +236,27 @@ impl Fake {
     /// What the leaders say of their replicas from now on.
     pub fn set_replicas(&self, replicas: Vec<ReplicaInfo>) {
         self.inner().replicas = replicas;
+    }
+
+    /// What every owner answers from now on.
+    pub fn set_answer(&self, answer: Answer) {
+        self.inner().answer = Some(answer);
+    }
+
+    /// Tells those who follow a user.
+    pub fn tell_followers(&self, user: &str, newest: Result<Composed, FollowRefused>) {
+        let user = BareJid::new(user).expect("an address");
+        self.register(&user).send_replace(Some(newest));
+    }
+
+    fn register(&self, user: &BareJid) -> watch::Sender<Newest> {
+        let mut inner = self.inner();
+        let register = || watch::Sender::new(None);
+        inner
+            .followed
+            .entry(user.clone())
+            .or_insert_with(register)
+            .clone()
     }
 
     /// How every proposal fails from now on, if at all.
@@ -332,6 +363,22 @@ impl Backend for Fake {
 
     fn replication(&self) -> BoxFuture<'static, Vec<ReplicaInfo>> {
         Box::pin(future::ready(self.inner().replicas.clone()))
+    }
+
+    fn ask(&self, _: SlotId, _: Question) -> BoxFuture<'static, Result<Answer, AskFailure>> {
+        let answer = self.inner().answer.clone().ok_or(AskFailure::NoOwner);
+        Box::pin(future::ready(answer))
+    }
+
+    fn cluster_changes(&self) -> watch::Receiver<Arc<ClusterState>> {
+        self.changes.subscribe()
+    }
+
+    fn follow(&self, user: &BareJid) -> Option<Following> {
+        Some(Following {
+            newest: self.register(user).subscribe(),
+            until_dropped: Box::new(()),
+        })
     }
 
     fn events(&self) -> broadcast::Receiver<AdminEvent> {

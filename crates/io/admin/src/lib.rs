@@ -4,12 +4,14 @@
 //! musterctl --unix socket (peer credentials)--> AdminListener --> service --> dyn Backend (musterd)
 //!           --TCP, mutual TLS ---------------->
 //! probes, Prometheus --HTTP--> HttpListener: /livez /readyz /metrics
+//! programs --HTTPS, tokens--> ApiListener: /v1/presence/..., /v1/events (rest)
 //! ```
 //!
 //! A node implements [`Backend`], binds its listeners, and spawns their `serve`.
 
 mod access;
 mod accounts;
+mod api_clients;
 mod backend;
 mod caller;
 mod connection;
@@ -27,21 +29,25 @@ mod publish;
 mod rate;
 mod refused;
 mod resolve;
+mod rest;
 mod service;
 mod settings;
 mod takeover;
 mod tls;
+mod token;
 mod view;
 mod visit;
 mod words;
 
 pub use backend::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, EventKind, Lag, LiveView, OperatorCertificate,
-    ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, EventKind, FollowRefused, Following, Lag, LiveView,
+    OperatorCertificate, ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo, SessionInfo,
+    SlotView,
 };
 pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};
 pub use listen::{AdminListener, ListenError};
 pub use protection::{Protection, protection};
+pub use rest::{Api, ApiListener, Secure};
 pub use settings::show_settings;
 pub use tls::{TlsError, TlsIdentity};

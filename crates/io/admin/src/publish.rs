@@ -129,7 +129,10 @@ impl Part {
 
 /// Reads a publication and checks its times, which the owner is told as distances from now: no two
 /// nodes need to have the same time.
-fn read(publication: proto::Publication, now: u64) -> Result<(BareJid, Report<FromNow>), String> {
+pub(crate) fn read(
+    publication: proto::Publication,
+    now: u64,
+) -> Result<(BareJid, Report<FromNow>), String> {
     let proto::Publication {
         user,
         source,
@@ -194,7 +197,7 @@ fn read_span(source: &Source, span: proto::Span, now: u64) -> Result<Span<FromNo
     })
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -5,9 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Publications a second from one caller.
-const PER_SECOND: u32 = 2_000;
-/// So many at once, if it said nothing for a while: what a calendar has to say when it starts.
-const BURST: u32 = 10_000;
+pub(crate) const PER_SECOND: u32 = 2_000;
+/// So many seconds' at once, if it said nothing for a while: what a calendar has to say when it starts.
+const BURST_SECONDS: u32 = 5;
+/// The same as a number, where nothing less is allowed.
+const BURST: u32 = PER_SECOND * BURST_SECONDS;
 /// Callers that are remembered; one that is forgotten begins with a full bucket.
 const CALLERS_MAX: usize = 1_024;
 
@@ -23,27 +25,39 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn fill(&mut self, now: Instant) {
+    fn fill(&mut self, per_second: u32, now: Instant) {
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + elapsed * f64::from(PER_SECOND)).min(f64::from(BURST));
+        let full = f64::from(per_second * BURST_SECONDS);
+        self.left = (self.left + elapsed * f64::from(per_second)).min(full);
         self.at = now;
     }
 }
 
 impl Rates {
-    /// Takes up to `wanted` permits; how many there were.
+    /// Takes up to `wanted` permits of a caller with the usual rate; how many there were.
     pub(crate) fn take(&self, caller: &str, wanted: usize, now: Instant) -> usize {
+        self.take_at(PER_SECOND, caller, wanted, now)
+    }
+
+    /// The same of a caller with a rate of its own, at most [`PER_SECOND`].
+    pub(crate) fn take_at(
+        &self,
+        per_second: u32,
+        caller: &str,
+        wanted: usize,
+        now: Instant,
+    ) -> usize {
         // Nothing under the lock panics half way through a change.
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= CALLERS_MAX && !buckets.contains_key(caller) {
             buckets.clear();
         }
         let full = Bucket {
-            left: f64::from(BURST),
+            left: f64::from(per_second * BURST_SECONDS),
             at: now,
         };
         let bucket = buckets.entry(caller.to_owned()).or_insert(full);
-        bucket.fill(now);
+        bucket.fill(per_second, now);
         let mut taken = 0;
         while taken < wanted && bucket.left >= 1.0 {
             bucket.left -= 1.0;
@@ -76,6 +90,14 @@ mod tests {
         assert_eq!(rates.take("one", 9_000, later), 2_000);
         let much_later = begin + Duration::from_secs(3_600);
         assert_eq!(rates.take("one", 20_000, much_later), 10_000);
+    }
+
+    #[test]
+    fn a_caller_may_have_a_rate_of_its_own() {
+        let (rates, begin) = (Rates::default(), Instant::now());
+        assert_eq!(rates.take_at(3, "one", 100, begin), 15);
+        let later = begin + Duration::from_secs(2);
+        assert_eq!(rates.take_at(3, "one", 100, later), 6);
     }
 
     #[test]

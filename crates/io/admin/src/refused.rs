@@ -34,10 +34,13 @@ fn code(refusal: &Refusal) -> Code {
         | R::NoSuchGroup { .. }
         | R::NoSuchSlot { .. }
         | R::NoSuchDomain { .. }
-        | R::NoSuchAccount { .. } => Code::NotFound,
-        R::NodeExists { .. } | R::GroupExists { .. } | R::DomainExists { .. } | R::TokenExists => {
-            Code::AlreadyExists
-        }
+        | R::NoSuchAccount { .. }
+        | R::NoSuchApiClient { .. } => Code::NotFound,
+        R::NodeExists { .. }
+        | R::GroupExists { .. }
+        | R::DomainExists { .. }
+        | R::ApiClientExists { .. }
+        | R::TokenExists => Code::AlreadyExists,
         R::NotInitialised => Code::Unavailable,
         R::TooMany { .. } => Code::ResourceExhausted,
         _ => Code::FailedPrecondition,

@@ -3,7 +3,7 @@
 use crate::moves::{self, Move};
 use crate::proto::admin_server::Admin;
 use crate::rate::Rates;
-use crate::{Backend, accounts, proto, refused, resolve, settings, takeover, view};
+use crate::{Backend, accounts, api_clients, proto, refused, resolve, settings, takeover, view};
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome, Role, check_name};
 use muster_presence::source::Policy;
@@ -48,6 +48,11 @@ impl Service {
     /// Ends what would never end by itself: the node is about to.
     pub(crate) fn end(&self) {
         self.ending.send_replace(true);
+    }
+
+    /// Becomes true when the node is about to end.
+    pub(crate) fn ending(&self) -> watch::Receiver<bool> {
+        self.ending.subscribe()
     }
 
     /// Gets a command decided.
@@ -395,6 +400,37 @@ impl Admin for Service {
             .map(|(jid, account)| view::user(&state, &live, jid, account))
             .collect();
         Ok(Response::new(proto::UserListResponse { users }))
+    }
+
+    async fn api_client_create(
+        &self,
+        request: Request<proto::ApiClientCreateRequest>,
+    ) -> Answer<proto::ApiClientToken> {
+        api_clients::create(self, request).await
+    }
+
+    async fn api_client_rotate(
+        &self,
+        request: Request<proto::ApiClientRef>,
+    ) -> Answer<proto::ApiClientToken> {
+        api_clients::rotate(self, request.into_inner().name).await
+    }
+
+    async fn api_client_remove(
+        &self,
+        request: Request<proto::ApiClientRef>,
+    ) -> Answer<proto::Done> {
+        let name = request.into_inner().name;
+        self.carry_out(ControlCommand::ApiClientRemove { name })
+            .await
+    }
+
+    async fn api_client_list(
+        &self,
+        _: Request<proto::ApiClientListRequest>,
+    ) -> Answer<proto::ApiClientListResponse> {
+        let clients = api_clients::list(&self.backend.cluster());
+        Ok(Response::new(proto::ApiClientListResponse { clients }))
     }
 
     async fn service_list(

@@ -19,6 +19,9 @@ use tokio::net::TcpStream;
 /// The ALPN name of XMPP for clients (XEP-0368).
 const ALPN_CLIENT: &[u8] = b"xmpp-client";
 
+/// The ALPN name of HTTP/1.1 (RFC 7301 §6).
+const ALPN_HTTP: &[u8] = b"http/1.1";
+
 /// Why a connection did not become TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -44,6 +47,8 @@ pub(crate) enum Way {
     StartTls,
     /// From the first byte: ALPN says what is spoken, if the client uses it.
     Direct,
+    /// The same for HTTP.
+    Http,
 }
 
 /// The certificates in use. [`reload`](Self::reload) changes them for the connections to come.
@@ -57,6 +62,7 @@ pub struct TlsDomains {
 struct Table {
     starttls: Arc<ServerConfig>,
     direct: Arc<ServerConfig>,
+    http: Arc<ServerConfig>,
     certificates: Arc<Certificates>,
 }
 
@@ -97,6 +103,16 @@ impl TlsDomains {
         Ok(())
     }
 
+    /// Does the server's side of a TLS handshake on a connection that is to speak HTTP/1.1. It ends when the
+    /// client lets it: bound its time.
+    ///
+    /// # Errors
+    /// [`TlsError::Handshake`].
+    pub async fn accept_http(&self, stream: TcpStream) -> Result<TlsSocket, TlsError> {
+        let (socket, _) = self.handshake(stream, Way::Http).await?;
+        Ok(socket)
+    }
+
     /// Does the server's side of a TLS handshake. It ends when the client lets it: bound its time.
     pub(crate) async fn handshake(
         &self,
@@ -107,6 +123,7 @@ impl TlsDomains {
         let config = match way {
             Way::StartTls => &table.starttls,
             Way::Direct => &table.direct,
+            Way::Http => &table.http,
         };
         let (socket, said) = TlsSocket::accept(stream, Arc::clone(config))
             .await
@@ -153,9 +170,12 @@ impl Table {
         starttls.key_log = Arc::new(ExporterSecret);
         let mut direct = starttls.clone();
         direct.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
+        let mut http = starttls.clone();
+        http.alpn_protocols = vec![ALPN_HTTP.to_vec()];
         Ok(Self {
             starttls: Arc::new(starttls),
             direct: Arc::new(direct),
+            http: Arc::new(http),
             certificates,
         })
     }

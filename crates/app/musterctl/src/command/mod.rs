@@ -1,5 +1,6 @@
 //! The commands, one file for each family.
 
+mod api_client;
 mod cluster;
 mod dns;
 mod get;
@@ -43,6 +44,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(&connector, command, format).await?,
         Command::Settings(Settings::Set { settings }) => set(&connector, settings).await?,
         Command::Presence(command) => presence::run(&connector, command).await?,
+        Command::ApiClient(command) => api_client::run(&connector, command).await?,
         Command::Explain {
             jid,
             watcher,

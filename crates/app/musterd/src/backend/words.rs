@@ -167,6 +167,11 @@ fn decided(event: &ControlEvent, known: &Known<'_>) -> Option<Told> {
         ControlEvent::DomainAdded(domain) => of_domain(domain, "is hosted"),
         ControlEvent::DomainRemoved(domain) => of_domain(domain, "is hosted no more"),
         ControlEvent::SettingsChanged => of_settings(known),
+        ControlEvent::ApiClientChanged { name, change } => {
+            let text = format!("the API client {name} is {change}");
+            let told = Told::new(EventKind::ApiClient, text);
+            told.with("api_client", name).with("change", change)
+        }
     })
 }
 

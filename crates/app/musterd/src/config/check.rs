@@ -40,6 +40,10 @@ impl Config {
         self.limits.check()?;
         match self.role {
             Role::Serving => self.c2s.check(),
+            Role::Witness if !self.api.listen.is_empty() => Err(
+                "api.listen: a witness has no certificate of a domain: remove [api], or set role = \"serving\""
+                    .to_owned(),
+            ),
             Role::Witness => Ok(()),
         }
     }
@@ -91,6 +95,7 @@ impl Config {
                 ("c2s.listen", &self.c2s.listen),
                 ("c2s.listen_tls", &self.c2s.listen_tls),
                 ("c2s.listen_plaintext", &self.c2s.listen_plaintext),
+                ("api.listen", &self.api.listen),
             ] {
                 all.extend(addresses.iter().map(|address| (option, *address)));
             }

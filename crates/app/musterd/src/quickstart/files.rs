@@ -84,6 +84,7 @@ pub(crate) enum Port {
     Admin = 3,
     Http = 4,
     Plaintext = 5,
+    Api = 6,
 }
 
 /// The folder, ready to start nodes from.
@@ -187,6 +188,7 @@ impl Layout {
                 text,
                 "\n[c2s]\nlisten = [{}]\nlisten_tls = [{}]\nlisten_plaintext = [{}]\n\
                  advertise = [{}]\nadvertise_tls = [{}]\n\n\
+                 [api]\nlisten = [{}]\n\n\
                  [[c2s.certificate]]\ndomain = \"{DOMAIN}\"\nchain = \"client.pem\"\n\
                  key = \"client.key\"\n",
                 listen(Port::C2s),
@@ -194,6 +196,7 @@ impl Layout {
                 listen(Port::Plaintext),
                 quoted(&[at(Port::C2s)]),
                 quoted(&[at(Port::C2sTls)]),
+                listen(Port::Api),
             );
         }
         text
@@ -202,7 +205,7 @@ impl Layout {
     /// The addresses behind one of a node's ports for clients; none on a witness.
     fn for_clients(&self, node: &NodeLayout, port: Port) -> Vec<SocketAddr> {
         let (open, ipv6) = match port {
-            Port::C2s | Port::C2sTls => (true, self.ipv6),
+            Port::C2s | Port::C2sTls | Port::Api => (true, self.ipv6),
             Port::Plaintext => (self.plaintext, false),
             Port::Link | Port::Admin | Port::Http => (false, false),
         };
@@ -217,7 +220,7 @@ impl Layout {
     /// Every address that a node listens on.
     fn listens(&self, node: &NodeLayout) -> Vec<SocketAddr> {
         let mut addresses = Vec::new();
-        for port in [Port::C2s, Port::C2sTls, Port::Plaintext] {
+        for port in [Port::C2s, Port::C2sTls, Port::Plaintext, Port::Api] {
             addresses.extend(self.for_clients(node, port));
         }
         addresses.extend([Port::Link, Port::Admin, Port::Http].map(|port| node.address(port)));
@@ -301,6 +304,8 @@ impl Layout {
             c2s: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             c2s_tls: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            api: Option<String>,
             link: String,
             admin: String,
             http: String,
@@ -315,6 +320,7 @@ impl Layout {
                 argv: running.argv.clone(),
                 c2s: clients(Port::C2s),
                 c2s_tls: clients(Port::C2sTls),
+                api: clients(Port::Api).map(|address| format!("https://{address}")),
                 link: node.address(Port::Link).to_string(),
                 admin: node.address(Port::Admin).to_string(),
                 http: node.address(Port::Http).to_string(),

@@ -42,9 +42,11 @@ fn every_port_that_is_listened_on_is_checked() {
                 link,
                 admin,
                 http,
+                api,
                 ..
             } = config(node);
-            let mut listens = [c2s.listen, c2s.listen_tls, c2s.listen_plaintext].concat();
+            let mut listens =
+                [c2s.listen, c2s.listen_tls, c2s.listen_plaintext, api.listen].concat();
             if node.witness {
                 listens.clear();
             }

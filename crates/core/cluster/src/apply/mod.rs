@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod api_clients;
 mod groups;
 mod ha;
 mod nodes;
@@ -138,6 +139,9 @@ impl Draft {
             C::SettingsSet(settings) => self.settings_set(settings),
             C::AccountPolicy { jid, policy, on } => self.account_policy(jid, policy, on),
             C::PresenceRulesSet { text } => self.presence_rules_set(text),
+            C::ApiClientCreate { name, client } => self.api_client_create(name, client),
+            C::ApiClientRotate { name, hash } => self.api_client_rotate(name, hash),
+            C::ApiClientRemove { name } => self.api_client_remove(name),
             C::TokenCreate {
                 hash,
                 role,
