@@ -453,38 +453,28 @@ fn read(socket: &mut Socket, cx: &mut Context<'_>, framer: &mut Framer) -> Poll<
 }
 
 #[cfg(test)]
-mod size_test {
+mod tests {
     use super::*;
-    fn of2<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
+
+    /// Bytes of what a function's future is made of.
+    fn size<A, B, F: Future>(_: impl FnOnce(A, B) -> F) -> usize {
         size_of::<F>()
     }
-    fn of1<A, F>(_: impl FnOnce(A) -> F) -> usize {
-        size_of::<F>()
-    }
+
     #[test]
-    fn sizes() {
-        let run = of2(Connection::run);
-        println!(
-            "run {run} connection {} c2s {} framer {} outbox {} socket {} output {}",
-            size_of::<Connection>(),
-            size_of::<C2s>(),
-            size_of::<Framer>(),
-            size_of::<Outbox>(),
-            size_of::<Socket>(),
-            size_of::<Output>()
-        );
-        println!(
-            "sleep {} fromclient {} routerinput {} stanza {}",
-            size_of::<tokio::time::Sleep>(),
-            size_of::<FromClient>(),
-            size_of::<RouterInput>(),
-            size_of::<muster_stanza::Stanza>()
-        );
-        println!(
-            "input {} tlsfacts {}",
-            size_of::<Input>(),
-            size_of::<muster_stream::TlsFacts>()
-        );
-        let _ = of1::<(), std::future::Ready<()>>;
+    fn an_idle_connection_takes_little_room() {
+        let parts = [
+            ("connection", size_of::<Connection>()),
+            ("stream", size_of::<C2s>()),
+            ("framer", size_of::<Framer>()),
+            ("socket", size_of::<Socket>()),
+            ("outbox", size_of::<Outbox>()),
+            ("stanza", size_of::<muster_stanza::Stanza>()),
+            ("said", size_of::<FromClient>()),
+            ("sleep", size_of::<tokio::time::Sleep>()),
+        ];
+        let task = size(Connection::run);
+        println!("{task} {parts:?}");
+        assert!(task <= 2_560, "{task} bytes, of which {parts:?}");
     }
 }
