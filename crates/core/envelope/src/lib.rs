@@ -16,12 +16,14 @@
 
 mod ask;
 mod digest;
+mod items;
 mod to_node;
 mod to_owner;
 mod to_peer;
 
 pub use ask::{Answer, Explained, Question, ReportRefusal, Seen, SeenClient};
 pub use digest::contacts_digest;
+pub use items::{AskItems, ItemNews};
 pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, ToNode};
 pub use to_owner::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
 pub use to_peer::{ToPeer, WarmUpdate};

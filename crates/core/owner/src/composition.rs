@@ -106,7 +106,9 @@ impl Serving {
 
     /// Composes a user anew, and shows it anew if that makes a difference. Whether it does.
     pub(crate) fn recompose(&mut self, cx: &mut Cx<'_>, user: &BareJid) -> bool {
-        let Some(before) = self.compose(cx, user) else {
+        let before = self.compose(cx, user);
+        self.tell_choice(cx, user);
+        let Some(before) = before else {
             return false;
         };
         let picture = &self.picture;
@@ -116,6 +118,9 @@ impl Serving {
             before != Overlay::Hidden && picture.will_answer(user, node, watcher)
         };
         self.sight.show_anew(cx, user, certain, &waits);
+        if before == Overlay::Hidden {
+            self.tell_items(cx, user, &|_, watcher| watcher != user);
+        }
         true
     }
 

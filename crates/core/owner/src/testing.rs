@@ -109,6 +109,8 @@ struct Client {
 struct Node {
     clients: BTreeMap<SessionId, Client>,
     watches: BTreeMap<(BareJid, BareJid), Shown>,
+    /// The last change of an item it was told of, of slot one.
+    heard: BTreeMap<SlotId, LogIndex>,
 }
 
 /// What was shown to a watcher of a contact.

@@ -62,7 +62,8 @@ impl Router {
         let mut news = contacts;
         news.retain(|contact| known.contacts.insert(contact.clone()));
         if known.watching {
-            self.begin_interests(user, news);
+            self.begin_interests(user, news.clone());
+            self.ask_items_of(user, &news);
         }
     }
 

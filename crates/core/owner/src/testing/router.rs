@@ -3,7 +3,8 @@
 use super::{Net, ONE, TWO};
 use crate::{Accounts, Body, Input};
 use muster_envelope::{
-    AnnouncedSession, Announcement, Envelope, Notice, PresenceBatch, ToNode, ToOwner, WatchRequest,
+    AnnouncedSession, Announcement, Envelope, ItemNews, Notice, PresenceBatch, ToNode, ToOwner,
+    WatchRequest,
 };
 use muster_stanza::PresenceType;
 use muster_types::{BareJid, Epoch, Machine, NodeId, SessionId, SlotId};
@@ -66,6 +67,7 @@ impl Net {
                     known: shown.version,
                 })
                 .collect(),
+            heard: node.heard.get(&slot).copied(),
             first: true,
             last: true,
         }
@@ -123,6 +125,27 @@ impl Net {
                         watcher: user,
                     },
                 );
+            }
+            ToNode::Item { news, watchers } => {
+                let node = self.nodes.get_mut(&at).unwrap();
+                for heard in node.heard.values_mut() {
+                    *heard = (*heard).max(news.at);
+                }
+                let text = told(&news);
+                for watcher in watchers {
+                    self.line(at, &watcher, text.clone());
+                }
+            }
+            ToNode::Items {
+                session,
+                news,
+                up_to,
+            } => {
+                let got = self.got.entry(session).or_default();
+                got.extend(news.iter().map(told));
+                if let Some(up_to) = up_to {
+                    self.nodes.get_mut(&at).unwrap().heard.insert(ONE, up_to);
+                }
             }
             ToNode::Access { user, access } => drop(self.access.insert((at, user), access)),
             ToNode::Interested { session } => {
@@ -250,4 +273,11 @@ impl Net {
         self.carry(at, owner, Envelope::ToOwner { slot, epoch, body });
         self.settle();
     }
+}
+
+/// News of an item as the tests read it: whose, and the message's content.
+fn told(news: &ItemNews) -> String {
+    let from = news.message.from.as_ref().unwrap();
+    let content = String::from_utf8_lossy(&news.message.content);
+    format!("{from}: {content}")
 }
