@@ -284,3 +284,25 @@ impl Router {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_answers_are_remembered_and_the_oldest_goes() {
+        let caps = |number: usize| Caps {
+            node: "urn:client".to_owned(),
+            hash: Some("sha-1".to_owned()),
+            ver: number.to_string(),
+        };
+        let mut known = KnownCaps::default();
+        for number in 0..=REMEMBERED_MAX {
+            known.remember(&Arc::new(caps(number)), &Notify::default());
+        }
+        known.remember(&Arc::new(caps(REMEMBERED_MAX)), &Notify::default());
+        assert!(known.find(&caps(0)).is_none());
+        assert!(known.find(&caps(1)).is_some() && known.find(&caps(REMEMBERED_MAX)).is_some());
+        assert_eq!(known.verified.len(), REMEMBERED_MAX);
+    }
+}

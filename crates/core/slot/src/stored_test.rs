@@ -263,6 +263,14 @@ const VERSION_1: &[(&[u8], &[u8])] = &[
         b"\x0b\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x06",
         b"\x01\x01\x03",
     ),
+    (
+        b"\x0b\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07",
+        b"\x01\x00",
+    ),
+    (
+        b"\x10j@example.com\x00urn:x",
+        b"\x01\x00\x09\x08\x07current\x01\x04<x/>",
+    ),
 ];
 
 #[test]
@@ -299,6 +307,14 @@ fn records_of_version_1_are_read() {
             contact_slot: None,
         },
     );
+    let (id, payload, access) = ("current".to_owned(), b"<x/>".to_vec(), None);
+    let edit = PepEdit::Publish {
+        id,
+        payload,
+        access,
+    };
+    let node = "urn:x".to_owned();
+    replica.change("j", UserChange::Pep { node, edit });
 
     let version_1: Store = VERSION_1
         .iter()

@@ -7,7 +7,7 @@ use muster_envelope::{
     WatchRequest,
 };
 use muster_stanza::PresenceType;
-use muster_types::{BareJid, Epoch, Machine, NodeId, SessionId, SlotId};
+use muster_types::{BareJid, Epoch, LogIndex, Machine, NodeId, SessionId, SlotId};
 use std::collections::BTreeSet;
 
 impl Net {
@@ -126,27 +126,12 @@ impl Net {
                     },
                 );
             }
-            ToNode::Item { news, watchers } => {
-                let node = self.nodes.get_mut(&at).unwrap();
-                for heard in node.heard.values_mut() {
-                    *heard = (*heard).max(news.at);
-                }
-                let text = told(&news);
-                for watcher in watchers {
-                    self.line(at, &watcher, text.clone());
-                }
-            }
+            ToNode::Item { news, watchers } => self.item(at, &news, &watchers),
             ToNode::Items {
                 session,
                 news,
                 up_to,
-            } => {
-                let got = self.got.entry(session).or_default();
-                got.extend(news.iter().map(told));
-                if let Some(up_to) = up_to {
-                    self.nodes.get_mut(&at).unwrap().heard.insert(ONE, up_to);
-                }
-            }
+            } => self.items(at, session, &news, up_to),
             ToNode::Access { user, access } => drop(self.access.insert((at, user), access)),
             ToNode::Interested { session } => {
                 if let Some(client) = self.nodes.get_mut(&at).unwrap().clients.get_mut(&session) {
@@ -154,6 +139,30 @@ impl Net {
                 }
             }
             ToNode::Replaced { session } => self.replaced(at, session),
+        }
+    }
+
+    fn item(&mut self, at: NodeId, news: &ItemNews, watchers: &[BareJid]) {
+        let node = self.nodes.get_mut(&at).unwrap();
+        for heard in node.heard.values_mut() {
+            *heard = (*heard).max(news.at);
+        }
+        for watcher in watchers {
+            self.line(at, watcher, told(news));
+        }
+    }
+
+    fn items(
+        &mut self,
+        at: NodeId,
+        session: SessionId,
+        news: &[ItemNews],
+        up_to: Option<LogIndex>,
+    ) {
+        let got = self.got.entry(session).or_default();
+        got.extend(news.iter().map(told));
+        if let Some(up_to) = up_to {
+            self.nodes.get_mut(&at).unwrap().heard.insert(ONE, up_to);
         }
     }
 
