@@ -183,3 +183,47 @@ fn a_choice_that_makes_no_sense_is_refused_and_changes_nothing() {
     assert!(got.contains("forbidden"), "{got}");
     assert_eq!(net.take(bob), [""; 0]);
 }
+
+#[test]
+fn a_clients_do_not_disturb_is_shown_for_all_clients_where_an_operator_wants_it() {
+    let (mut net, alice, phone, bob) = scene();
+    let both = |got: Vec<String>| got.concat().matches("<show>dnd</show>").count();
+    net.publish(phone, "<show>dnd</show>");
+    assert_eq!(both(net.take(bob)), 1, "as it came");
+    net.set_dnd_is_manual(true);
+    assert_eq!(both(net.take(bob)), 2, "at once");
+    net.publish(alice, "<show>away</show>");
+    assert_eq!(both(net.take(bob)), 1, "she is not away for others");
+    net.publish(phone, "");
+    let seen = net.take(bob);
+    assert_eq!(
+        seen,
+        [
+            "alice@example.com/a available <show>away</show>",
+            "alice@example.com/p available"
+        ]
+    );
+    net.publish(phone, "<show>xa</show>");
+    let seen = net.take(bob);
+    assert_eq!(
+        seen,
+        ["alice@example.com/p available <show>xa</show>"],
+        "that is the client's own"
+    );
+    net.publish(phone, "<show>dnd</show>");
+    net.forget();
+    net.set_dnd_is_manual(false);
+    assert!(
+        net.take(bob)
+            .concat()
+            .contains("/a available <show>away</show>")
+    );
+    net.set_dnd_is_manual(true);
+    net.leave(phone, true);
+    assert!(
+        net.take(bob)
+            .concat()
+            .contains("/a available <show>away</show>"),
+        "it has signed out"
+    );
+}

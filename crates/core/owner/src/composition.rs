@@ -26,6 +26,8 @@ pub(crate) struct Composition {
     rules: Option<Arc<Rules>>,
     /// About whom the administrator has decided something.
     restricted: BTreeMap<BareJid, Policies>,
+    /// Whether a client's "do not disturb" counted as a choice.
+    dnd_is_manual: bool,
 }
 
 impl Composition {
@@ -106,7 +108,9 @@ impl Serving {
 
     /// Composes a user anew, and shows it anew if that makes a difference. Whether it does.
     pub(crate) fn recompose(&mut self, cx: &mut Cx<'_>, user: &BareJid) -> bool {
-        let before = self.compose(cx, user);
+        let Some(before) = self.compose(cx, user) else {
+            return false;
+        };
         self.tell_choice(cx, user);
         let Some(before) = before else {
             return false;
@@ -124,8 +128,9 @@ impl Serving {
         true
     }
 
-    /// Composes a user. What watchers saw until now, if they are to see something else.
-    pub(crate) fn compose(&mut self, cx: &Cx<'_>, user: &BareJid) -> Option<Overlay> {
+    /// Composes a user; nothing is done for one of whom only its clients say something. What watchers saw until
+    /// now, if they are to see something else.
+    pub(crate) fn compose(&mut self, cx: &Cx<'_>, user: &BareJid) -> Option<Option<Overlay>> {
         // Whoever has no other sources than clients is shown as it is, without rules.
         let presentity = self.sight.presentity(user)?;
         // Whose account is removed stays hidden until the last client has gone.
@@ -133,15 +138,18 @@ impl Serving {
             true => presentity.policies(),
             false => cx.world.policies(user),
         };
-        if presentity.is_plain() && policies.is_empty() {
+        let dnd_is_manual = cx.world.dnd_is_manual();
+        let chosen = dnd_is_manual && presentity.says_dnd();
+        if presentity.is_plain() && policies.is_empty() && !chosen {
             return None;
         }
         let rules = cx.world.rules();
         let presentity = self.sight.presentity_mut(user);
         presentity.set_policies(policies);
+        presentity.set_dnd_is_manual(dnd_is_manual);
         let Recomposed { before, next } = presentity.recompose(cx.now, &rules);
         self.composition.set(user, next);
-        before
+        Some(before)
     }
 
     /// Whoever has no client any more has no choice any more. While clients may be here that are not known,
@@ -206,6 +214,7 @@ impl Serving {
     /// Other rules may be in force.
     pub(crate) fn obey_rules(&mut self, cx: &mut Cx<'_>) {
         self.obey_policies(cx);
+        self.obey_dnd(cx);
         let rules = cx.world.rules();
         let known = self.composition.rules.replace(Arc::clone(&rules));
         if known.is_none_or(|known| Arc::ptr_eq(&known, &rules)) {
@@ -230,10 +239,21 @@ impl Serving {
         }
     }
 
+    /// An operator may count a client's "do not disturb" otherwise.
+    fn obey_dnd(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.world.dnd_is_manual();
+        if std::mem::replace(&mut self.composition.dnd_is_manual, now) != now {
+            for user in self.sight.not_to_be_disturbed() {
+                self.recompose(cx, &user);
+            }
+        }
+    }
+
     fn explain(&self, cx: &Cx<'_>, user: &BareJid, watcher: Option<&BareJid>) -> Answer {
         let known = self.sight.presentity(user).cloned();
         let mut presentity = known.unwrap_or_else(|| Presentity::new(cx.epoch));
         presentity.set_policies(cx.world.policies(user));
+        presentity.set_dnd_is_manual(cx.world.dnd_is_manual());
         Answer::Explained(Box::new(Explained {
             explanation: presentity.explain(cx.now, &cx.world.rules()),
             seen: watcher.map(|watcher| seen(cx, user, &presentity, watcher)),

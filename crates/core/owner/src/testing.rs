@@ -37,6 +37,7 @@ struct Alphabet {
     /// An operator's own.
     rules: Option<Arc<Rules>>,
     auto_authorise: bool,
+    dnd_is_manual: bool,
     bounds: Option<Bounds>,
 }
 
@@ -90,6 +91,10 @@ impl Accounts for Alphabet {
 
     fn auto_authorise(&self) -> bool {
         self.auto_authorise
+    }
+
+    fn dnd_is_manual(&self) -> bool {
+        self.dnd_is_manual
     }
 
     fn bounds(&self) -> Bounds {
@@ -241,6 +246,12 @@ impl Net {
     /// An operator lets requests be granted without asking.
     pub(crate) fn set_auto_authorise(&mut self, on: bool) {
         self.accounts.auto_authorise = on;
+        self.give_view();
+    }
+
+    /// An operator lets a client's "do not disturb" count as its user's choice.
+    pub(crate) fn set_dnd_is_manual(&mut self, on: bool) {
+        self.accounts.dnd_is_manual = on;
         self.give_view();
     }
 
