@@ -42,7 +42,7 @@ pub(crate) const FIXED: [(&str, &[&str]); 7] = [
 pub(crate) const ACCESS_MODEL: &str = "pubsub#access_model";
 
 /// What is served of what XEP-0060 knows and XEP-0163 does not need, by the names of its features: nothing.
-const UNSUPPORTED: [(&str, &str); 10] = [
+const UNSUPPORTED: [(&str, &str); 8] = [
     ("subscribe", "subscribe"),
     ("unsubscribe", "subscribe"),
     ("options", "subscription-options"),
@@ -51,8 +51,6 @@ const UNSUPPORTED: [(&str, &str); 10] = [
     ("create", "create-nodes"),
     ("default", "retrieve-default"),
     ("purge", "purge-nodes"),
-    ("configure", "create-nodes"),
-    ("publish-options", "publish-options"),
 ];
 
 /// Reads a request.
@@ -63,6 +61,9 @@ pub(crate) fn read(
 ) -> Result<Request, StanzaError> {
     let verb = pubsub.children().next().ok_or_else(bad_request)?;
     let is_owner = pubsub.namespace() == ns::PUBSUB_OWNER;
+    if verb.namespace() != pubsub.namespace() {
+        return Err(bad_request());
+    }
     let asks = match (is_owner, query.set, verb.name()) {
         (false, true, "publish") => publish(pubsub, &verb, limits),
         (false, true, "retract") => retract(&verb),

@@ -156,6 +156,12 @@ fn what_makes_no_sense_or_is_too_large_is_refused() {
             "feature='retrieve-affiliations'",
         ),
         ("set", pubsub("<dance node='n'/>"), "bad-request", ""),
+        (
+            "set",
+            pubsub("<publish xmlns='urn:x' node='n'/>"),
+            "bad-request",
+            "",
+        ),
         ("get", pubsub(""), "bad-request", ""),
         ("get", pubsub(&long), "not-acceptable", "512 bytes"),
         ("get", items("n"), "item-not-found", ""),
