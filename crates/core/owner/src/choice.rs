@@ -16,7 +16,7 @@ use muster_envelope::ItemNews;
 use muster_presence::source::{FromNow, LIFETIME_MAX, NOTE_BYTES_MAX, Report, Says, Source, Span};
 use muster_slot::{AccessModel, PepEdit};
 use muster_stanza::{Element, ErrorDetail, ErrorType, StanzaCondition, StanzaError, Writer};
-use muster_types::{BareJid, Instant, Timestamp};
+use muster_types::{BareJid, Instant, NodeId, Timestamp};
 use std::collections::BTreeMap;
 
 /// The node, and the namespace of what is in it.
@@ -48,6 +48,17 @@ impl Serving {
             let item = self.choice_item(cx, user);
             let news = news_of_current(user, CHOICE, item.as_deref());
             self.tell_item(cx, user, AccessModel::Whitelist, &news, &|_, _| true);
+        }
+    }
+
+    /// A node may not have heard what the last owner told of choices: what is chosen is told again. That one was
+    /// taken back a client finds out at its next login.
+    pub(crate) fn tell_choices(&self, cx: &mut Cx<'_>, to: NodeId) {
+        for (user, item) in &self.choices.0 {
+            let news = news_of_current(user, CHOICE, Some(item));
+            self.tell_item(cx, user, AccessModel::Whitelist, &news, &|node, _| {
+                node == to
+            });
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a user chooses, as a node of its personal eventing service.
 
-use crate::testing::{A, B, Net};
-use muster_envelope::Question;
+use crate::testing::{A, B, Net, ONE};
+use muster_envelope::{AskItems, Envelope, Question, ToNode, ToOwner};
 use muster_presence::source::{FromNow, Report, Source};
 use muster_types::SessionId;
 use std::time::Duration;
@@ -226,4 +226,39 @@ fn a_clients_do_not_disturb_is_shown_for_all_clients_where_an_operator_wants_it(
             .contains("/a available <show>away</show>"),
         "it has signed out"
     );
+}
+
+#[test]
+fn a_new_owner_tells_the_users_clients_again_what_is_chosen() {
+    let (mut net, alice, phone, _) = scene();
+    let user = || "alice@example.com".parse().unwrap();
+    net.raw(
+        B,
+        ToOwner::AskItems(AskItems {
+            session: phone,
+            watcher: user(),
+            nodes: vec![NODE.to_owned()],
+            contacts: vec![user()],
+        }),
+    );
+    net.lose = |envelope| {
+        matches!(
+            envelope,
+            Envelope::ToNode {
+                body: ToNode::Item { .. },
+                ..
+            }
+        )
+    };
+    ask(
+        &mut net,
+        alice,
+        "set",
+        &publish(&choice("<state>busy</state>")),
+    );
+    assert_eq!(told(&mut net, phone), [""; 0], "it was lost");
+    net.lose = |_| false;
+    net.open(ONE, B);
+    let news = told(&mut net, phone).concat();
+    assert!(news.contains("<state>busy</state>"), "{news}");
 }

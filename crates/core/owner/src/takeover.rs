@@ -128,6 +128,7 @@ impl Serving {
             self.picture.awaited.remove(&from);
             if let Some(heard) = heard {
                 self.tell_items_after(cx, heard, from);
+                self.tell_choices(cx, from);
             }
             self.go_on_all(cx);
             self.settle_if_announced(cx);
