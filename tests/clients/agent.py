@@ -19,6 +19,9 @@ import json
 import sys
 import time
 
+# Some tests send large stanzas.
+COMMAND_BYTES = 4 * 1024 * 1024
+
 
 class Agent:
     """What both client libraries share: options, events, the command loop."""
@@ -48,7 +51,7 @@ class Agent:
     async def serve(self):
         """Runs commands until stdin ends or `quit` comes. Commands run side by side: a slow one holds up nobody."""
         await self.start()
-        reader = asyncio.StreamReader()
+        reader = asyncio.StreamReader(limit=COMMAND_BYTES)
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         running = set()
         while line := await reader.readline():

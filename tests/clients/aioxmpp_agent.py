@@ -8,12 +8,25 @@ import aioxmpp
 import aioxmpp.dispatcher
 import aioxmpp.network
 import aioxmpp.ping
+import aioxmpp.pubsub.xso
+import aioxmpp.xso
 import dns.nameserver
 import dns.resolver
+import lxml.etree
 
 from agent import Agent, Refused, main
 
 ANSWER_S = 15
+
+
+class Mood(aioxmpp.xso.XSO):
+    """XEP-0107. The library hands on only items whose content it knows."""
+
+    TAG = ("http://jabber.org/protocol/mood", "mood")
+    children = aioxmpp.xso.Collector()
+
+
+aioxmpp.pubsub.xso.as_payload_class(Mood)
 
 
 class AioxmppAgent(Agent):
@@ -22,6 +35,7 @@ class AioxmppAgent(Agent):
         # The library takes its trusted certificates from where OpenSSL looks by default.
         os.environ["SSL_CERT_FILE"] = self.ca_file
         self.client = None
+        self.claims = []
 
     async def start(self):
         if self.resolver:
@@ -158,6 +172,23 @@ class AioxmppAgent(Agent):
     async def do_ping(self, to=None):
         peer = aioxmpp.JID.fromstr(to) if to else self.client.local_jid.replace(localpart=None, resource=None)
         await self.answer(aioxmpp.ping.ping(self.client, peer))
+
+    async def do_notify(self, nodes):
+        """Asks to be notified of nodes: by capabilities, in the presence that follows (XEP-0163)."""
+        caps = self.client.summon(aioxmpp.EntityCapsService)
+        pep = self.client.summon(aioxmpp.PEPClient)
+        changed = asyncio.Event()
+        caps.on_ver_changed.connect(changed.set)
+        for node in nodes:
+            claim = pep.claim_pep_node(node, notify=True)
+            claim.on_item_publish.connect(self.on_item)
+            self.claims.append(claim)
+        await asyncio.wait_for(changed.wait(), ANSWER_S)
+        await self.do_presence()
+
+    def on_item(self, jid, node, item, *, message=None):
+        payload = "".join(lxml.etree.tostring(child, encoding="unicode") for child in item.registered_payload.children)
+        self.emit("item", id=item.id_, payload=payload, node=node, **{"from": str(jid)})
 
     async def do_disconnect(self):
         self.client.stop()

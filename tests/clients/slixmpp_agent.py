@@ -6,11 +6,14 @@ import xml.etree.ElementTree as ET
 import aiodns
 import slixmpp
 from slixmpp.exceptions import IqError, IqTimeout
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
 
 from agent import Agent, Refused, main, split_address
 
 ANSWER_S = 15
 RETRY_S = 0.2
+EVENT = "{http://jabber.org/protocol/pubsub#event}"
 
 
 class Client(slixmpp.ClientXMPP):
@@ -56,6 +59,9 @@ class SlixmppAgent(Agent):
             ("unblocked", self.on_unblocked),
         ):
             client.add_event_handler(event, handler)
+        # The library's own event is for messages with a body.
+        items = MatchXPath(f"{{jabber:client}}message/{EVENT}event")
+        client.register_handler(Callback("items", items, self.on_items))
 
     async def start(self):
         self.dial()
@@ -142,14 +148,29 @@ class SlixmppAgent(Agent):
             **{"from": str(stanza["from"])},
         )
 
+
+    def on_items(self, stanza):
+        """XEP-0163: what a contact, or another client of the user, has published or taken back."""
+        for items in stanza.xml.iterfind(f"{EVENT}event/{EVENT}items"):
+            about = {"from": str(stanza["from"]), "node": items.get("node")}
+            for item in items.iterfind(f"{EVENT}item"):
+                payload = "".join(ET.tostring(child, encoding="unicode") for child in item)
+                self.emit("item", id=item.get("id"), payload=payload, **about)
+            for item in items.iterfind(f"{EVENT}retract"):
+                self.emit("retracted", id=item.get("id"), **about)
+
     def on_presence(self, stanza):
         kind = stanza.xml.get("type", "available")
+        caps = stanza.xml.find("{http://jabber.org/protocol/caps}c")
+        idle = stanza.xml.find("{urn:xmpp:idle:1}idle")
         self.emit(
             "presence",
             type=kind,
             show=stanza["show"] if kind == "available" else None,
             status=stanza["status"],
             priority=stanza["priority"],
+            caps=caps.get("ver") if caps is not None else None,
+            idle=idle.get("since") if idle is not None else None,
             condition=stanza["error"]["condition"] if kind == "error" else None,
             **{"from": str(stanza["from"])},
         )
@@ -212,6 +233,27 @@ class SlixmppAgent(Agent):
         iq.append(ET.fromstring(payload))
         answer = await self.ask(iq)
         return {"payload": "".join(ET.tostring(child, encoding="unicode") for child in answer.xml)}
+
+    async def do_notify(self, nodes):
+        """Asks to be notified of nodes: by capabilities, in the next presence (XEP-0163)."""
+        self.client.register_plugin("xep_0163")
+        self.client["xep_0163"].add_interest(nodes)
+        await self.client["xep_0115"].update_caps(broadcast=False)
+        self.client.send_presence()
+
+    async def do_mood(self, value):
+        self.client.register_plugin("xep_0107")
+        await self.published(self.client["xep_0107"].publish_mood(value, timeout=ANSWER_S))
+
+    async def do_activity(self, value):
+        self.client.register_plugin("xep_0108")
+        await self.published(self.client["xep_0108"].publish_activity(value, timeout=ANSWER_S))
+
+    async def published(self, answer):
+        try:
+            await answer
+        except IqError as error:
+            raise Refused(error.condition, error.text) from error
 
     async def do_block(self, jids):
         try:

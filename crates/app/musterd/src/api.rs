@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::node::Node;
 use crate::run::wait_for;
 use anyhow::Context;
-use muster_admin::{Api, ApiListener, Secure};
+use muster_admin::{Api, ApiListener, Secure, Secured};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ pub(crate) async fn start(
         Box::pin(async move {
             stream.set_nodelay(true)?;
             let secured = clients.tls.accept_http(stream).await;
-            secured.map_err(io::Error::other)
+            Ok(Box::new(secured.map_err(io::Error::other)?) as Secured)
         })
     });
     let api = Api::new(Arc::clone(backend) as _);

@@ -52,6 +52,8 @@ pub struct Settings {
     pub contacts_max: u32,
     /// How many users may see a user; 0 for as many as a roster holds.
     pub watchers_max: u32,
+    /// Whether a client's "do not disturb" counts as its user's own choice: for all of its clients.
+    pub dnd_is_manual: bool,
 }
 
 impl Default for Settings {
@@ -67,6 +69,7 @@ impl Default for Settings {
             auto_authorise: false,
             contacts_max: 200,
             watchers_max: 200,
+            dnd_is_manual: false,
         }
     }
 }
@@ -106,6 +109,8 @@ pub enum Setting {
     ContactsMax(u32),
     /// Sets [`Settings::watchers_max`].
     WatchersMax(u32),
+    /// Sets [`Settings::dnd_is_manual`].
+    DndIsManual(bool),
 }
 
 impl Settings {
@@ -130,6 +135,7 @@ impl Settings {
             Setting::AutoAuthorise(on) => self.auto_authorise = on,
             Setting::ContactsMax(most) => self.contacts_max = most,
             Setting::WatchersMax(most) => self.watchers_max = most,
+            Setting::DndIsManual(on) => self.dnd_is_manual = on,
             Setting::FallbackAuto(on) => self.fallback_auto = on,
             Setting::FallbackDelay(to) => {
                 self.fallback_delay = in_range("fallback-delay", to, 1000, 7 * 24 * HOUR)?;

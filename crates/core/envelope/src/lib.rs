@@ -16,6 +16,7 @@
 
 mod ask;
 mod digest;
+mod items;
 mod to_node;
 mod to_owner;
 mod to_peer;
@@ -24,6 +25,7 @@ pub use ask::{
     Answer, Composed, Explained, FOLLOW_LEASE, Question, ReportRefusal, Seen, SeenClient,
 };
 pub use digest::contacts_digest;
+pub use items::{AskItems, ItemNews};
 pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, ToNode};
 pub use to_owner::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
 pub use to_peer::{ToPeer, WarmUpdate};

@@ -1,9 +1,10 @@
 //! What a session's node is told by the owner of a slot.
 
+use crate::ItemNews;
 use muster_presence::Version;
 use muster_roster::AccessList;
 use muster_stanza::Stanza;
-use muster_types::{BareJid, FullJid, ResourcePart, SessionId};
+use muster_types::{BareJid, FullJid, LogIndex, ResourcePart, SessionId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -75,6 +76,23 @@ pub enum ToNode {
         user: BareJid,
         /// Its rules.
         access: AccessList,
+    },
+    /// A node of a user's personal eventing service changed (XEP-0163 §4): for those available clients of these
+    /// watchers on the receiving node that ask for it.
+    Item {
+        /// What became of it.
+        news: ItemNews,
+        /// Who may read it.
+        watchers: Vec<BareJid>,
+    },
+    /// Answers [`ToOwner::AskItems`](crate::ToOwner::AskItems), possibly in several messages.
+    Items {
+        /// The session.
+        session: SessionId,
+        /// What there is.
+        news: Vec<ItemNews>,
+        /// In the last message: everything up to this entry has been told.
+        up_to: Option<LogIndex>,
     },
 }
 

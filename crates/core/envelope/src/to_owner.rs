@@ -1,10 +1,10 @@
 //! What the owner of a slot is told.
 
-use crate::Question;
+use crate::{AskItems, Question};
 use muster_presence::Version;
 use muster_slot::OutboxItem;
 use muster_stanza::Stanza;
-use muster_types::{BareJid, FullJid, NodeId, ResourcePart, SessionId, SlotId};
+use muster_types::{BareJid, FullJid, LogIndex, NodeId, ResourcePart, SessionId, SlotId};
 use serde::{Deserialize, Serialize};
 
 /// From a session's node (or another owner) to the owner of a slot.
@@ -98,6 +98,9 @@ pub enum ToOwner {
     /// The node does not know whom the users of these sessions see. Answered by
     /// [`ToNode::Contacts`](crate::ToNode::Contacts) for each.
     AskContacts(Vec<SessionId>),
+    /// A client wants to be notified of nodes of these contacts (XEP-0163 §4.3). Answered by
+    /// [`ToNode::Items`](crate::ToNode::Items).
+    AskItems(AskItems),
     /// A node wants to know something, or has something to say, for people or programs. Answered by
     /// [`Envelope::Answer`](crate::Envelope::Answer).
     Ask {
@@ -127,6 +130,9 @@ pub struct Announcement {
     pub sessions: Vec<AnnouncedSession>,
     /// Contacts of the slot that this node's watchers want to see.
     pub watches: Vec<WatchRequest>,
+    /// The last change of an item (XEP-0163) the node has heard of, if it has clients that want to hear of
+    /// them: it is told what changed since.
+    pub heard: Option<LogIndex>,
     /// True in the first part: what the owner knew of the node's sessions is to be announced again.
     pub first: bool,
     /// True in the last part.

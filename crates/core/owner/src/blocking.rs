@@ -72,7 +72,7 @@ impl Serving {
         for (contact, subscription, blocked) in changed {
             match (subscription.seen_by_contact(), blocked) {
                 (true, true) => self.sight.withdraw(cx, user, contact),
-                (true, false) => self.sight.grant(cx, user, contact),
+                (true, false) => self.grant(cx, user, contact),
                 (false, _) => (),
             }
             if subscription.sees_contact() {

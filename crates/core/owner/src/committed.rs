@@ -9,7 +9,7 @@ use crate::serving::Serving;
 use muster_envelope::{Answer, Notice, ToNode};
 use muster_roster::{RosterItem, Subscription, SubscriptionStanza, encode_push, encode_removal};
 use muster_slot::{Refusal, SlotEvent};
-use muster_stanza::{ErrorType, IqType, Stanza, StanzaCondition, StanzaError};
+use muster_stanza::{ErrorDetail, ErrorType, IqType, Stanza, StanzaCondition, StanzaError};
 use muster_types::{BareJid, NodeId, Origin, SessionId};
 use std::collections::BTreeSet;
 
@@ -54,6 +54,12 @@ impl Serving {
             SlotEvent::AccessChanged { user, changes, at } => {
                 self.on_access_changed(cx, &AccessNews { user, changes, at });
             }
+            SlotEvent::PepChanged {
+                user,
+                node,
+                change,
+                at,
+            } => self.on_pep_changed(cx, (&user, &node), change, at),
             SlotEvent::OutboxAdded { to, number, item } => {
                 self.outbox.on_added(cx, to, number, item);
             }
@@ -76,6 +82,7 @@ impl Serving {
             | SlotEvent::StaleEpoch { .. }
             | SlotEvent::Done { .. }
             | SlotEvent::Refused { .. }
+            | SlotEvent::PepChanged { .. }
             | SlotEvent::OutboxAdded { .. }
             | SlotEvent::InboundApplied { .. }
             | SlotEvent::InboundGap { .. } => return,
@@ -222,13 +229,19 @@ impl Serving {
             return;
         }
         match (before.seen_by_contact(), after.seen_by_contact()) {
-            (false, true) => self.sight.grant(cx, user, contact),
+            (false, true) => self.grant(cx, user, contact),
             (true, false) => self.sight.withdraw(cx, user, contact),
             (true, true) | (false, false) => (),
         }
         if before.sees_contact() != after.sees_contact() {
             self.tell_sight(cx, user, contact, after.sees_contact());
         }
+    }
+
+    /// A contact may see the user from now on.
+    pub(crate) fn grant(&mut self, cx: &mut Cx<'_>, user: &BareJid, contact: &BareJid) {
+        self.sight.grant(cx, user, contact);
+        self.tell_items(cx, user, &|_, watcher| watcher == contact);
     }
 
     /// Tells the nodes of a user's clients whether it sees a contact from now on.
@@ -284,25 +297,19 @@ impl Serving {
 
 /// The stanza error that tells a client why its change was refused.
 pub(crate) fn refusal(why: &Refusal) -> StanzaError {
-    let condition = match why {
-        Refusal::RosterFull { .. } | Refusal::OutboxFull { .. } | Refusal::Forgotten => {
-            StanzaCondition::ResourceConstraint
-        }
-        Refusal::OfflineFull { .. } => StanzaCondition::ServiceUnavailable,
-        Refusal::PrivateFull { .. } | Refusal::AccessFull { .. } => {
-            StanzaCondition::ResourceConstraint
-        }
-        Refusal::NoSuchContact => StanzaCondition::ItemNotFound,
-    };
+    let condition = why.condition();
     let error = StanzaError::new(condition).with_text(why.to_string());
     match why {
         // Waiting makes no room where the user has to.
-        Refusal::RosterFull { .. } | Refusal::PrivateFull { .. } | Refusal::AccessFull { .. } => {
-            error.with_type(ErrorType::Cancel)
-        }
+        Refusal::RosterFull { .. }
+        | Refusal::PrivateFull { .. }
+        | Refusal::AccessFull { .. }
+        | Refusal::PepFull { .. } => error.with_type(ErrorType::Cancel),
+        Refusal::OtherAccessModel { .. } => error.with_detail(ErrorDetail::PreconditionNotMet),
         Refusal::OutboxFull { .. }
         | Refusal::Forgotten
         | Refusal::OfflineFull { .. }
-        | Refusal::NoSuchContact => error,
+        | Refusal::NoSuchContact
+        | Refusal::NoSuchItem => error,
     }
 }

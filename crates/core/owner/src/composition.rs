@@ -26,6 +26,8 @@ pub(crate) struct Composition {
     rules: Option<Arc<Rules>>,
     /// About whom the administrator has decided something.
     restricted: BTreeMap<BareJid, Policies>,
+    /// Whether a client's "do not disturb" counted as a choice.
+    dnd_is_manual: bool,
 }
 
 impl Composition {
@@ -112,6 +114,10 @@ impl Serving {
         let Some(before) = self.compose(cx, user) else {
             return false;
         };
+        self.tell_choice(cx, user);
+        let Some(before) = before else {
+            return false;
+        };
         let picture = &self.picture;
         let certain = picture.is_certain();
         // Who waits for this owner's first answer gets it with everything.
@@ -119,11 +125,15 @@ impl Serving {
             before != Overlay::Hidden && picture.will_answer(user, node, watcher)
         };
         self.sight.show_anew(cx, user, certain, &waits);
+        if before == Overlay::Hidden {
+            self.tell_items(cx, user, &|_, watcher| watcher != user);
+        }
         true
     }
 
-    /// Composes a user. What watchers saw until now, if they are to see something else.
-    pub(crate) fn compose(&mut self, cx: &Cx<'_>, user: &BareJid) -> Option<Overlay> {
+    /// Composes a user; nothing is done for one of whom only its clients say something. What watchers saw until
+    /// now, if they are to see something else.
+    pub(crate) fn compose(&mut self, cx: &Cx<'_>, user: &BareJid) -> Option<Option<Overlay>> {
         // Whoever has no other sources than clients is shown as it is, without rules.
         let presentity = self.sight.presentity(user)?;
         // Whose account is removed stays hidden until the last client has gone.
@@ -131,15 +141,18 @@ impl Serving {
             true => presentity.policies(),
             false => cx.world.policies(user),
         };
-        if presentity.is_plain() && policies.is_empty() {
+        let dnd_is_manual = cx.world.dnd_is_manual();
+        let chosen = dnd_is_manual && presentity.says_dnd();
+        if presentity.is_plain() && policies.is_empty() && !chosen {
             return None;
         }
         let rules = cx.world.rules();
         let presentity = self.sight.presentity_mut(user);
         presentity.set_policies(policies);
+        presentity.set_dnd_is_manual(dnd_is_manual);
         let Recomposed { before, next } = presentity.recompose(cx.now, &rules);
         self.composition.set(user, next);
-        before
+        Some(before)
     }
 
     /// Whoever has no client any more has no choice any more. While clients may be here that are not known,
@@ -204,6 +217,7 @@ impl Serving {
     /// Other rules may be in force.
     pub(crate) fn obey_rules(&mut self, cx: &mut Cx<'_>) {
         self.obey_policies(cx);
+        self.obey_dnd(cx);
         let rules = cx.world.rules();
         let known = self.composition.rules.replace(Arc::clone(&rules));
         self.obey_followed(cx);
@@ -229,11 +243,22 @@ impl Serving {
         }
     }
 
+    /// An operator may count a client's "do not disturb" otherwise.
+    fn obey_dnd(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.world.dnd_is_manual();
+        if std::mem::replace(&mut self.composition.dnd_is_manual, now) != now {
+            for user in self.sight.not_to_be_disturbed() {
+                self.recompose(cx, &user);
+            }
+        }
+    }
+
     /// A user as it is now, also one of whom nothing was ever said.
     pub(crate) fn portrait(&self, cx: &Cx<'_>, user: &BareJid) -> Presentity {
         let known = self.sight.presentity(user).cloned();
         let mut presentity = known.unwrap_or_else(|| Presentity::new(cx.epoch));
         presentity.set_policies(cx.world.policies(user));
+        presentity.set_dnd_is_manual(cx.world.dnd_is_manual());
         presentity
     }
 

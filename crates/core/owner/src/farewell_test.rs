@@ -52,6 +52,7 @@ fn who_left_a_node_that_was_cut_off_and_has_been_elsewhere_since_is_not_said_to_
     net.raw(
         B,
         ToOwner::Announce(Announcement {
+            heard: None,
             sessions: vec![session],
             watches: Vec::new(),
             first: true,

@@ -29,6 +29,9 @@ pub trait Accounts {
     /// Whether requests between users of this cluster are granted without asking.
     fn auto_authorise(&self) -> bool;
 
+    /// Whether a client's "do not disturb" counts as its user's own choice.
+    fn dnd_is_manual(&self) -> bool;
+
     /// How many contacts and watchers a user may have.
     fn bounds(&self) -> Bounds;
 

@@ -4,6 +4,7 @@
 use crate::ad_hoc::described;
 use crate::cx::Cx;
 use crate::message::bounce;
+use crate::pep;
 use crate::proposal::Purpose;
 use crate::publish::sender;
 use crate::serving::{Progress, Serving};
@@ -11,7 +12,7 @@ use crate::sight::may_see;
 use muster_slot::UserChange;
 use muster_stanza::{ElementRef, IqType, Stanza, StanzaCondition, Writer, ns};
 use muster_types::{BareJid, Jid, SessionId};
-use muster_xep::answer_account;
+use muster_xep::{AccountInfo, answer_account};
 
 /// A query to an account, with what every answer needs.
 pub(crate) struct Query<'a> {
@@ -120,11 +121,15 @@ impl Serving {
             (ns::VCARD, "vCard") => self.vcard(cx, &query, &payload),
             (ns::PRIVATE, "query") => self.private(cx, &query, &payload),
             (ns::COMMANDS, "command") => self.command(cx, &query, &payload),
-            (ns::PING, _) => describe(cx, &query, true),
-            (ns::DISCO_INFO | ns::DISCO_ITEMS, _) => match described(&query, &payload) {
-                Some(content) => query.reply(cx, &query.iq.result_with(content)),
-                None => describe(cx, &query, false),
-            },
+            (ns::PUBSUB | ns::PUBSUB_OWNER, "pubsub") => self.pubsub(cx, &query, &payload),
+            (ns::PING, _) => self.describe(cx, &query, true),
+            (ns::DISCO_INFO | ns::DISCO_ITEMS, _) => {
+                let node = || self.node_described(cx, &query, &payload);
+                match described(&query, &payload).or_else(node) {
+                    Some(content) => query.reply(cx, &query.iq.result_with(content)),
+                    None => self.describe(cx, &query, false),
+                }
+            }
             _ => query.refuse(cx, StanzaCondition::ServiceUnavailable),
         }
     }
@@ -212,32 +217,49 @@ impl Serving {
         query: &Query<'_>,
         change: UserChange,
     ) -> Progress {
+        self.commit_with(cx, query, change, query.iq.result())
+    }
+
+    /// The same with another answer.
+    pub(crate) fn commit_with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        query: &Query<'_>,
+        change: UserChange,
+        reply: Stanza,
+    ) -> Progress {
         let purpose = Purpose::Answer {
             session: query.session,
             serial: query.serial,
             question: query.iq.clone(),
-            reply: Some(query.iq.result()),
+            reply: Some(reply),
         };
         match self.proposals.propose(cx, &query.user, change, purpose) {
             Ok(()) => Progress::Committing,
             Err(_) => query.refuse(cx, StanzaCondition::ResourceConstraint),
         }
     }
-}
 
-/// What every account answers in the same way: a ping to anybody, discovery only to those who may
-/// see the user's presence (XEP-0030 §8).
-fn describe(cx: &mut Cx<'_>, query: &Query<'_>, to_anybody: bool) -> Progress {
-    let asker = query.iq.from.as_ref().map(Jid::to_bare);
-    let may_see = |asker: BareJid| may_see(cx, &query.user, &asker);
-    let may_ask = to_anybody || query.own || asker.is_some_and(may_see);
-    let mut features = vec![ns::PRIVATE, ns::ROSTER, ns::VCARD];
-    if query.own {
-        features.push(ns::COMMANDS);
-    }
-    match answer_account(query.iq, &features).filter(|_| may_ask) {
-        Some(reply) => query.reply(cx, &reply),
-        None => query.refuse(cx, StanzaCondition::ServiceUnavailable),
+    /// What every account answers in the same way: a ping to anybody, discovery only to those who may
+    /// see the user's presence (XEP-0030 §8).
+    fn describe(&self, cx: &mut Cx<'_>, query: &Query<'_>, to_anybody: bool) -> Progress {
+        let asker = query.iq.from.as_ref().map(Jid::to_bare);
+        let may_see = |asker: BareJid| may_see(cx, &query.user, &asker);
+        let may_ask = to_anybody || query.own || asker.is_some_and(may_see);
+        let mut features = vec![ns::PRIVATE, ns::ROSTER, ns::VCARD];
+        if query.own {
+            features.push(ns::COMMANDS);
+        }
+        features.extend(pep::FEATURES);
+        let account = AccountInfo {
+            jid: query.user.as_str(),
+            features,
+            nodes: self.readable_nodes(cx, query),
+        };
+        match answer_account(query.iq, &account).filter(|_| may_ask) {
+            Some(reply) => query.reply(cx, &reply),
+            None => query.refuse(cx, StanzaCondition::ServiceUnavailable),
+        }
     }
 }
 

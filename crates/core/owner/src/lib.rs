@@ -25,6 +25,7 @@ mod ad_hoc;
 mod answers;
 mod bind;
 mod blocking;
+mod choice;
 mod committed;
 mod composition;
 mod config;
@@ -44,6 +45,9 @@ mod message;
 mod offline;
 mod outbox;
 mod output;
+mod pep;
+mod pep_news;
+mod pep_request;
 mod picture;
 mod proposal;
 mod publish;
@@ -73,6 +77,8 @@ mod answers_test;
 #[cfg(test)]
 mod blocking_test;
 #[cfg(test)]
+mod choice_test;
+#[cfg(test)]
 mod composition_test;
 #[cfg(test)]
 mod farewell_test;
@@ -84,6 +90,8 @@ mod lane_test;
 mod message_test;
 #[cfg(test)]
 mod own_client_test;
+#[cfg(test)]
+mod pep_test;
 #[cfg(test)]
 mod presence_test;
 #[cfg(test)]

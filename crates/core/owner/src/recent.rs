@@ -162,6 +162,7 @@ fn news(event: &SlotEvent) -> Option<(BareJid, News)> {
         | SlotEvent::StaleEpoch { .. }
         | SlotEvent::Done { .. }
         | SlotEvent::Refused { .. }
+        | SlotEvent::PepChanged { .. }
         | SlotEvent::OutboxAdded { .. }
         | SlotEvent::InboundApplied { .. }
         | SlotEvent::InboundGap { .. } => None,

@@ -228,6 +228,7 @@ impl Replica {
             sight: Sight::new(epoch),
             composition: Default::default(),
             followers: Default::default(),
+            choices: Default::default(),
             grace: Default::default(),
             lanes: Lanes::new(now, limits.waiting_per_session),
             forks: Forks::new(limits.chat_lock),
@@ -246,6 +247,7 @@ impl Replica {
             questioned: Default::default(),
             removing: None,
             untold: self.recent.untold(),
+            items_up_to: LogIndex(epoch.index()),
         });
         let Self {
             config,
@@ -330,6 +332,7 @@ impl Replica {
                     | ToOwner::Unwatch { .. }
                     | ToOwner::Announce(_)
                     | ToOwner::AskContacts(_)
+                    | ToOwner::AskItems(_)
                     | ToOwner::Ask { .. }
                     | ToOwner::NodeLost { .. } => false,
                 };

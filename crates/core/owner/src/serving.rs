@@ -4,6 +4,7 @@
 //! blocks hold what one kind of message does to them.
 
 use crate::blocking::is_kept_out;
+use crate::choice::Choices;
 use crate::composition::Composition;
 use crate::cx::Cx;
 use crate::feed::Feeds;
@@ -35,6 +36,7 @@ pub(crate) struct Serving {
     pub(crate) sight: Sight,
     pub(crate) composition: Composition,
     pub(crate) followers: Followers,
+    pub(crate) choices: Choices,
     pub(crate) grace: Grace,
     pub(crate) lanes: Lanes,
     pub(crate) forks: Forks,
@@ -50,6 +52,8 @@ pub(crate) struct Serving {
     /// The removal that is begun: the entry of the control log.
     pub(crate) removing: Option<LogIndex>,
     pub(crate) untold: Untold,
+    /// The last change of an item (XEP-0163) that everybody concerned was told of.
+    pub(crate) items_up_to: LogIndex,
 }
 
 /// How far a piece of work got.
@@ -122,6 +126,7 @@ impl Serving {
             }
             ToOwner::OwedConfirm { by, number } => self.outbox.on_confirm(cx, by, number),
             ToOwner::NodeLost { node } => self.on_node_lost(cx, node),
+            ToOwner::AskItems(asked) => self.on_ask_items(cx, &asked),
             ToOwner::AskContacts(sessions) => self.on_ask_contacts(cx, sessions),
             ToOwner::Ask { ask, question } => self.on_ask(cx, from, ask, question),
         }

@@ -81,6 +81,13 @@ impl Sight {
         users.filter(|(_, presentity)| presentity.reports().next().is_some())
     }
 
+    /// The users of whom a client says "do not disturb".
+    pub(crate) fn not_to_be_disturbed(&self) -> Vec<BareJid> {
+        let all = self.presentities.iter();
+        let dnd = all.filter(|(_, presentity)| presentity.says_dnd());
+        dnd.map(|(user, _)| user.clone()).collect()
+    }
+
     /// The publication of a session, if it still stands.
     pub(crate) fn published_by(&self, jid: &FullJid, session: SessionId) -> Option<&Publication> {
         let publication = self

@@ -51,6 +51,7 @@ impl Serving {
         for user in reported {
             // Nobody is told: whoever saw the user is answered by this owner anyway.
             self.compose(cx, &user);
+            self.note_choice(cx, &user);
         }
         self.obey_rules(cx);
         cx.out.push_back(Output::Broadcast(cx.opened()));
@@ -103,6 +104,7 @@ impl Serving {
         let Announcement {
             sessions,
             watches,
+            heard,
             first,
             last,
         } = announcement;
@@ -124,6 +126,10 @@ impl Serving {
             self.lose_questioned(cx, from);
             self.expect_presumed(cx, Some(from));
             self.picture.awaited.remove(&from);
+            if let Some(heard) = heard {
+                self.tell_items_after(cx, heard, from);
+                self.tell_choices(cx, from);
+            }
             self.go_on_all(cx);
             self.settle_if_announced(cx);
         }

@@ -37,6 +37,7 @@ struct Alphabet {
     /// An operator's own.
     rules: Option<Arc<Rules>>,
     auto_authorise: bool,
+    dnd_is_manual: bool,
     bounds: Option<Bounds>,
 }
 
@@ -92,6 +93,10 @@ impl Accounts for Alphabet {
         self.auto_authorise
     }
 
+    fn dnd_is_manual(&self) -> bool {
+        self.dnd_is_manual
+    }
+
     fn bounds(&self) -> Bounds {
         self.bounds.unwrap_or(Bounds::NONE)
     }
@@ -109,6 +114,8 @@ struct Client {
 struct Node {
     clients: BTreeMap<SessionId, Client>,
     watches: BTreeMap<(BareJid, BareJid), Shown>,
+    /// The last change of an item it was told of, of slot one.
+    heard: BTreeMap<SlotId, LogIndex>,
 }
 
 /// What was shown to a watcher of a contact.
@@ -242,6 +249,12 @@ impl Net {
     /// An operator lets requests be granted without asking.
     pub(crate) fn set_auto_authorise(&mut self, on: bool) {
         self.accounts.auto_authorise = on;
+        self.give_view();
+    }
+
+    /// An operator lets a client's "do not disturb" count as its user's choice.
+    pub(crate) fn set_dnd_is_manual(&mut self, on: bool) {
+        self.accounts.dnd_is_manual = on;
         self.give_view();
     }
 

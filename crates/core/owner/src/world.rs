@@ -49,6 +49,12 @@ impl World {
         accounts.is_some_and(|accounts| accounts.auto_authorise())
     }
 
+    /// Whether a client's "do not disturb" counts as its user's own choice.
+    pub(crate) fn dnd_is_manual(&self) -> bool {
+        let accounts = self.accounts.as_ref();
+        accounts.is_some_and(|accounts| accounts.dnd_is_manual())
+    }
+
     /// How many contacts and watchers a user may have.
     pub(crate) fn bounds(&self) -> Bounds {
         let accounts = self.accounts.as_ref();

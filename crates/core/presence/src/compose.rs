@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// What an explanation calls the administrator.
 const POLICY: &str = "policy";
+/// The state of the shipped table that a client's "do not disturb" is like.
+const DO_NOT_DISTURB: &str = "do-not-disturb";
 
 /// What the sources of one user beside its clients say.
 pub(crate) type Reports = BTreeMap<Source, Report<Instant>>;
@@ -75,6 +77,35 @@ impl Facts {
             },
         }
     }
+}
+
+/// What a client's "do not disturb" is as a choice of its user, with what the client says of it; `None` where the
+/// table has no such state.
+pub(crate) fn chosen_by(device: &Publication, rules: &Rules) -> Option<Report<Instant>> {
+    let named = rules
+        .states()
+        .iter()
+        .find(|state| state.name.as_str() == DO_NOT_DISTURB);
+    let shown = || {
+        rules
+            .states()
+            .iter()
+            .find(|state| state.show == Show::DoNotDisturb)
+    };
+    let state = named.or_else(shown)?;
+    let note = device.stanza.child("status", ns::CLIENT);
+    let note = note.map(|status| status.text());
+    let span = Span {
+        says: Says::State(state.name.clone()),
+        note: note.filter(|note| !note.is_empty()),
+        begins: Instant::ZERO,
+        ends: None,
+        until: None,
+    };
+    Some(Report {
+        source: Source::Manual,
+        spans: vec![span],
+    })
 }
 
 /// Everything that holds at `now`.

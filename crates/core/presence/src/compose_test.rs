@@ -240,3 +240,43 @@ fn who_does_not_use_any_client_becomes_idle_by_itself_and_then_idle_for_long() {
     alice.report(report("phone/1", &[("on-hook", 0, Some(9))]));
     assert_eq!(alice.explain(at(9), &rules).said[0].says, "dnd");
 }
+
+#[test]
+fn a_clients_do_not_disturb_is_the_users_choice_where_it_counts_as_one() {
+    let rules = Rules::shipped();
+    let mut alice = alice("<presence><show>away</show></presence>");
+    let dnd = device("<presence><show>dnd</show><status>Exam</status></presence>");
+    alice.publish("phone".parse().unwrap(), dnd);
+    let compose = |alice: &mut Presentity, counts: bool| {
+        alice.set_dnd_is_manual(counts);
+        alice.recompose(at(0), &rules);
+        shown(alice)
+    };
+    let as_it_is = "<show>away</show>";
+    assert_eq!(compose(&mut alice, false), as_it_is);
+    let overlaid = compose(&mut alice, true);
+    assert!(
+        overlaid.contains("<show>dnd</show><status>Exam</status>")
+            && overlaid.contains("by='manual'"),
+        "{overlaid}"
+    );
+    let why = alice.explain(at(0), &rules);
+    assert_eq!(why.rule, "chosen: do not disturb");
+    assert_eq!(alice.reports().count(), 0, "nothing is kept of it");
+
+    // Another choice stands, and whoever hides is hidden.
+    alice.report(report("manual", &[("vacation", 0, None)]));
+    assert_eq!(
+        compose(&mut alice, true),
+        as_it_is,
+        "the client is stronger"
+    );
+    alice.report(report("manual", &[("offline", 0, None)]));
+    compose(&mut alice, true);
+    assert_eq!(alice.overlay(), &Overlay::Hidden);
+    alice.report(report("manual", &[]));
+
+    alice.publish("phone".parse().unwrap(), device("<presence/>"));
+    assert_eq!(compose(&mut alice, true), as_it_is, "it says so no more");
+    assert!(alice.is_plain());
+}

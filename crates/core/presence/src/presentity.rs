@@ -2,10 +2,11 @@
 
 use crate::compose::{self, Explanation, Reports};
 use crate::overlay::Overlay;
-use crate::rules::Rules;
+use crate::rules::{DeviceState, Rules};
 use crate::source::{Policies, Report, Source};
 use crate::{Publication, Version};
 use muster_types::{Epoch, Instant, ResourcePart, SessionId, SortedMap};
+use std::borrow::Cow;
 
 /// What a publication meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +39,31 @@ struct Sources {
     policies: Policies,
     reports: Reports,
     overlay: Overlay,
+    /// A client's "do not disturb" counts as the user's choice, and a client says it.
+    dnd_is_manual: bool,
+}
+
+impl Sources {
+    /// What the sources say, with what a client says that counts as a choice. A choice that was made otherwise
+    /// stands: the table says what a client's "do not disturb" is against it.
+    fn counted<'a>(
+        &self,
+        rules: &Rules,
+        mut devices: impl Iterator<Item = &'a Publication>,
+    ) -> Cow<'_, Reports> {
+        let counts = self.dnd_is_manual && !self.reports.contains_key(&Source::Manual);
+        let chosen = devices
+            .find(|device| counts && device.state == DeviceState::DoNotDisturb)
+            .and_then(|device| compose::chosen_by(device, rules));
+        match chosen {
+            Some(chosen) => {
+                let mut reports = self.reports.clone();
+                reports.insert(Source::Manual, chosen);
+                Cow::Owned(reports)
+            }
+            None => Cow::Borrowed(&self.reports),
+        }
+    }
 }
 
 /// What composing anew came to.
@@ -172,6 +198,22 @@ impl Presentity {
         }
     }
 
+    /// Lets a client's "do not disturb" count as the user's own choice, or not. To be
+    /// [composed](Self::recompose) afterwards.
+    pub fn set_dnd_is_manual(&mut self, on: bool) {
+        if on && self.says_dnd() {
+            self.sources.get_or_insert_default().dnd_is_manual = true;
+        } else if let Some(sources) = &mut self.sources {
+            sources.dnd_is_manual = false;
+        }
+    }
+
+    /// Whether a client says "do not disturb".
+    pub fn says_dnd(&self) -> bool {
+        let mut devices = self.resources.values();
+        devices.any(|device| device.state == DeviceState::DoNotDisturb)
+    }
+
     /// Whether a source says something.
     pub fn has_report(&self, source: &Source) -> bool {
         let sources = self.sources.as_ref();
@@ -195,10 +237,12 @@ impl Presentity {
         };
         let devices = self.resources.values();
         sources.reports.retain(|_, report| report.forget_past(now));
-        let overlay = compose::overlay(rules, now, devices, (sources.policies, &sources.reports));
+        let reports = sources.counted(rules, devices.clone());
+        let overlay = compose::overlay(rules, now, devices, (sources.policies, &reports));
+        drop(reports);
         let before = std::mem::replace(&mut sources.overlay, overlay);
         let before = (before != sources.overlay).then_some(before);
-        if sources.reports.is_empty() && sources.policies.is_empty() {
+        if sources.reports.is_empty() && sources.policies.is_empty() && !sources.dnd_is_manual {
             self.sources = None;
         }
         let next = self.next_change(now, rules);
@@ -217,7 +261,8 @@ impl Presentity {
     pub fn explain(&self, now: Instant, rules: &Rules) -> Explanation {
         let none = Sources::default();
         let sources = self.sources.as_deref().unwrap_or(&none);
-        let said = (sources.policies, &sources.reports);
+        let reports = sources.counted(rules, self.resources.values());
+        let said = (sources.policies, &*reports);
         compose::explain(rules, now, self.resources.iter(), said)
     }
 

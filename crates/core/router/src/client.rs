@@ -70,14 +70,17 @@ impl Router {
     }
 
     pub(crate) fn stanza(&mut self, now: Instant, id: SessionId, stanza: Stanza, at: Timestamp) {
-        let Some(session) = self
-            .sessions
-            .get_mut(&id)
-            .filter(|session| session.bound().is_some())
-        else {
+        let bound = |session: &Session| session.bound().is_some();
+        if !self.sessions.get(&id).is_some_and(bound) {
+            return;
+        }
+        let is_request = matches!(stanza.iq_type(), Some(IqType::Get | IqType::Set));
+        if stanza.is_iq() && !is_request && self.answered_caps(id, &stanza) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let is_request = matches!(stanza.iq_type(), Some(IqType::Get | IqType::Set));
         let limit = self.config.limits.waiting_per_session;
         if is_request && !session.promise(&stanza, limit) {
             return self.refuse(now, id, &stanza, StanzaCondition::ResourceConstraint);
@@ -120,6 +123,7 @@ impl Router {
             return self.take_back_directed(now, id, &presence);
         }
         let at_once = session.publishing.admit(presence.clone());
+        let wants_news = available && self.note_caps(now, id, &presence);
         if !available {
             self.take_back_directed(now, id, &presence);
         }
@@ -130,6 +134,9 @@ impl Router {
             self.stop_watching_if_unavailable(id);
         } else if !was_available {
             self.became_available(id);
+        }
+        if wants_news || available && !was_available {
+            self.ask_all_items(id);
         }
     }
 

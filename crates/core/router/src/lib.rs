@@ -18,6 +18,9 @@
 
 mod access;
 mod answers;
+mod caps;
+#[cfg(test)]
+mod caps_test;
 mod client;
 #[cfg(test)]
 mod client_test;

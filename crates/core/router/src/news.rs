@@ -55,6 +55,12 @@ impl Router {
             }
             ToNode::Replaced { session } => self.replaced(now, session),
             ToNode::Access { user, access } => self.access(now, &user, access),
+            ToNode::Item { news, watchers } => self.item(slot, &news, &watchers),
+            ToNode::Items {
+                session,
+                news,
+                up_to,
+            } => self.items(slot, session, &news, up_to),
         }
     }
 
@@ -156,6 +162,8 @@ fn is_message(body: &ToNode) -> bool {
         | ToNode::Notice(_)
         | ToNode::Interested { .. }
         | ToNode::Replaced { .. }
+        | ToNode::Item { .. }
+        | ToNode::Items { .. }
         | ToNode::Access { .. } => false,
     }
 }

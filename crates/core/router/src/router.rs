@@ -1,5 +1,6 @@
 //! The machine: its state, and who handles what.
 
+use crate::caps::KnownCaps;
 use crate::interest::Interests;
 use crate::session::{Session, User};
 use crate::slots::Slots;
@@ -19,6 +20,7 @@ pub struct Router {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) users: BTreeMap<BareJid, User>,
     pub(crate) interests: Interests,
+    pub(crate) caps: KnownCaps,
     /// Sessions that were cut off and owe directed presence, by address.
     pub(crate) departed: BTreeMap<FullJid, SessionId>,
     pub(crate) timers: Timers,
@@ -35,6 +37,7 @@ impl Router {
             sessions: BTreeMap::new(),
             users: BTreeMap::new(),
             interests: Interests::default(),
+            caps: KnownCaps::default(),
             departed: BTreeMap::new(),
             timers: Timers::default(),
             out: VecDeque::new(),

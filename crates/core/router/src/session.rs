@@ -1,6 +1,7 @@
 //! What this node holds of one client, and of one user with clients here.
 
 use crate::answers::{Answers, Barrier};
+use crate::caps::Wishes;
 use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
 use crate::shown::Seen;
@@ -47,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) answers: Answers,
     pub(crate) paused: bool,
     pub(crate) publishing: Publishing,
+    /// Of what it wants to be notified, once it has said what it can do.
+    pub(crate) wishes: Option<Box<Wishes>>,
     lanes: SortedMap<SlotId, Lane>,
 }
 
@@ -63,6 +66,7 @@ impl Session {
             answers: Answers::default(),
             paused: false,
             publishing: Publishing::default(),
+            wishes: None,
             lanes: SortedMap::new(),
         }
     }

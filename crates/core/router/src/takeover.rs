@@ -5,7 +5,7 @@ use crate::session::{Session, Stage};
 use crate::slots::Owner;
 use crate::timer::Timer;
 use muster_envelope::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
-use muster_types::{Boot, Instant, NodeId, SessionId, SlotId};
+use muster_types::{Boot, Instant, LogIndex, NodeId, SessionId, SlotId};
 
 /// About how many bytes one part of an announcement may have; a part with one session may be
 /// larger by that session's presence.
@@ -42,6 +42,7 @@ impl Router {
             self.tell_owner(slot, ToOwner::Announce(part));
         }
         self.show_themselves(slot);
+        self.ask_items_again(slot);
         let mut said = Vec::new();
         for (id, session) in &mut self.sessions {
             if session.slot == slot {
@@ -79,7 +80,10 @@ impl Router {
             .iter()
             .filter(|(_, session)| session.slot == slot);
         let sessions = own.filter_map(|(id, session)| session.announced(*id));
-        let mut parts = Parts::default();
+        let mut parts = Parts {
+            heard: self.caps.heard(slot),
+            ..Parts::default()
+        };
         sessions.for_each(|session| parts.add_session(session));
         self.interests
             .requests(slot)
@@ -149,6 +153,7 @@ struct Parts {
     done: Vec<Announcement>,
     sessions: Vec<AnnouncedSession>,
     watches: Vec<WatchRequest>,
+    heard: Option<LogIndex>,
     bytes: usize,
 }
 
@@ -182,6 +187,7 @@ impl Parts {
         self.done.push(Announcement {
             sessions,
             watches,
+            heard: self.heard,
             first: self.done.is_empty(),
             last,
         });

@@ -368,6 +368,11 @@ pub(crate) fn said(body: &ToOwner) -> String {
             let all: Vec<_> = sessions.iter().map(|one| one.serial.to_string()).collect();
             format!("ask contacts of {}", all.join(", "))
         }
+        ToOwner::AskItems(asked) => {
+            let contacts: Vec<_> = asked.contacts.iter().map(ToString::to_string).collect();
+            let (contacts, nodes) = (contacts.join(", "), asked.nodes.join(", "));
+            format!("items of {contacts} for {}: {nodes}", asked.session.serial)
+        }
         ToOwner::Owed { .. } | ToOwner::OwedConfirm { .. } | ToOwner::NodeLost { .. } => {
             "not said by routers".into()
         }
@@ -393,9 +398,11 @@ fn announced(part: &Announcement) -> String {
         .iter()
         .map(|one| format!("{} since {:?}", one.contact, one.known.map(|v| v.seq)))
         .collect();
+    let heard = part.heard.map(|heard| format!(" heard {heard}"));
     format!(
-        "announce [{}] [{}]",
+        "announce [{}] [{}]{}",
         sessions.join(", "),
-        watches.join(", ")
+        watches.join(", "),
+        heard.unwrap_or_default()
     )
 }

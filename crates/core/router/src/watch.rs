@@ -69,7 +69,8 @@ impl Router {
             }
         }
         if known.watching {
-            self.begin_interests(user, news);
+            self.begin_interests(user, news.clone());
+            self.ask_items_of(user, &news);
         }
     }
 

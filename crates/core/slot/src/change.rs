@@ -58,6 +58,7 @@ impl SlotState {
             UserChange::OfflineTaken { up_to } => scope.offline_taken(up_to),
             UserChange::RemoveUser { contact_slots, .. } => scope.remove_user(&contact_slots),
             UserChange::AccessSet(rules) => scope.access_set(rules),
+            UserChange::Pep { node, edit } => scope.pep_edit(node, at, edit),
         };
         if self.users.get(&user).is_some_and(UserData::is_empty) {
             self.users.remove(&user);
@@ -230,6 +231,7 @@ impl Scope<'_, '_> {
             private,
             offline,
             access,
+            pep,
             ..
         } = std::mem::take(self.data);
         for (whom, _) in access.rules() {
@@ -237,6 +239,9 @@ impl Scope<'_, '_> {
         }
         for (namespace, name) in private.into_keys() {
             self.fx.delete(key::private(user, &namespace, &name));
+        }
+        for node in pep.into_keys() {
+            self.fx.delete(key::pep(user, &node));
         }
         for number in offline.into_keys() {
             self.fx.delete(key::offline(user, number));

@@ -1,6 +1,7 @@
 //! What can be asked of a slot's replicated data. Every command but `Open` carries the epoch of
 //! the owner that proposed it, and `apply` compares it with the one in the same state.
 
+use crate::PepEdit;
 use muster_roster::{Access, RosterEdit, SubscriptionStanza, Whom};
 use muster_stanza::Stanza;
 use muster_types::{
@@ -147,6 +148,13 @@ pub enum UserChange {
     },
     /// Sets rules about whom the user lets in, or removes them; all or nothing.
     AccessSet(Vec<(Whom, Option<Access>)>),
+    /// Changes one node of the user's personal eventing service (XEP-0163).
+    Pep {
+        /// The node.
+        node: String,
+        /// What changes.
+        edit: PepEdit,
+    },
 }
 
 /// What one slot owes another: written into the sender's log in the same entry as the change

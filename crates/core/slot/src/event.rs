@@ -1,6 +1,6 @@
 //! What came of a command. Every replica computes them; only the owner acts on them.
 
-use crate::OutboxItem;
+use crate::{OutboxItem, PepChange};
 use muster_roster::{AccessChange, RosterItem, Subscription, SubscriptionStanza};
 use muster_stanza::{Stanza, StanzaCondition};
 use muster_types::{BareJid, Boot, Epoch, LogIndex, NodeId, Origin, SlotId};
@@ -60,6 +60,17 @@ pub enum SlotEvent {
         /// Each rule that is another one now, and what it was.
         changes: Vec<AccessChange>,
         /// The entry that changed them.
+        at: LogIndex,
+    },
+    /// A node of the user's personal eventing service changed: notify who may read it (XEP-0163 §4).
+    PepChanged {
+        /// Whose.
+        user: BareJid,
+        /// The node.
+        node: String,
+        /// What became of it.
+        change: PepChange,
+        /// The entry that changed it.
         at: LogIndex,
     },
     /// An inbound subscription stanza is to be delivered to the user's available sessions.
@@ -140,6 +151,23 @@ pub enum Refusal {
         /// The most bytes of the addresses in them.
         bytes: usize,
     },
+    /// More than `Limits::pep_nodes` or `Limits::pep_bytes`.
+    #[error("the account is full: {nodes} nodes, {bytes} bytes of items; delete a node")]
+    PepFull {
+        /// The most nodes.
+        nodes: usize,
+        /// The most bytes of all items.
+        bytes: usize,
+    },
+    /// There is no such node, or no such item in it.
+    #[error("no such node or item")]
+    NoSuchItem,
+    /// The node has another access model than its publisher wants (XEP-0060 §7.1.5).
+    #[error("the access model of the node is {model}; configure it first")]
+    OtherAccessModel {
+        /// The model, by its name in forms.
+        model: String,
+    },
 }
 
 impl Refusal {
@@ -149,10 +177,12 @@ impl Refusal {
             Self::RosterFull { .. }
             | Self::PrivateFull { .. }
             | Self::AccessFull { .. }
+            | Self::PepFull { .. }
             | Self::OutboxFull { .. }
             | Self::Forgotten => StanzaCondition::ResourceConstraint,
             Self::OfflineFull { .. } => StanzaCondition::ServiceUnavailable,
-            Self::NoSuchContact => StanzaCondition::ItemNotFound,
+            Self::NoSuchContact | Self::NoSuchItem => StanzaCondition::ItemNotFound,
+            Self::OtherAccessModel { .. } => StanzaCondition::Conflict,
         }
     }
 }

@@ -16,9 +16,10 @@
 //! 13                                 how often the log has begun anew
 //! 14 slot                            a sender that was heard since
 //! 15 user 0 whom                     rule about whom the user lets in
+//! 16 user 0 node                     node of the user's personal eventing service
 //! ```
 //!
-//! Numbers are big-endian, so that key order is their order. Neither a JID nor an XML name can
+//! Numbers are big-endian, so that key order is their order. Neither a JID nor anything written in XML can
 //! hold a zero byte.
 
 use muster_roster::Whom;
@@ -39,6 +40,7 @@ pub(crate) const REMOVED: u8 = 12;
 pub(crate) const LINEAGE: u8 = 13;
 pub(crate) const MET: u8 = 14;
 pub(crate) const ACCESS: u8 = 15;
+pub(crate) const PEP: u8 = 16;
 
 /// The key of a record of `user` in `table`.
 pub(crate) fn of_user(table: u8, user: &BareJid, rest: &[u8]) -> Vec<u8> {
@@ -73,6 +75,11 @@ pub(crate) fn private(user: &BareJid, namespace: &str, name: &str) -> Vec<u8> {
         user,
         &[namespace.as_bytes(), &[0], name.as_bytes()].concat(),
     )
+}
+
+/// The key of a node of the personal eventing service.
+pub(crate) fn pep(user: &BareJid, node: &str) -> Vec<u8> {
+    of_user(PEP, user, node.as_bytes())
 }
 
 /// The key of an offline message.

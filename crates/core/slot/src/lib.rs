@@ -22,6 +22,7 @@ mod inbound;
 mod key;
 mod origins;
 mod outbox;
+mod pep;
 mod state;
 mod stored;
 mod user;
@@ -30,6 +31,7 @@ pub use command::{EntryError, OutboxItem, SlotCommand, UserChange};
 pub use event::{Refusal, SlotEvent};
 pub use origins::ORIGIN_WINDOW;
 pub use outbox::OUTBOX_ITEMS;
+pub use pep::{AccessModel, PepChange, PepEdit, PepNode, PepNodes};
 pub use state::SlotState;
 
 #[cfg(test)]
@@ -38,6 +40,8 @@ mod anew_test;
 mod change_test;
 #[cfg(test)]
 mod handshake_test;
+#[cfg(test)]
+mod pep_test;
 #[cfg(test)]
 mod stored_test;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::effects::Effects;
 use crate::origins::{Origins, Outcome};
 use crate::outbox::{Outbox, Outboxes};
 use crate::user::UserData;
-use crate::{OutboxItem, SlotCommand, SlotEvent, UserChange, key, stored};
+use crate::{OutboxItem, PepNodes, SlotCommand, SlotEvent, UserChange, key, stored};
 use muster_roster::{AccessList, Permission, Roster, Subscription};
 use muster_stanza::Stanza;
 use muster_types::{
@@ -102,6 +102,20 @@ impl SlotState {
     pub fn private(&self, user: &BareJid, name: &str, namespace: &str) -> Option<&[u8]> {
         let place = (namespace.to_owned(), name.to_owned());
         self.users.get(user)?.private.get(&place).map(Vec::as_slice)
+    }
+
+    /// The nodes of the user's personal eventing service; `None` if the user has nothing stored.
+    pub fn pep(&self, user: &BareJid) -> Option<&PepNodes> {
+        self.users.get(user).map(|data| &data.pep)
+    }
+
+    /// The nodes that changed after an entry, with their users.
+    pub fn pep_after(&self, entry: LogIndex) -> impl Iterator<Item = (&BareJid, &str)> {
+        self.users.iter().flat_map(move |(user, data)| {
+            let nodes = data.pep.iter();
+            let newer = nodes.filter(move |(_, node)| node.changed > entry);
+            newer.map(move |(name, _)| (user, name.as_str()))
+        })
     }
 
     /// The user's offline messages, oldest first: number, when it was stored, and the message.

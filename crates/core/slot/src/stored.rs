@@ -53,6 +53,7 @@ fn user_records(out: &mut Vec<Record>, user: &BareJid, data: &UserData) {
         access,
         vcard,
         private,
+        pep,
         offline,
     } = data;
     if roster.version() != 0 {
@@ -80,6 +81,9 @@ fn user_records(out: &mut Vec<Record>, user: &BareJid, data: &UserData) {
     }
     for ((namespace, name), element) in private {
         put(out, key::private(user, namespace, name), element);
+    }
+    for (name, node) in pep {
+        put(out, key::pep(user, name), node);
     }
     for (number, message) in offline {
         put(out, key::offline(user, *number), message);
@@ -109,7 +113,7 @@ fn restore(state: &mut SlotState, key: &[u8], value: &[u8]) -> Result<(), LoadEr
             (state.epoch, state.owner) = (epoch, Some((node, boot)));
             rest.end().ok_or(damaged)
         }
-        key::ROSTER_VERSION..=key::OFFLINE | key::ACCESS => {
+        key::ROSTER_VERSION..=key::OFFLINE | key::ACCESS | key::PEP => {
             let user = rest
                 .terminated()
                 .and_then(|user| BareJid::new(user).ok())
@@ -178,6 +182,10 @@ fn restore_of_user(
             });
             data.access
                 .set(whom.ok_or(damaged)?, Some(decode(table, value)?));
+        }
+        key::PEP => {
+            let name = rest.text().ok_or(damaged)?.to_owned();
+            data.pep.insert(name, decode(table, value)?);
         }
         key::VCARD => data.vcard = Some(decode(table, value)?),
         key::ROSTER_VERSION => data.roster.restore_version(decode(table, value)?),

@@ -1,7 +1,7 @@
 //! The stored form is the state: whatever the log held, the records written make the same state.
 
 use crate::testing::{Replica, Store, jid, message, presence, sends};
-use crate::{OutboxItem, SlotCommand, SlotState, UserChange};
+use crate::{AccessModel, OutboxItem, PepEdit, SlotCommand, SlotState, UserChange};
 use muster_roster::{Access, RosterEdit, SubscriptionStanza, Whom};
 use muster_types::{Jid, Limits, LoadError, LogIndex, Replicated, SlotId, encode_value};
 
@@ -45,7 +45,7 @@ impl Dice {
 fn random_change(dice: &mut Dice, user: &str) -> UserChange {
     let contact = dice.name();
     let text = contact.to_owned();
-    match dice.roll(18) {
+    match dice.roll(22) {
         0 | 1 => {
             let groups = if dice.roll(2) == 0 {
                 vec![]
@@ -96,12 +96,32 @@ fn random_change(dice: &mut Dice, user: &str) -> UserChange {
             let access = access[usize::try_from(dice.roll(3)).unwrap()];
             UserChange::AccessSet(vec![(whom, access)])
         }
+        18..=20 => random_pep(dice),
         _ if dice.roll(3) == 0 => UserChange::RemoveUser {
             at: LogIndex(dice.roll(50)),
             contact_slots: [(jid("romeo"), SlotId(2))].into(),
         },
         _ => UserChange::OfflineTaken { up_to: 0 },
     }
+}
+
+fn random_pep(dice: &mut Dice) -> UserChange {
+    let access = dice.pick(&[None, Some(AccessModel::Presence), Some(AccessModel::Open)]);
+    let id = dice.pick(&["current", "other"]).to_owned();
+    let edit = match dice.roll(6) {
+        0..=2 => PepEdit::Publish {
+            id,
+            payload: b"<x/>".to_vec(),
+            access,
+        },
+        3 => PepEdit::Retract { id },
+        4 => PepEdit::Configure {
+            access: access.unwrap_or_default(),
+        },
+        _ => PepEdit::Delete,
+    };
+    let node = format!("urn:{}", dice.roll(4));
+    UserChange::Pep { node, edit }
 }
 
 fn random_command(dice: &mut Dice, replica: &mut Replica) -> SlotCommand {
@@ -154,6 +174,7 @@ fn any_log_makes_one_state_on_every_replica_and_in_every_store() {
             private_items: 5,
             roster_items: 3,
             offline_messages: 4,
+            pep_nodes: 3,
             ..Limits::default()
         };
         one.state.set_limits(limits.clone());
@@ -242,6 +263,14 @@ const VERSION_1: &[(&[u8], &[u8])] = &[
         b"\x0b\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x06",
         b"\x01\x01\x03",
     ),
+    (
+        b"\x0b\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x07",
+        b"\x01\x00",
+    ),
+    (
+        b"\x10j@example.com\x00urn:x",
+        b"\x01\x00\x09\x08\x07current\x01\x04<x/>",
+    ),
 ];
 
 #[test]
@@ -278,6 +307,14 @@ fn records_of_version_1_are_read() {
             contact_slot: None,
         },
     );
+    let (id, payload, access) = ("current".to_owned(), b"<x/>".to_vec(), None);
+    let edit = PepEdit::Publish {
+        id,
+        payload,
+        access,
+    };
+    let node = "urn:x".to_owned();
+    replica.change("j", UserChange::Pep { node, edit });
 
     let version_1: Store = VERSION_1
         .iter()

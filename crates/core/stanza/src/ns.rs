@@ -52,6 +52,18 @@ pub const CAPS: &str = "http://jabber.org/protocol/caps";
 pub const OFFLINE: &str = "msgoffline";
 /// Chat state notifications. XEP-0085.
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// Publish-subscribe: requests. XEP-0060.
+pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// Publish-subscribe: what is told of changes. XEP-0060 §7.1.2.1.
+pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
+/// Publish-subscribe: requests of a node's owner. XEP-0060 §8.
+pub const PUBSUB_OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+/// Publish-subscribe: what is wrong with a request. XEP-0060 §15.3.
+pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
+/// Publish-subscribe: the form of a node's configuration. XEP-0060 §16.4.4.
+pub const PUBSUB_CONFIG: &str = "http://jabber.org/protocol/pubsub#node_config";
+/// Publish-subscribe: the form of what a publisher asks for. XEP-0060 §7.1.5.
+pub const PUBSUB_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
 /// Ping. XEP-0199.
 pub const PING: &str = "urn:xmpp:ping";
 /// Entity time. XEP-0202.

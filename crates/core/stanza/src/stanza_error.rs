@@ -100,7 +100,7 @@ impl ErrorType {
 }
 
 /// An error that answers one stanza.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub struct StanzaError {
     /// Why.
     pub condition: StanzaCondition,
@@ -113,7 +113,7 @@ pub struct StanzaError {
 }
 
 /// What an extension says of an error: an empty element in its namespace.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ErrorDetail {
     /// The sender has blocked whom it writes to (XEP-0191 §3.2).
     Blocked,
@@ -123,6 +123,22 @@ pub enum ErrorDetail {
     MalformedAction,
     /// The form of a command makes no sense.
     BadPayload,
+    /// A publish or a retraction names no item (XEP-0060 §7.1.3, §7.2.3).
+    ItemRequired,
+    /// An item has no payload, or more than one (XEP-0060 §7.1.3).
+    InvalidPayload,
+    /// A request names no node (XEP-0060 §7.1.3, §7.2.3).
+    NodeIdRequired,
+    /// The item is larger than is taken (XEP-0060 §7.1.3).
+    PayloadTooBig,
+    /// The node is not as its publisher wants it (XEP-0060 §7.1.5).
+    PreconditionNotMet,
+    /// Only those who see the user's presence may read it (XEP-0060 §6.5.9).
+    PresenceSubscriptionRequired,
+    /// Nobody but the user may read it (XEP-0060 §6.5.9).
+    ClosedNode,
+    /// A feature of publish-subscribe that is not served, by its name.
+    Unsupported(&'static str),
 }
 
 impl ErrorDetail {
@@ -133,6 +149,16 @@ impl ErrorDetail {
             Self::BadAction => ("bad-action", ns::COMMANDS),
             Self::MalformedAction => ("malformed-action", ns::COMMANDS),
             Self::BadPayload => ("bad-payload", ns::COMMANDS),
+            Self::ItemRequired => ("item-required", ns::PUBSUB_ERRORS),
+            Self::InvalidPayload => ("invalid-payload", ns::PUBSUB_ERRORS),
+            Self::NodeIdRequired => ("nodeid-required", ns::PUBSUB_ERRORS),
+            Self::PayloadTooBig => ("payload-too-big", ns::PUBSUB_ERRORS),
+            Self::PreconditionNotMet => ("precondition-not-met", ns::PUBSUB_ERRORS),
+            Self::PresenceSubscriptionRequired => {
+                ("presence-subscription-required", ns::PUBSUB_ERRORS)
+            }
+            Self::ClosedNode => ("closed-node", ns::PUBSUB_ERRORS),
+            Self::Unsupported(_) => ("unsupported", ns::PUBSUB_ERRORS),
         }
     }
 }
@@ -184,7 +210,11 @@ impl StanzaError {
         }
         if let Some(detail) = self.detail {
             let (name, namespace) = detail.element();
-            out.start(name).attr("xmlns", namespace).end();
+            out.start(name).attr("xmlns", namespace);
+            if let ErrorDetail::Unsupported(feature) = detail {
+                out.attr("feature", feature);
+            }
+            out.end();
         }
         out.end().finish()
     }

@@ -35,6 +35,15 @@ pub struct Limits {
     pub private_bytes: usize,
     /// Private-storage namespaces of one user.
     pub private_items: usize,
+    /// Nodes of one user's personal eventing service (XEP-0163); one more is refused with
+    /// `resource-constraint`.
+    pub pep_nodes: usize,
+    /// Bytes of one published item; a larger one is refused with `not-acceptable`.
+    pub pep_item_bytes: usize,
+    /// Bytes of all items of one user.
+    pub pep_bytes: usize,
+    /// Bytes of the name of a node, and of the id of an item.
+    pub pep_name_bytes: usize,
     /// Sessions of one user at a time.
     pub sessions_per_user: usize,
     /// Stanzas one session may have waiting for an owner; then its socket is not read.
@@ -64,6 +73,10 @@ impl Default for Limits {
             offline_messages: 100,
             private_bytes: 65_536,
             private_items: 64,
+            pep_nodes: 64,
+            pep_item_bytes: 65_536,
+            pep_bytes: 524_288,
+            pep_name_bytes: 512,
             sessions_per_user: 20,
             waiting_per_session: 100,
             owner_wait: Duration::from_secs(5),

@@ -1,6 +1,6 @@
 //! XEP-0030: Service Discovery. What a domain and an account are (`#info`) and hold (`#items`).
 
-use crate::{EXTENSIONS, Extension};
+use crate::{AccountInfo, EXTENSIONS, Extension, ping};
 use muster_stanza::{ElementRef, IqType, Stanza, StanzaCondition, StanzaError, Writer, ns};
 use std::collections::BTreeSet;
 
@@ -19,19 +19,27 @@ pub(crate) const EXTENSION: Extension = Extension {
             kind: "im",
             name: Some(&question.host.name),
         };
-        answer(question.iq, identity, ours.chain(others))
+        answer(question.iq, &[identity], ours.chain(others), &[])
     },
 };
 
-/// Answers discovery of an account by its own user: a registered account with `features`, and
-/// discovery itself. It lists no items.
-pub fn account_disco(iq: &Stanza, features: &[&str]) -> Option<Stanza> {
-    let identity = Identity {
-        category: "account",
-        kind: "registered",
+/// Answers discovery of an account: it is a registered one, and a personal eventing service (XEP-0163 §6.1)
+/// that holds nodes.
+pub fn account_disco(iq: &Stanza, account: &AccountInfo<'_>) -> Option<Stanza> {
+    let identity = |category, kind| Identity {
+        category,
+        kind,
         name: None,
     };
-    answer(iq, identity, features.iter().chain(FEATURES).copied())
+    let features = account.features.iter().chain(FEATURES);
+    let features = features.chain(ping::EXTENSION.features).copied();
+    let items = account.nodes.iter().map(|node| (account.jid, *node));
+    answer(
+        iq,
+        &[identity("account", "registered"), identity("pubsub", "pep")],
+        features,
+        &items.collect::<Vec<_>>(),
+    )
 }
 
 /// What an entity is. XEP-0030 §3.1.
@@ -43,23 +51,25 @@ struct Identity<'a> {
 
 fn answer<'a>(
     iq: &Stanza,
-    identity: Identity<'_>,
+    identities: &[Identity<'_>],
     features: impl Iterator<Item = &'a str>,
+    items: &[(&str, &str)],
 ) -> Option<Stanza> {
     let query = iq.payload().filter(|_| iq.iq_type() == Some(IqType::Get))?;
     let content = if query.is("query", ns::DISCO_INFO) {
-        info(identity, features)
+        info(identities, features)
     } else if query.is("query", ns::DISCO_ITEMS) {
-        Writer::new()
-            .start("query")
-            .attr("xmlns", ns::DISCO_ITEMS)
-            .end()
-            .finish()
+        let mut out = Writer::new();
+        out.start("query").attr("xmlns", ns::DISCO_ITEMS);
+        for (jid, node) in items {
+            out.start("item").attr("jid", jid).attr("node", node).end();
+        }
+        out.end().finish()
     } else {
         return None;
     };
     if has_node(&query) {
-        // Nothing here has nodes. XEP-0030 §3.2.
+        // Those who know nodes have answered already. XEP-0030 §3.2.
         return Some(iq.error(&StanzaError::new(StanzaCondition::ItemNotFound)));
     }
     Some(iq.result_with(content))
@@ -69,13 +79,15 @@ fn has_node(query: &ElementRef<'_>) -> bool {
     query.attr("node").is_some_and(|node| !node.is_empty())
 }
 
-fn info<'a>(identity: Identity<'_>, features: impl Iterator<Item = &'a str>) -> Vec<u8> {
+fn info<'a>(identities: &[Identity<'_>], features: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let mut out = Writer::new();
     out.start("query").attr("xmlns", ns::DISCO_INFO);
-    out.start("identity")
-        .attr("category", identity.category)
-        .attr("type", identity.kind);
-    out.attr_opt("name", identity.name).end();
+    for identity in identities {
+        out.start("identity")
+            .attr("category", identity.category)
+            .attr("type", identity.kind);
+        out.attr_opt("name", identity.name).end();
+    }
     // Each once, in an order that is the same in every answer.
     for feature in features.collect::<BTreeSet<_>>() {
         out.start("feature").attr("var", feature).end();
@@ -131,22 +143,44 @@ mod tests {
     fn there_are_no_nodes() {
         for namespace in [ns::DISCO_INFO, ns::DISCO_ITEMS] {
             let query = iq("get", &format!("<query xmlns='{namespace}' node='x'/>"));
-            let answer = account_disco(&query, &[]).unwrap();
+            let answer = account_disco(&query, &account()).unwrap();
             let error = answer.child("error", ns::CLIENT).unwrap();
             assert!(error.child("item-not-found", ns::STANZAS).is_some());
         }
     }
 
     #[test]
-    fn an_account_is_registered() {
+    fn an_account_lists_its_nodes() {
+        let items = iq(
+            "get",
+            "<query xmlns='http://jabber.org/protocol/disco#items'/>",
+        );
+        let answer = answer_account(&items, &account()).unwrap();
+        let items = String::from_utf8(answer.content.to_vec()).unwrap();
+        assert!(
+            items.contains("<item jid='u@a.b' node='urn:mood'/>"),
+            "{items}"
+        );
+    }
+
+    fn account() -> AccountInfo<'static> {
+        AccountInfo {
+            jid: "u@a.b",
+            features: vec![ns::VCARD],
+            nodes: vec!["urn:mood"],
+        }
+    }
+
+    #[test]
+    fn an_account_is_registered_and_has_a_personal_eventing_service() {
         let query = iq(
             "get",
             "<query xmlns='http://jabber.org/protocol/disco#info'/>",
         );
-        let answer = answer_account(&query, &[ns::VCARD]).unwrap();
+        let answer = answer_account(&query, &account()).unwrap();
         let info = String::from_utf8(answer.content.to_vec()).unwrap();
         assert!(
-            info.contains("<identity category='account' type='registered'/>"),
+            info.contains("<identity category='account' type='registered'/><identity category='pubsub' type='pep'/>"),
             "{info}"
         );
         assert_eq!(

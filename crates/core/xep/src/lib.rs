@@ -8,6 +8,7 @@
 //! discovery announces what is in the list.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod caps;
 mod disco;
 mod ping;
 mod session;
@@ -17,6 +18,7 @@ mod version;
 use muster_stanza::{ElementRef, IqType, Stanza};
 use muster_types::Timestamp;
 
+pub use caps::{Caps, NOTIFY_MAX, notified_of};
 pub use disco::account_disco;
 
 /// Every extension the server answers for a domain, in the order they are asked.
@@ -84,15 +86,20 @@ pub fn answer_host(host: &HostInfo, now: Timestamp, iq: &Stanza) -> Option<Stanz
         .find_map(|extension| (extension.answer)(&question))
 }
 
-/// Answers an IQ of a user to the own bare JID: discovery and ping. `features` are those that the
-/// caller serves for the account; ping is announced too.
-pub fn answer_account(iq: &Stanza, features: &[&str]) -> Option<Stanza> {
-    let features: Vec<&str> = features
-        .iter()
-        .chain(ping::EXTENSION.features)
-        .copied()
-        .collect();
-    ping::answer(iq).or_else(|| account_disco(iq, &features))
+/// What an account is to whoever asks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountInfo<'a> {
+    /// Its address.
+    pub jid: &'a str,
+    /// Features that the caller serves for it.
+    pub features: Vec<&'a str>,
+    /// The nodes of its personal eventing service (XEP-0163) that the asker may read.
+    pub nodes: Vec<&'a str>,
+}
+
+/// Answers an IQ to an account: discovery and ping. Ping is announced with the account's own features.
+pub fn answer_account(iq: &Stanza, account: &AccountInfo<'_>) -> Option<Stanza> {
+    ping::answer(iq).or_else(|| account_disco(iq, account))
 }
 
 #[cfg(test)]

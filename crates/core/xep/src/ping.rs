@@ -16,8 +16,8 @@ pub(crate) fn answer(iq: &Stanza) -> Option<Stanza> {
 
 #[cfg(test)]
 mod tests {
-    use crate::answer_account;
     use crate::testing::{ask, iq};
+    use crate::{AccountInfo, answer_account};
 
     const PING: &str = "<ping xmlns='urn:xmpp:ping'/>";
 
@@ -28,8 +28,13 @@ mod tests {
 
     #[test]
     fn an_account_answers_too() {
+        let account = AccountInfo {
+            jid: "u@a.b",
+            features: Vec::new(),
+            nodes: Vec::new(),
+        };
         let ping = iq("get", PING);
-        assert_eq!(answer_account(&ping, &[]), Some(ping.result()));
-        assert_eq!(answer_account(&iq("result", PING), &[]), None);
+        assert_eq!(answer_account(&ping, &account), Some(ping.result()));
+        assert_eq!(answer_account(&iq("result", PING), &account), None);
     }
 }

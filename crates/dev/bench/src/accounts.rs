@@ -53,6 +53,10 @@ impl Accounts for Homes {
         false
     }
 
+    fn dnd_is_manual(&self) -> bool {
+        false
+    }
+
     /// The shipped ones.
     fn bounds(&self) -> Bounds {
         Bounds {

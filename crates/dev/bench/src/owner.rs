@@ -83,6 +83,7 @@ impl Owner {
         });
         for node in NODES {
             let nothing = Announcement {
+                heard: None,
                 sessions: Vec::new(),
                 watches: Vec::new(),
                 first: true,

@@ -74,6 +74,12 @@ pub(crate) const KNOWN: &[Known] = &[
         show: |settings| settings.watchers_max.to_string(),
         read: |value| number(value).map(Setting::WatchersMax),
     },
+    Known {
+        name: "dnd-is-manual",
+        help: "whether do not disturb, said by one of a user's clients, counts as the user's own choice and is shown for all of them: on or off",
+        show: |settings| if settings.dnd_is_manual { "on" } else { "off" }.to_owned(),
+        read: |value| switch(value).map(Setting::DndIsManual),
+    },
 ];
 
 /// All settings with their values, as they can be set.
@@ -188,6 +194,7 @@ mod tests {
             ("auto-authorise=on", Setting::AutoAuthorise(true)),
             ("contacts-max=500", Setting::ContactsMax(500)),
             ("watchers-max=0", Setting::WatchersMax(0)),
+            ("dnd-is-manual=on", Setting::DndIsManual(true)),
             (
                 "fallback-delay=5s",
                 Setting::FallbackDelay(Duration::from_secs(5)),

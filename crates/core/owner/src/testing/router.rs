@@ -3,10 +3,11 @@
 use super::{Net, ONE, TWO};
 use crate::{Accounts, Body, Input};
 use muster_envelope::{
-    AnnouncedSession, Announcement, Envelope, Notice, PresenceBatch, ToNode, ToOwner, WatchRequest,
+    AnnouncedSession, Announcement, Envelope, ItemNews, Notice, PresenceBatch, ToNode, ToOwner,
+    WatchRequest,
 };
 use muster_stanza::PresenceType;
-use muster_types::{BareJid, Epoch, Machine, NodeId, SessionId, SlotId};
+use muster_types::{BareJid, Epoch, LogIndex, Machine, NodeId, SessionId, SlotId};
 use std::collections::BTreeSet;
 
 impl Net {
@@ -66,6 +67,7 @@ impl Net {
                     known: shown.version,
                 })
                 .collect(),
+            heard: node.heard.get(&slot).copied(),
             first: true,
             last: true,
         }
@@ -124,6 +126,12 @@ impl Net {
                     },
                 );
             }
+            ToNode::Item { news, watchers } => self.item(at, &news, &watchers),
+            ToNode::Items {
+                session,
+                news,
+                up_to,
+            } => self.items(at, session, &news, up_to),
             ToNode::Access { user, access } => drop(self.access.insert((at, user), access)),
             ToNode::Interested { session } => {
                 if let Some(client) = self.nodes.get_mut(&at).unwrap().clients.get_mut(&session) {
@@ -131,6 +139,30 @@ impl Net {
                 }
             }
             ToNode::Replaced { session } => self.replaced(at, session),
+        }
+    }
+
+    fn item(&mut self, at: NodeId, news: &ItemNews, watchers: &[BareJid]) {
+        let node = self.nodes.get_mut(&at).unwrap();
+        for heard in node.heard.values_mut() {
+            *heard = (*heard).max(news.at);
+        }
+        for watcher in watchers {
+            self.line(at, watcher, told(news));
+        }
+    }
+
+    fn items(
+        &mut self,
+        at: NodeId,
+        session: SessionId,
+        news: &[ItemNews],
+        up_to: Option<LogIndex>,
+    ) {
+        let got = self.got.entry(session).or_default();
+        got.extend(news.iter().map(told));
+        if let Some(up_to) = up_to {
+            self.nodes.get_mut(&at).unwrap().heard.insert(ONE, up_to);
         }
     }
 
@@ -250,4 +282,11 @@ impl Net {
         self.carry(at, owner, Envelope::ToOwner { slot, epoch, body });
         self.settle();
     }
+}
+
+/// News of an item as the tests read it: whose, and the message's content.
+fn told(news: &ItemNews) -> String {
+    let from = news.message.from.as_ref().unwrap();
+    let content = String::from_utf8_lossy(&news.message.content);
+    format!("{from}: {content}")
 }

@@ -61,6 +61,10 @@ impl Accounts for View {
         self.0.settings().auto_authorise
     }
 
+    fn dnd_is_manual(&self) -> bool {
+        self.0.settings().dnd_is_manual
+    }
+
     fn bounds(&self) -> Bounds {
         let (contacts, watchers) = self.0.settings().bounds();
         Bounds { contacts, watchers }

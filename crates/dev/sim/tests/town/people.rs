@@ -59,6 +59,10 @@ impl Accounts for Everybody {
         false
     }
 
+    fn dnd_is_manual(&self) -> bool {
+        false
+    }
+
     fn bounds(&self) -> Bounds {
         Bounds::NONE
     }

@@ -13,9 +13,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio_rustls::server::TlsStream;
 
 /// Connections at a time, on all listeners of the node. A further one waits in the system's queue.
 pub(super) const CONNECTIONS_MAX: usize = 1_024;
@@ -30,9 +30,17 @@ const REST: Duration = Duration::from_millis(50);
 /// How long answers may go on once the node ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// A connection that is TLS, whoever made it so.
+pub trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
+
+/// Such a connection.
+pub type Secured = Box<dyn Bytes>;
+
 /// Makes a connection TLS, with the certificate of the domain that the caller names.
 pub type Secure =
-    Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<TlsStream<TcpStream>>> + Send + Sync>;
+    Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Secured>> + Send + Sync>;
 
 /// A bound listener.
 pub struct ApiListener(TcpListener);
@@ -98,7 +106,7 @@ impl ApiListener {
 }
 
 async fn serve_one(
-    greeted: BoxFuture<'static, io::Result<TlsStream<TcpStream>>>,
+    greeted: BoxFuture<'static, io::Result<Secured>>,
     routes: Router,
     _place: OwnedSemaphorePermit,
     mut ended: watch::Receiver<bool>,
