@@ -3,6 +3,7 @@
 //! `cargo xtask verify` reads and judges, `fix` rewrites, `test` does everything a change has to pass. One file holds one
 //! command; `workspace` knows where things are and `run` starts other programs.
 
+mod bars;
 mod bench;
 mod count;
 mod deployed;
@@ -11,10 +12,15 @@ mod fix;
 mod floors;
 mod functions;
 mod generated;
+mod growth;
 mod instructions;
+mod marks;
 mod matrix;
 mod needs;
 mod newcomer;
+mod peers;
+mod peers_figures;
+mod peers_page;
 mod picture;
 mod promises;
 mod prove;
