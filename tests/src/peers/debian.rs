@@ -152,6 +152,8 @@ fn ejabberd(user: Option<&str>, config: &Path, place: &Place) -> Command {
     let data = format!("\"{}\"", place.file("data"));
     // Debian's values: kernel polling, 250,000 processes, and as many ports as files may be open.
     command.args(["+K", "true", "+P", "250000", "-noinput"]);
+    // An idle scheduler spins a while before it sleeps; here that would count as work.
+    command.args(["+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none"]);
     command.args(["-mnesia", "dir", &data, "-s", "ejabberd"]);
     command
         .env("HOME", &place.path)

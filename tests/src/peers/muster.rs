@@ -54,7 +54,10 @@ impl Server for Muster {
         let import = || {
             fs::write(&file, csv).with_context(|| format!("writing {}", file.display()))?;
             let file = file.display().to_string();
-            self.cluster.ctl().run(&["user", "import", &file]).map(drop)
+            self.cluster
+                .ctl()
+                .run(&["user", "import", "--update", &file])
+                .map(drop)
         };
         Some(import())
     }

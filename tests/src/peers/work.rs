@@ -195,14 +195,11 @@ pub(crate) fn prepare(
     if !server.has_accounts() {
         return Ok(false);
     }
-    let strangers = (sitting == Sitting::Talk).then_some(scale.strangers);
-    for crowd in [Some(sitting.crowd(scale)), strangers]
-        .into_iter()
-        .flatten()
-    {
-        gather(load, server, place, crowd)?;
+    let mut made = false;
+    for crowd in sitting.crowds(scale) {
+        made |= gather(load, server, place, crowd)?;
     }
-    Ok(())
+    Ok(made)
 }
 
 /// The same for one crowd; what an earlier run has made is there.

@@ -103,3 +103,33 @@ fn work(command: Command) -> Result<bool> {
         Command::Sim(options) => sim::run(&workspace, &options),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Menu;
+
+    #[test]
+    fn the_menu_is_whole() {
+        Menu::command().debug_assert();
+    }
+
+    #[test]
+    fn peers_are_compared_in_either_way_of_saying_it() {
+        for (line, fits) in [
+            ("bench peers", true),
+            ("bench peers --only fanout,login --rounds 1 --quick", true),
+            ("bench --peers prosody,ejabberd", true),
+            ("bench --peers prosody", true),
+            ("bench peers --draw", true),
+            ("bench growth --only contacts --sessions-max 2000", true),
+            ("bench --peers openfire", false),
+            ("bench peers --only everything", false),
+            ("bench growth --only users", false),
+        ] {
+            let words = ["xtask"].into_iter().chain(line.split(' '));
+            assert_eq!(Menu::try_parse_from(words).is_ok(), fits, "{line}");
+        }
+    }
+}

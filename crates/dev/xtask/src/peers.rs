@@ -33,6 +33,7 @@ const PACKAGES: [&str; 4] = ["musterd", "musterctl", "muster-load", "muster-test
 
 /// What to compare.
 #[derive(clap::Args, Clone)]
+#[group(skip)]
 pub(crate) struct Options {
     /// Servers to compare Muster with; installed from Debian's packages if need be.
     #[arg(long, value_delimiter = ',', default_value = "prosody,ejabberd", value_parser = ["prosody", "ejabberd"])]

@@ -15,7 +15,9 @@ pub(crate) fn text(lines: &[Value]) -> String {
         return "Nothing has been measured yet.\n".to_owned();
     };
     let (least, most) = run.rounds();
-    let rounds = if least == most {
+    let rounds = if most == 1 {
+        "one round".to_owned()
+    } else if least == most {
         format!("{most} rounds")
     } else {
         format!("{least} to {most} rounds, by work")
@@ -49,7 +51,7 @@ pub(crate) fn text(lines: &[Value]) -> String {
     }
     text.push('\n');
     for (file, figure) in pictured() {
-        writeln!(text, "![{}](pictures/{file})", figure.title).ok();
+        writeln!(text, "![{}](pictures/{file})", full_title(figure)).ok();
     }
     text
 }
