@@ -159,6 +159,9 @@ pub(crate) fn pictures(lines: &[Value]) -> Vec<(&'static str, String)> {
 
 /// The text for the page: the points in a table, and the pictures.
 pub(crate) fn text(lines: &[Value]) -> String {
+    if lines.is_empty() {
+        return "Nothing has been measured yet.\n".to_owned();
+    }
     let mut text = "| | sessions | contacts | closed loop, µs | 10,000/s, µs | the last contact, p99, ms | memory, KB | others |\n\
                     |---|---|---|---|---|---|---|---|\n"
         .to_owned();
@@ -236,5 +239,6 @@ mod tests {
             assert!(page.contains(part), "{part} in {page}");
         }
         assert!(!page.contains("5.00"), "{page}");
+        assert!(text(&[]).contains("Nothing"));
     }
 }

@@ -211,7 +211,6 @@ impl<'a> Run<'a> {
 
     /// How often each kind of work was done, at least and at most.
     pub(crate) fn rounds(&self) -> (u64, u64) {
-        let round = |line: &&Value| line["round"].as_u64();
         let works: BTreeSet<_> = self
             .lines
             .iter()
@@ -223,7 +222,7 @@ impl<'a> Run<'a> {
                 .iter()
                 .filter(|line| line["work"].as_str() == *work);
             lines
-                .filter_map(|line| round(&line))
+                .filter_map(|line| line["round"].as_u64())
                 .max()
                 .unwrap_or_default()
         };
