@@ -15,8 +15,10 @@ use crate::client::{Session, SessionError};
 use crate::crowd::{self, Member};
 use crate::target::Target;
 
-/// Requests of one user that wait for an answer at once.
+/// Requests of one user that wait for an answer at once, at most.
 const REQUESTS: usize = 16;
+/// The same of all users, if each has one at least: preparing is not meant to bury a server.
+const REQUESTS_OF_ALL: usize = 4096;
 /// How long one who has all contacts waits for the others: until one of them gives up.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
@@ -67,7 +69,11 @@ impl Contacts {
 }
 
 /// What one user still has to reach: bare JIDs of contacts and what the roster says of each.
-struct Wanted(HashMap<String, Subscription>);
+struct Wanted {
+    contacts: HashMap<String, Subscription>,
+    /// Requests that may wait for an answer at once.
+    at_once: usize,
+}
 
 /// The two directions of a subscription, and whether the request is on its way.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -83,7 +89,10 @@ impl Wanted {
             .of(number)
             .iter()
             .map(|n| target.users[*n].jid.to_string());
-        Self(jids.map(|jid| (jid, Subscription::default())).collect())
+        Self {
+            contacts: jids.map(|jid| (jid, Subscription::default())).collect(),
+            at_once: (REQUESTS_OF_ALL / target.users.len().max(1)).clamp(1, REQUESTS),
+        }
     }
 
     /// Takes what a roster or a roster push says.
@@ -97,7 +106,10 @@ impl Wanted {
     }
 
     fn learn_item(&mut self, item: &ElementRef<'_>) {
-        let Some(known) = item.attr("jid").and_then(|jid| self.0.get_mut(&*jid)) else {
+        let Some(known) = item
+            .attr("jid")
+            .and_then(|jid| self.contacts.get_mut(&*jid))
+        else {
             return;
         };
         let state = item.attr("subscription");
@@ -106,14 +118,14 @@ impl Wanted {
     }
 
     fn missing(&self) -> usize {
-        self.0.values().filter(|s| !(s.to && s.from)).count()
+        self.contacts.values().filter(|s| !(s.to && s.from)).count()
     }
 
     /// The next contacts to send a request to, and marks them.
     fn next_requests(&mut self) -> Vec<String> {
-        let under_way = self.0.values().filter(|s| s.asked && !s.to).count();
-        let open = self.0.iter_mut().filter(|(_, s)| !s.asked && !s.to);
-        open.take(REQUESTS.saturating_sub(under_way))
+        let under_way = self.contacts.values().filter(|s| s.asked && !s.to).count();
+        let open = self.contacts.iter_mut().filter(|(_, s)| !s.asked && !s.to);
+        open.take(self.at_once.saturating_sub(under_way))
             .map(|(jid, state)| {
                 state.asked = true;
                 jid.clone()
@@ -174,7 +186,7 @@ async fn reach(
         };
         if element.name() == "presence" && element.attr("type").as_deref() == Some("subscribe") {
             let from = element.attr("from").unwrap_or_default();
-            if wanted.0.contains_key(bare(&from)) {
+            if wanted.contacts.contains_key(bare(&from)) {
                 session.queue(&presence(bare(&from), "subscribed"))?;
             }
         } else if element.name() == "iq" {
@@ -201,7 +213,7 @@ pub(crate) async fn check(
                 missing => bail!(
                     "{} misses {missing} of {} mutual contacts: run once with --setup",
                     bare(member.session.jid()),
-                    wanted.0.len()
+                    wanted.contacts.len()
                 ),
             }
         }
@@ -253,9 +265,12 @@ mod tests {
     #[test]
     fn requests_go_out_a_few_at_a_time_and_once() {
         let jids = (0..20).map(|n| format!("u{n}@b"));
-        let mut wanted = Wanted(jids.map(|jid| (jid, Subscription::default())).collect());
+        let mut wanted = Wanted {
+            contacts: jids.map(|jid| (jid, Subscription::default())).collect(),
+            at_once: 5,
+        };
         let first = wanted.next_requests();
-        assert_eq!(first.len(), REQUESTS);
+        assert_eq!(first.len(), 5);
         assert_eq!(wanted.next_requests().len(), 0);
         for (jid, state) in [(&first[0], "to"), (&first[1], "both"), (&first[2], "from")] {
             let push = format!(

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::client::{
     Auth, Connectors, Credentials, KeyCache, Login, Protection, Session, SessionError, negotiate,
+    register,
 };
 use crate::options::{Common, TlsKind};
 use crate::users::{self, User};
@@ -93,19 +94,7 @@ impl Target {
     ) -> Result<Session, SessionError> {
         let mut last = SessionError::Closed;
         for to in self.addresses(number) {
-            let attempt = negotiate(Login {
-                credentials: Credentials {
-                    user: &self.users[number],
-                    keys: &self.keys[number],
-                    auth: self.auth,
-                    stretching: &self.stretching,
-                },
-                resource: &self.resource,
-                tls: &self.tls,
-                to,
-                from: self.source(number, to),
-                first_answer: patience.first_answer,
-            });
+            let attempt = negotiate(self.login(number, to, patience.first_answer));
             last = match timeout(patience.login, attempt).await {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(error)) if error.is_final() => return Err(error),
@@ -114,6 +103,35 @@ impl Target {
             };
         }
         Err(last)
+    }
+
+    /// Makes the account of user `number`; answers false when it is there already.
+    ///
+    /// # Errors
+    /// What the first address said.
+    pub(crate) async fn register(&self, number: usize) -> Result<bool, SessionError> {
+        let Some(to) = self.addresses(number).next() else {
+            return Err(SessionError::Closed);
+        };
+        timeout(self.timeout, register(self.login(number, to, self.timeout)))
+            .await
+            .map_err(|_| SessionError::Timeout(self.timeout))?
+    }
+
+    fn login(&self, number: usize, to: SocketAddr, first_answer: Duration) -> Login<'_> {
+        Login {
+            credentials: Credentials {
+                user: &self.users[number],
+                keys: &self.keys[number],
+                auth: self.auth,
+                stretching: &self.stretching,
+            },
+            resource: &self.resource,
+            tls: &self.tls,
+            to,
+            from: self.source(number, to),
+            first_answer,
+        }
     }
 
     /// The addresses for this client, in the order to try.

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// Writes a certificate for a domain as the example configurations name it (`DOMAIN.pem`), its key (`DOMAIN.key`), and its
 /// authority as `ca.pem`.
@@ -15,14 +15,17 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 pub fn write_certificate(folder: &Path, domain: &str) -> Result<()> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
+    ca.not_after = date_time_ymd(2049, 1, 1);
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     // A leaf of the same name would look self-signed to OpenSSL.
     let authority = format!("authority of {domain}");
     ca.distinguished_name.push(DnType::CommonName, authority);
     fs::write(folder.join("ca.pem"), ca.self_signed(&ca_key)?.pem())?;
     let key = KeyPair::generate()?;
-    let issued = CertificateParams::new(vec![domain.to_owned()])?
-        .signed_by(&key, &Issuer::new(ca, ca_key))?;
+    let mut leaf = CertificateParams::new(vec![domain.to_owned()])?;
+    // ejabberd cannot count to the end of the default, which is two thousand years away.
+    leaf.not_after = date_time_ymd(2049, 1, 1);
+    let issued = leaf.signed_by(&key, &Issuer::new(ca, ca_key))?;
     fs::write(folder.join(format!("{domain}.pem")), issued.pem())?;
     let key_file = folder.join(format!("{domain}.key"));
     let mut file = OpenOptions::new()

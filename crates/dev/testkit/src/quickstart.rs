@@ -33,6 +33,11 @@ pub struct Options {
     pub pair: bool,
     /// How many files each node may have open; as many as this process, if nothing is said.
     pub open_files: Option<u64>,
+    /// Whether clients may come without TLS, for measuring; see [`Quickstart::plaintext`].
+    pub plaintext: bool,
+    /// The folder to use and to leave as it is, and the first port, which has to be the same at every start there; a
+    /// temporary one, and ports that are free, if nothing is said.
+    pub kept: Option<(PathBuf, u16)>,
 }
 
 impl Default for Options {
@@ -41,6 +46,8 @@ impl Default for Options {
             users: 4,
             pair: true,
             open_files: None,
+            plaintext: false,
+            kept: None,
         }
     }
 }
@@ -75,20 +82,26 @@ impl Quickstart {
     /// As [`Quickstart::start`].
     pub fn start_with(options: Options) -> Result<Self> {
         let turn = Turn::wait()?;
-        let folder = tempfile::Builder::new()
-            .prefix("muster-")
-            .tempdir()
-            .context("making a folder")?;
-        let base_port = free_ports(PORTS)?;
-        let (process, facts) = launch(folder.path(), base_port, &options)?;
+        let (path, base_port, folder) = match &options.kept {
+            Some((path, port)) => (path.clone(), *port, None),
+            None => {
+                let folder = tempfile::Builder::new()
+                    .prefix("muster-")
+                    .tempdir()
+                    .context("making a folder")?;
+                let path = folder.path().to_owned();
+                (path, free_ports(PORTS)?, Some(folder))
+            }
+        };
+        let (process, facts) = launch(&path, base_port, &options)?;
         Ok(Self {
             process: Some(process),
             restarted: Vec::new(),
             facts,
             options,
             base_port,
-            path: folder.path().to_owned(),
-            folder: Some(folder),
+            path,
+            folder,
             _turn: turn,
         })
     }
@@ -154,6 +167,21 @@ impl Quickstart {
     #[must_use]
     pub fn user(&self, n: usize) -> &UserFacts {
         &self.facts.users[n]
+    }
+
+    /// Where clients come without TLS, one address for each serving node.
+    ///
+    /// # Errors
+    /// Fails when nobody may.
+    pub fn plaintext(&self) -> Result<Vec<String>> {
+        if !self.options.plaintext {
+            bail!("this quickstart was started without --plaintext");
+        }
+        let nodes = self.facts.nodes.iter().zip(0u16..);
+        let serving = nodes.filter(|(node, _)| node.role == Role::Serving);
+        // As quickstart counts its ports: ten for each node, the sixth for this.
+        let at = |(_, number)| format!("127.0.0.1:{}", self.base_port + 10 * number + 5);
+        Ok(serving.map(at).collect())
     }
 
     /// A node by its name.
@@ -367,6 +395,9 @@ fn launch(folder: &Path, base_port: u16, options: &Options) -> Result<(Process, 
         &base_port.to_string(),
     ]);
     command.args(["--nodes", if options.pair { "pair" } else { "single" }]);
+    if options.plaintext {
+        command.arg("--plaintext");
+    }
     command.stdout(log.try_clone()?).stderr(log);
     let mut process = Process::start(&mut command)?;
     let ready = until("quickstart is ready", READY, || {

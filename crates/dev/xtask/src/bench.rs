@@ -8,13 +8,17 @@ use clap::Subcommand;
 use crate::run::say;
 use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
-use crate::{needs, run, venv};
+use crate::{growth, needs, peers, run, venv};
 
 /// What to measure.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    /// As `peers`.
+    #[command(flatten)]
+    peers: peers::Options,
 }
 
 #[derive(Subcommand)]
@@ -30,16 +34,23 @@ enum What {
         #[arg(long, default_value_t = 5_000)]
         sessions: u32,
     },
+    /// Muster, Prosody, ejabberd and the floor at the same work; adds to the results, and writes table and pictures.
+    Peers(peers::Options),
+    /// How the cost of Muster grows with sessions, contacts and nodes; adds to the results, and draws pictures.
+    Growth(growth::Options),
 }
 
 /// Builds the programs and measures.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
     match &options.what {
-        What::Takeover { amount } => {
+        Some(What::Takeover { amount }) => {
             takeover::measure(workspace, amount)?.iter().for_each(say);
             Ok(true)
         }
-        What::Clients { sessions } => clients(workspace, *sessions),
+        Some(What::Clients { sessions }) => clients(workspace, *sessions),
+        Some(What::Peers(options)) => peers::bench(workspace, options),
+        Some(What::Growth(options)) => growth::bench(workspace, options),
+        None => peers::bench(workspace, &options.peers),
     }
 }
 

@@ -3,6 +3,7 @@
 //! `cargo xtask verify` reads and judges, `fix` rewrites, `test` does everything a change has to pass. One file holds one
 //! command; `workspace` knows where things are and `run` starts other programs.
 
+mod bars;
 mod bench;
 mod count;
 mod deployed;
@@ -11,10 +12,15 @@ mod fix;
 mod floors;
 mod functions;
 mod generated;
+mod growth;
 mod instructions;
+mod marks;
 mod matrix;
 mod needs;
 mod newcomer;
+mod peers;
+mod peers_figures;
+mod peers_page;
 mod picture;
 mod promises;
 mod prove;
@@ -95,5 +101,35 @@ fn work(command: Command) -> Result<bool> {
         Command::Metrics => generated::write(&workspace, &generated::METRICS),
         Command::Matrix => matrix::write(&workspace),
         Command::Sim(options) => sim::run(&workspace, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Menu;
+
+    #[test]
+    fn the_menu_is_whole() {
+        Menu::command().debug_assert();
+    }
+
+    #[test]
+    fn peers_are_compared_in_either_way_of_saying_it() {
+        for (line, fits) in [
+            ("bench peers", true),
+            ("bench peers --only fanout,login --rounds 1 --quick", true),
+            ("bench --peers prosody,ejabberd", true),
+            ("bench --peers prosody", true),
+            ("bench peers --draw", true),
+            ("bench growth --only contacts --sessions-max 2000", true),
+            ("bench --peers openfire", false),
+            ("bench peers --only everything", false),
+            ("bench growth --only users", false),
+        ] {
+            let words = ["xtask"].into_iter().chain(line.split(' '));
+            assert_eq!(Menu::try_parse_from(words).is_ok(), fits, "{line}");
+        }
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::marks::Part;
 use crate::workspace::Workspace;
 use crate::{elections, promises, takeover};
 
@@ -59,8 +60,13 @@ fn with_all_figures(workspace: &Workspace, page: &str) -> Result<String> {
         elections::summary(workspace)?,
     ];
     let mut page = page.to_owned();
-    for (part, figures) in PARTS.iter().zip(figures) {
-        page = with_figures(&page, part, &figures)?;
+    for (name, figures) in PARTS.into_iter().zip(figures) {
+        let part = Part {
+            page: PAGE,
+            name,
+            command: "cargo xtask matrix",
+        };
+        page = part.put(&page, &figures)?;
     }
     Ok(page)
 }
@@ -95,27 +101,11 @@ fn rows(page: &str, tests: &BTreeSet<String>) -> Vec<String> {
     found
 }
 
-fn with_figures(page: &str, part: &str, figures: &str) -> Result<String> {
-    let (begin, end) = marks(part);
-    let (Some(from), Some(to)) = (page.find(&begin), page.find(&end)) else {
-        bail!("{PAGE}: the place of the figures, {begin:?} to {end:?}, is not there");
-    };
-    let before = page.get(..from + begin.len()).unwrap_or_default();
-    Ok(format!("{before}{figures}{}", &page[to..]))
-}
-
-fn marks(part: &str) -> (String, String) {
-    (
-        format!("<!-- {part}: written by `cargo xtask matrix` -->\n"),
-        format!("<!-- end of {part} -->"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{HEAD, marks, rows, with_figures};
+    use super::{HEAD, rows};
 
     #[test]
     fn a_row_names_a_test_that_exists_or_is_open() {
@@ -132,15 +122,5 @@ mod tests {
             assert_eq!(rows(&page, &tests).len(), usize::from(wrong), "{row}");
         }
         assert_eq!(rows("no table", &tests).len(), 1);
-    }
-
-    #[test]
-    fn figures_take_the_place_of_older_ones() {
-        let (begin, end) = marks("part");
-        let page = format!("before\n{begin}old\n{end}\nafter\n");
-        let new = with_figures(&page, "part", "new\n").unwrap();
-        assert_eq!(new, format!("before\n{begin}new\n{end}\nafter\n"));
-        assert_eq!(with_figures(&new, "part", "new\n").unwrap(), new);
-        assert!(with_figures(&new, "other", "new").is_err());
     }
 }

@@ -1,8 +1,11 @@
 //! What the end-to-end tests need from the system. As root it is installed, otherwise the one line to run is printed.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::run::{self, say};
 
@@ -46,21 +49,58 @@ const NEEDS: &[Need] = &[
     },
 ];
 
+/// Servers to compare with. Nothing but the bench needs them.
+const SERVERS: &[Need] = &[
+    Need {
+        package: "prosody",
+        probe: ("test", &["-x", "/usr/bin/prosody"]),
+    },
+    Need {
+        package: "ejabberd",
+        probe: ("test", &["-x", "/usr/sbin/ejabberdctl"]),
+    },
+];
+
+/// What Debian asks before it starts the service of a package that is being installed; 101 is no.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const NEVER_START: &str = "#!/bin/sh\nexit 101\n";
+
 /// Installs what is missing.
 ///
 /// # Errors
 /// Fails with the line to run when this user may not install.
 pub(crate) fn install() -> Result<()> {
-    provide(|_| true)
+    provide(NEEDS, |_| true)
+}
+
+/// Installs some of the servers to compare with, without starting the system's own instances of them.
+///
+/// # Errors
+/// Fails with the line to run when this user may not install.
+pub(crate) fn install_servers(packages: &[&str]) -> Result<()> {
+    let wanted = |need: &Need| packages.contains(&need.package);
+    if SERVERS.iter().filter(|need| wanted(need)).all(there) {
+        return Ok(());
+    }
+    let ours = is_root() && !Path::new(POLICY).exists();
+    if ours {
+        fs::write(POLICY, NEVER_START).with_context(|| format!("writing {POLICY}"))?;
+        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755))?;
+    }
+    let installed = provide(SERVERS, wanted);
+    if ours {
+        fs::remove_file(POLICY).with_context(|| format!("removing {POLICY}"))?;
+    }
+    installed
 }
 
 /// The same with one of the packages.
 pub(crate) fn install_only(package: &str) -> Result<()> {
-    provide(|need| need.package == package)
+    provide(NEEDS, |need| need.package == package)
 }
 
-fn provide(wanted: impl Fn(&Need) -> bool) -> Result<()> {
-    let needs = NEEDS.iter().filter(|need| wanted(need));
+fn provide(all: &[Need], wanted: impl Fn(&Need) -> bool) -> Result<()> {
+    let needs = all.iter().filter(|need| wanted(need));
     let missing: Vec<_> = needs
         .filter(|need| !there(need))
         .map(|need| need.package)
@@ -73,7 +113,7 @@ fn provide(wanted: impl Fn(&Need) -> bool) -> Result<()> {
         missing.join(" ")
     );
     if !is_root() {
-        bail!("the tests need more Debian packages; as root run: {line}");
+        bail!("this needs more Debian packages; as root run: {line}");
     }
     say(format!("installing {}", missing.join(" ")));
     for arguments in ["apt-get update", &line] {
@@ -84,7 +124,7 @@ fn provide(wanted: impl Fn(&Need) -> bool) -> Result<()> {
             bail!("`{arguments}` failed:\n{output}");
         }
     }
-    match NEEDS.iter().find(|need| wanted(need) && !there(need)) {
+    match all.iter().find(|need| wanted(need) && !there(need)) {
         Some(need) => bail!(
             "{} is installed, but `{}` does not work",
             need.package,

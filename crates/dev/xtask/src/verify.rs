@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::run::{self, say};
 use crate::workspace::Workspace;
-use crate::{floors, generated, matrix, promises, purity, tidy};
+use crate::{floors, generated, matrix, peers, promises, purity, tidy};
 
 /// One check. `problems` returns what is wrong, each as text of its own; nothing means that it holds.
 pub(crate) struct Step {
@@ -44,6 +44,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "matrix",
         problems: matrix::problems,
+    },
+    Step {
+        name: "benches",
+        problems: peers::problems,
     },
     Step {
         name: "clippy",

@@ -18,7 +18,7 @@ mod socket;
 mod wire;
 
 pub(crate) use error::SessionError;
-pub(crate) use negotiate::{Login, Protection, negotiate};
+pub(crate) use negotiate::{Login, Protection, negotiate, register};
 pub(crate) use sasl::{Auth, Credentials, KeyCache};
 pub(crate) use session::Session;
 pub(crate) use socket::Connectors;

@@ -8,9 +8,12 @@ use tokio::time::timeout;
 
 use super::error::{SessionError, condition};
 use super::sasl::{Credentials, authenticate};
-use super::session::Session;
+use super::session::{Session, answer_with};
 use super::socket::{Connectors, Socket, connect};
 use super::wire::Wire;
+
+/// In-band registration. XEP-0077.
+const REGISTER: &str = "jabber:iq:register";
 
 /// How the connection is protected.
 #[derive(Clone)]
@@ -39,23 +42,59 @@ pub(crate) struct Login<'a> {
 /// # Errors
 /// With the step that failed.
 pub(crate) async fn negotiate(login: Login<'_>) -> Result<Session, SessionError> {
+    let (mut wire, features) = protect(&login).await?;
     let domain = login.credentials.user.jid.domain().as_str();
-    let (wire, features) = timeout(login.first_answer, reach(&login, domain))
-        .await
-        .map_err(|_| SessionError::Timeout(login.first_answer))??;
-    let (mut wire, features) = match login.tls {
-        Protection::Off | Protection::Direct(_) => (wire, features),
-        Protection::StartTls(connectors) => {
-            let tcp = start_tls(wire, &features).await?;
-            let socket = Socket::secure(tcp, domain, connectors, false).await;
-            open(Wire::new(socket.map_err(SessionError::Tls)?), domain).await?
-        }
-    };
     authenticate(&mut wire, &features, &login.credentials).await?;
     wire.restart();
     let (mut wire, _) = open(wire, domain).await?;
     let jid = bind(&mut wire, login.resource).await?;
     Ok(Session::new(wire, jid))
+}
+
+/// Makes the account, by in-band registration (XEP-0077 §3.1); answers false when it is there already.
+///
+/// # Errors
+/// With the step that failed.
+pub(crate) async fn register(login: Login<'_>) -> Result<bool, SessionError> {
+    let (mut wire, _) = protect(&login).await?;
+    let user = login.credentials.user;
+    let mut out = Writer::new();
+    out.start("iq").attr("type", "set").attr("id", "register");
+    out.attr("to", user.jid.domain().as_str());
+    out.start("query")
+        .attr("xmlns", REGISTER)
+        .leaf("username", user.jid.node().map_or("", |node| node.as_str()))
+        .leaf("password", &user.password);
+    wire.queue(&out.finish())?;
+    let made = loop {
+        if let Some(answer) = answer_with(&wire.element().await?, "register") {
+            break answer;
+        }
+    };
+    wire.queue(b"</stream:stream>")?;
+    wire.flush().await?;
+    wire.shutdown().await;
+    match made {
+        Ok(()) => Ok(true),
+        Err(SessionError::IqError(condition)) if condition == "conflict" => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Connects, protects the connection as asked for, and reads the features.
+async fn protect(login: &Login<'_>) -> Result<(Wire, Element), SessionError> {
+    let domain = login.credentials.user.jid.domain().as_str();
+    let (wire, features) = timeout(login.first_answer, reach(login, domain))
+        .await
+        .map_err(|_| SessionError::Timeout(login.first_answer))??;
+    match login.tls {
+        Protection::Off | Protection::Direct(_) => Ok((wire, features)),
+        Protection::StartTls(connectors) => {
+            let tcp = start_tls(wire, &features).await?;
+            let socket = Socket::secure(tcp, domain, connectors, false).await;
+            open(Wire::new(socket.map_err(SessionError::Tls)?), domain).await
+        }
+    }
 }
 
 /// Connects and reads the features of the first stream.

@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Send initial presence
     #[arg(long)]
     presence: bool,
+    /// Send initial presence and wait until each has seen so many mutual contacts; `prepare` makes them
+    #[arg(long, value_name = "N")]
+    contacts: Option<usize>,
     /// How long the sessions are held before memory is read
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
     hold: Duration,
@@ -35,10 +38,10 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
     let crowd = gather(&target, Opening::moderate(&options.common)).await;
     let (opened, refused) = (crowd.members.len() as u64, crowd.failures);
     let mut members = crowd.members;
-    if options.presence {
-        let patience = target.timeout;
+    if options.presence || options.contacts.is_some() {
+        let (others, patience) = (options.contacts.unwrap_or(0), target.timeout);
         members = crowd::each("sent presence", members, |mut member| async move {
-            arrive(&mut member.session, 0, patience).await?;
+            arrive(&mut member.session, others, patience).await?;
             Ok(member)
         })
         .await?;
@@ -57,6 +60,7 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         .with("command", "idle")
         .with("opened", opened)
         .with("held", held)
+        .with("contacts", options.contacts)
         .with("open_seconds", crowd.time.as_secs_f64())
         .with("server_kb_per_session", memory(&before, &after, held))
         .with("server_cpu_ms_per_s", cpu.map(busy))

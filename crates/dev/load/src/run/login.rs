@@ -23,9 +23,6 @@ pub(crate) struct Options {
     /// Log everybody in and out once before measuring, so that the clients' stretching of passwords (SCRAM) is done
     #[arg(long)]
     prepare: bool,
-    /// Send presence after each login, and also measure until everybody has seen this many others
-    #[arg(long, value_name = "N")]
-    see: Option<usize>,
 }
 
 /// Measures.
@@ -37,11 +34,7 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
     }
     let server = ServerProcesses::new(&options.server.pid);
     let before = server.total()?;
-    let opening = Opening {
-        see: options.see,
-        ..Opening::eager(&options.common)
-    };
-    let crowd = gather(&target, opening).await;
+    let crowd = gather(&target, Opening::eager(&options.common)).await;
     let cpu = server.cpu_since(before)?;
     let done = crowd.members.len() as u64;
     let each = |cpu: Duration| cpu.as_secs_f64() * 1000.0 / done.max(1) as f64;
@@ -53,7 +46,6 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         .with("seconds", crowd.time.as_secs_f64())
         .with("logins_per_s", per_second(done, crowd.time))
         .with("latency_ms", crowd.logins.report())
-        .with("seen_all_ms", options.see.map(|_| crowd.arrivals.report()))
         .with("server_cpu_ms_per_login", cpu.map(each))
         .with("failures", crowd.failures.report());
     close(crowd.members).await;

@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// Deliveries per second, at even times, instead of a closed loop
     #[arg(long, value_name = "R", value_parser = rate)]
     rate: Option<f64>,
+    /// After the closed loop, as long again with so many deliveries per second at even times, with the same sessions
+    #[arg(long, value_name = "R", value_parser = rate, conflicts_with = "rate")]
+    then_rate: Option<f64>,
 }
 
 /// Measures.
@@ -70,10 +73,31 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         Ok(member)
     })
     .await?;
-    measure(&target, members, options).await
+    let pace = options.rate.map_or_else(
+        || Pace::Closed(options.in_flight.unwrap_or(users)),
+        |rate| even(rate, options),
+    );
+    let (mut members, mut report) = measure(&target, members, pace, options).await?;
+    if let Some(rate) = options.then_rate {
+        let (left, then) = measure(&target, members, even(rate, options), options).await?;
+        members = left;
+        report = report.with("then", then);
+    }
+    crowd::close(members).await;
+    Ok(report)
 }
 
-async fn measure(target: &Arc<Target>, members: Vec<Member>, options: &Options) -> Result<Report> {
+/// So many deliveries a second.
+fn even(rate: f64, options: &Options) -> Pace {
+    Pace::Even(rate / options.contacts as f64)
+}
+
+async fn measure(
+    target: &Arc<Target>,
+    members: Vec<Member>,
+    pace: Pace,
+    options: &Options,
+) -> Result<(Vec<Member>, Report)> {
     let (finished, completions) = mpsc::channel(members.len());
     let board = Arc::new(Board::new(&target.users, options.contacts, finished));
     let mut tasks = JoinSet::new();
@@ -83,10 +107,6 @@ async fn measure(target: &Arc<Target>, members: Vec<Member>, options: &Options) 
         turns.push(turn);
         tasks.spawn(take_part(member, taken, Arc::clone(&board)));
     }
-    let pace = match options.rate {
-        Some(rate) => Pace::Even(rate / options.contacts as f64),
-        None => Pace::Closed(options.in_flight.unwrap_or(turns.len())),
-    };
     let (meter, begun) = (Meter::start(&options.server.pid)?, Instant::now());
     let tally = Dispatch::new(Arc::clone(&board), turns, target.timeout)
         .run(pace, options.duration, completions)
@@ -96,16 +116,13 @@ async fn measure(target: &Arc<Target>, members: Vec<Member>, options: &Options) 
     if board.deliveries() == 0 {
         bail!("no presence was delivered; sessions lost: {}", lost.total());
     }
+    let mode = match pace {
+        Pace::Closed(_) => "closed loop",
+        Pace::Even(_) => "rate",
+    };
     let report = Report::default()
         .with("command", "fanout")
-        .with(
-            "mode",
-            if options.rate.is_some() {
-                "rate"
-            } else {
-                "closed loop"
-            },
-        )
+        .with("mode", mode)
         .with("users", target.users.len())
         .with("contacts", options.contacts)
         .with("seconds", time.as_secs_f64());
@@ -113,8 +130,7 @@ async fn measure(target: &Arc<Target>, members: Vec<Member>, options: &Options) 
     let report = spent
         .report(report, "delivery", board.deliveries())
         .with("sessions_lost", lost.report());
-    crowd::close(members).await;
-    Ok(report)
+    Ok((members, report))
 }
 
 fn report_work(report: Report, board: &Board, tally: &Tally, time: Duration) -> Report {
