@@ -83,7 +83,7 @@ pub enum ToNode {
         /// What became of it.
         news: ItemNews,
         /// Who may read it.
-        watchers: Vec<BareJid>,
+        watchers: Vec<Arc<BareJid>>,
     },
     /// Answers [`ToOwner::AskItems`](crate::ToOwner::AskItems), possibly in several messages.
     Items {

@@ -65,7 +65,7 @@ impl Outbox {
 
     /// The receiver has committed everything up to `number`.
     pub(crate) fn on_confirm(&mut self, cx: &mut Cx<'_>, by: SlotId, number: u64) {
-        let Some(last) = cx.state.outbox(by).map(|(number, _)| number).last() else {
+        let Some((last, _)) = cx.state.outbox(by).next_back() else {
             return;
         };
         let number = number.min(last);
@@ -100,9 +100,10 @@ impl Outbox {
         };
         let from = cx.config.slot;
         let after = debt.sent.max(debt.confirmed);
-        let unsent = cx.state.outbox(to).filter(|(number, _)| *number > after);
+        let last = debt.confirmed.max(first(cx, to)) + WINDOW;
+        let unsent = cx.state.outbox_after(to, after);
         let items: Vec<(u64, OutboxItem)> = unsent
-            .take_while(|(number, _)| *number <= debt.confirmed.max(first(cx, to)) + WINDOW)
+            .take_while(|(number, _)| *number <= last)
             .map(|(number, item)| (number, item.clone()))
             .collect();
         for (number, item) in items {

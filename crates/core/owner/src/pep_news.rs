@@ -52,10 +52,13 @@ impl Serving {
         let permission = cx.state.permission(user);
         let contacts_read = model != AccessModel::Whitelist && !self.is_hidden(cx, user);
         let may_read =
-            |watcher: &&BareJid| *watcher == user || contacts_read && permission.sees(watcher);
+            |watcher: &BareJid| watcher == user || contacts_read && permission.sees(watcher);
         for (node, watchers) in self.sight.watchers.of(user) {
             let watchers = watchers.iter().filter(|watcher| told(node, watcher));
-            let watchers: Vec<_> = watchers.filter(may_read).cloned().collect();
+            let watchers: Vec<_> = watchers
+                .filter(|watcher| may_read(watcher))
+                .cloned()
+                .collect();
             if !watchers.is_empty() {
                 let news = news.clone();
                 cx.tell_node(node, ToNode::Item { news, watchers });

@@ -5,7 +5,7 @@
 use crate::{Output, Router};
 use muster_envelope::{AskItems, ItemNews, ToOwner};
 use muster_stanza::{Encoded, IqType, Stanza, Writer, ns};
-use muster_types::{BareJid, Instant, Jid, LogIndex, SessionId, SlotId};
+use muster_types::{BareJid, Instant, Jid, LogIndex, SessionId, SlotId, SortedMap};
 use muster_xep::{Caps, notified_of};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -167,14 +167,14 @@ impl Router {
     }
 
     /// Clients of a user see these contacts too.
-    pub(crate) fn ask_items_of(&mut self, user: &BareJid, contacts: &[BareJid]) {
+    pub(crate) fn ask_items_of(&mut self, user: &BareJid, contacts: &[Arc<BareJid>]) {
         let sessions = self.users.get(user).map(|user| user.sessions.clone());
-        for id in sessions.unwrap_or_default() {
+        for (id, ()) in sessions.unwrap_or_default() {
             self.ask_items(id, contacts);
         }
     }
 
-    fn ask_items(&mut self, id: SessionId, contacts: &[BareJid]) {
+    fn ask_items(&mut self, id: SessionId, contacts: &[Arc<BareJid>]) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -190,7 +190,7 @@ impl Router {
         let mut by_slot: BTreeMap<SlotId, Vec<BareJid>> = BTreeMap::new();
         for contact in contacts {
             if let Some(slot) = self.directory.account_slot(contact) {
-                by_slot.entry(slot).or_default().push(contact.clone());
+                by_slot.entry(slot).or_default().push((**contact).clone());
             }
         }
         let mut said = Vec::new();
@@ -232,14 +232,14 @@ impl Router {
     }
 
     /// A node of somebody's account changed.
-    pub(crate) fn item(&mut self, slot: SlotId, news: &ItemNews, watchers: &[BareJid]) {
+    pub(crate) fn item(&mut self, slot: SlotId, news: &ItemNews, watchers: &[Arc<BareJid>]) {
         if let Some(heard) = self.caps.heard.get_mut(&slot) {
             *heard = (*heard).max(news.at);
         }
         let encoded = news.message.encode();
         for watcher in watchers {
-            let sessions = self.users.get(watcher).map(|user| &user.sessions);
-            for id in sessions.into_iter().flatten() {
+            let sessions = self.users.get(&**watcher).map(|user| &user.sessions);
+            for id in sessions.into_iter().flat_map(SortedMap::keys) {
                 self.out.extend(self.item_for(*id, &news.node, &encoded));
             }
         }

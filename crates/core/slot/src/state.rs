@@ -12,6 +12,7 @@ use muster_types::{
     Timestamp, Writes,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// A slot's replicated data, whole in memory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -134,13 +135,21 @@ impl SlotState {
     }
 
     /// What is owed to `to` and not yet confirmed, in order.
-    pub fn outbox(&self, to: SlotId) -> impl Iterator<Item = (u64, &OutboxItem)> {
-        let items = self
-            .outboxes
-            .slots
-            .get(&to)
-            .into_iter()
-            .flat_map(|outbox| &outbox.items);
+    pub fn outbox(&self, to: SlotId) -> impl DoubleEndedIterator<Item = (u64, &OutboxItem)> {
+        self.outbox_after(to, 0)
+    }
+
+    /// The same, but for what has a number up to `after`.
+    pub fn outbox_after(
+        &self,
+        to: SlotId,
+        after: u64,
+    ) -> impl DoubleEndedIterator<Item = (u64, &OutboxItem)> {
+        let owed = self.outboxes.slots.get(&to).into_iter();
+        let items = owed.flat_map(move |outbox| {
+            let later = (Bound::Excluded(after), Bound::Unbounded);
+            outbox.items.range(later)
+        });
         items.map(|(number, item)| (*number, item))
     }
 

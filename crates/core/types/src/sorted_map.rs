@@ -46,7 +46,7 @@ impl<K, V> SortedMap<K, V> {
     }
 
     /// The values in the order of their keys.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
+    pub fn values(&self) -> impl Iterator<Item = &V> + Clone {
         self.0.iter().map(|(_, value)| value)
     }
 

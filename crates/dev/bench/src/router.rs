@@ -10,6 +10,7 @@ use muster_types::{
     BareJid, Boot, Epoch, Instant, Limits, LogIndex, Machine, NodeId, SessionId, SlotId, Timestamp,
 };
 use std::hint::black_box;
+use std::sync::Arc;
 
 const HERE: NodeId = NodeId(1);
 const MINE: SlotId = SlotId(1);

@@ -48,6 +48,6 @@ pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};
 pub use listen::{AdminListener, ListenError};
 pub use protection::{Protection, protection};
-pub use rest::{Api, ApiListener, Secure};
+pub use rest::{Api, ApiListener, Secure, Secured};
 pub use settings::show_settings;
 pub use tls::{TlsError, TlsIdentity};

@@ -39,8 +39,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
 pub type Secured = Box<dyn Bytes>;
 
 /// Makes a connection TLS, with the certificate of the domain that the caller names.
-pub type Secure =
-    Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Secured>> + Send + Sync>;
+pub type Secure = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Secured>> + Send + Sync>;
 
 /// A bound listener.
 pub struct ApiListener(TcpListener);

@@ -20,7 +20,7 @@ mod say;
 mod streams;
 mod user;
 
-pub use listen::{ApiListener, Secure};
+pub use listen::{ApiListener, Secure, Secured};
 
 use crate::Backend;
 use crate::service::Service;
