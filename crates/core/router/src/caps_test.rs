@@ -30,7 +30,7 @@ fn news(node: &str, at: u64) -> ItemNews {
 }
 
 fn item(talk: &mut Talk, node: &str) -> Vec<String> {
-    let (news, watchers) = (news(node, 9), vec![BareJid::new("alice@x").unwrap()]);
+    let (news, watchers) = (news(node, 9), vec![BareJid::new("alice@x").unwrap().into()]);
     talk.tell(HIS, 7, ToNode::Item { news, watchers })
 }
 

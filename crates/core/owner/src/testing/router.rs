@@ -9,6 +9,7 @@ use muster_envelope::{
 use muster_stanza::PresenceType;
 use muster_types::{BareJid, Epoch, LogIndex, Machine, NodeId, SessionId, SlotId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Net {
     /// A node learns of an owner: its replicas do, and it announces what it has.
@@ -142,7 +143,7 @@ impl Net {
         }
     }
 
-    fn item(&mut self, at: NodeId, news: &ItemNews, watchers: &[BareJid]) {
+    fn item(&mut self, at: NodeId, news: &ItemNews, watchers: &[Arc<BareJid>]) {
         let node = self.nodes.get_mut(&at).unwrap();
         for heard in node.heard.values_mut() {
             *heard = (*heard).max(news.at);
