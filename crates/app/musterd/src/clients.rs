@@ -169,9 +169,8 @@ impl Clients {
         };
         let clients = Arc::clone(self);
         tokio::spawn(async move {
-            Connection::new(clients, address, security)
-                .run(stream)
-                .await;
+            let connection = Box::new(Connection::new(clients, address, security));
+            connection.run(stream).await;
             drop(place);
         });
     }

@@ -89,7 +89,8 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn run(mut self, stream: TcpStream) {
+    /// In a box, or the task would have room for it twice: as it is given, and as it is used.
+    pub(crate) async fn run(mut self: Box<Self>, stream: TcpStream) {
         let outcome = match Box::pin(self.secure(stream)).await {
             Some(socket) => self.talk(socket).await,
             None => return,
@@ -473,8 +474,7 @@ mod tests {
             ("said", size_of::<FromClient>()),
             ("sleep", size_of::<tokio::time::Sleep>()),
         ];
-        let task = size(Connection::run);
-        println!("{task} {parts:?}");
-        assert!(task <= 2_560, "{task} bytes, of which {parts:?}");
+        let task = size_of::<Connection>() + size(Connection::run);
+        assert!(task <= 2_688, "{task} bytes, of which {parts:?}");
     }
 }
