@@ -83,7 +83,7 @@ pub(crate) fn measure(load: &Load, dir: &std::path::Path, point: Point) -> Resul
         all.extend(words);
         load.watch(what, server.as_ref(), point.crowd, true, &all)
     };
-    let idle = watch("idle", &["--hold", "3s"])?;
+    let idle = watch("idle", &["--hold", "30s"])?;
     let (time, rate) = (format!("{}s", Scale::FULL.seconds), Scale::FULL.deliveries);
     let fanout = watch(
         "fanout",

@@ -67,7 +67,7 @@ impl Load {
             ],
             Work::Login => &["--prepare", "--concurrency", "64"],
             Work::Storm => &["--contacts", &contacts, "--timeout", "180s"],
-            Work::Idle => &["--contacts", &contacts, "--hold", "3s"],
+            Work::Idle => &["--contacts", &contacts, "--hold", "30s"],
         };
         self.watch(work.name(), server, crowd, tls, words)
     }

@@ -4,6 +4,7 @@ use crate::clients::{Clients, LiveSession};
 use crate::outbox::{Order, Outbox, Taken};
 use crate::router::FromClient;
 use crate::shared::wall;
+use futures_util::FutureExt;
 use muster_net::Socket;
 use muster_router::{BindAnswer as RouterAnswer, Input as RouterInput};
 use muster_sasl::{Lookup, SaslCondition};
@@ -14,6 +15,7 @@ use muster_types::{BareJid, Limits, Machine, SessionId};
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -91,15 +93,21 @@ impl Connection {
 
     /// In a box, or the task would have room for it twice: as it is given, and as it is used.
     pub(crate) async fn run(mut self: Box<Self>, stream: TcpStream) {
-        let outcome = match Box::pin(self.secure(stream)).await {
-            Some(socket) => self.talk(socket).await,
-            None => return,
+        let Some(socket) = Box::pin(self.secure(stream)).await else {
+            return;
         };
-        let graceful = match &outcome {
-            Ok(end) => end.is_graceful(),
-            Err(_) => false,
+        // Whatever goes wrong here, the router is told that nothing comes from this client any more.
+        let talked = AssertUnwindSafe(self.talk(socket)).catch_unwind().await;
+        let graceful = match &talked {
+            Ok(outcome) => {
+                tracing::debug!(session = %self.session, ?outcome, "client connection ended");
+                outcome.as_ref().is_ok_and(End::is_graceful)
+            }
+            Err(_) => {
+                tracing::error!(session = %self.session, "a client's connection ended by a fault of this server");
+                false
+            }
         };
-        tracing::debug!(session = %self.session, ?outcome, "client connection ended");
         self.leave(graceful).await;
     }
 

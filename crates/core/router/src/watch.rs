@@ -27,8 +27,11 @@ impl Router {
             return;
         };
         let contacts: BTreeSet<_> = contacts.into_iter().collect();
-        let is_lost = |contact: &&Arc<BareJid>| !contacts.contains(&***contact);
-        let lost: Vec<_> = known.contacts.keys().filter(is_lost).cloned().collect();
+        let kept = known.contacts.keys().map(|contact| &**contact);
+        let lost: Vec<BareJid> = kept
+            .filter(|kept| !contacts.contains(*kept))
+            .cloned()
+            .collect();
         for contact in lost {
             self.unwatch(&user, &contact);
         }

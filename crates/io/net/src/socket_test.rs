@@ -202,6 +202,102 @@ async fn garbage_instead_of_tls_is_refused() {
     }
 }
 
+/// Handshake messages in pieces, and what does not belong behind them: the TLS library counts on seeing the
+/// pieces again.
+#[tokio::test]
+async fn unfinished_handshakes_with_nonsense_behind_them_end_and_nothing_else() {
+    let ca = Ca::new();
+    let domains = TlsDomains::load(&[ca.issue("example.com")]).unwrap();
+    let piece = [0x16, 3, 1, 0, 4, 1, 0, 0x10, 0];
+    let behind: [&[u8]; 5] = [
+        &[0xff; 5],
+        &[0x15, 3, 3, 0, 2, 1, 0],
+        &[0x17, 3, 3, 0, 3, 1, 2, 3],
+        &[
+            0x16, 3, 3, 0, 4, 0x10, 0, 0x10, 0, 0xff, 0xff, 0xff, 0xff, 0xff,
+        ],
+        &[0x16, 3, 1, 0xff, 0xff],
+    ];
+    for nonsense in behind {
+        for pause in [false, true] {
+            let (mut client, server) = pair().await;
+            let talk = async {
+                client.write_all(&piece).await.unwrap();
+                if pause {
+                    tokio::task::yield_now().await;
+                }
+                client.write_all(nonsense).await.unwrap();
+                client.shutdown().await.unwrap();
+                let mut rest = Vec::new();
+                // The server may have closed with bytes unread.
+                let _ = client.read_to_end(&mut rest).await;
+            };
+            let (refused, ()) = tokio::join!(Socket::accept_direct(server, &domains), talk);
+            assert!(
+                matches!(refused, Err(TlsError::Handshake(_))),
+                "{nonsense:?}"
+            );
+        }
+    }
+}
+
+/// A bad record after the handshake ends the connection, and writing and closing find it ended.
+#[tokio::test]
+async fn a_bad_record_ends_the_connection() {
+    let ca = Ca::new();
+    let domains = TlsDomains::load(&[ca.issue("example.com")]).unwrap();
+    let (client, server) = pair().await;
+    let connector = TlsConnector::from(Arc::new(ca.client(&TLS13, &[])));
+    let name = ServerName::try_from("example.com").unwrap();
+    let (client, accepted) = tokio::join!(
+        connector.connect(name, client),
+        Socket::accept_direct(server, &domains)
+    );
+    let (mut raw, _) = client.unwrap().into_inner();
+    let (mut socket, _) = accepted.unwrap();
+    raw.write_all(&[0x17, 3, 3, 0, 32]).await.unwrap();
+    raw.write_all(&[7; 32]).await.unwrap();
+    let mut bytes = [0; 16];
+    assert!(socket.read(&mut bytes).await.is_err());
+    assert!(socket.write_all(b"still there?").await.is_err());
+    socket.shutdown().await.unwrap();
+    let mut alert = Vec::new();
+    raw.read_to_end(&mut alert).await.unwrap();
+    assert_eq!(alert[0], 0x17, "an encrypted alert, and nothing after it");
+}
+
+/// More than one record, more than the socket takes at once, and a reader with little room.
+#[tokio::test]
+async fn bytes_arrive_whole_and_in_order_both_ways() {
+    let ca = Ca::new();
+    let domains = TlsDomains::load(&[ca.issue("example.com")]).unwrap();
+    for version in [&TLS12, &TLS13] {
+        let (client, server) = pair().await;
+        let connector = TlsConnector::from(Arc::new(ca.client(version, &[])));
+        let name = ServerName::try_from("example.com").unwrap();
+        let sent: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+        let expected = sent.clone();
+        let client = tokio::spawn(async move {
+            let mut stream = connector.connect(name, client).await.unwrap();
+            stream.write_all(&sent).await.unwrap();
+            stream.flush().await.unwrap();
+            let mut back = Vec::new();
+            stream.read_to_end(&mut back).await.unwrap();
+            (sent, back)
+        });
+        let (mut socket, _) = Socket::accept_direct(server, &domains).await.unwrap();
+        let mut got = vec![0; expected.len()];
+        for part in got.chunks_mut(777) {
+            socket.read_exact(part).await.unwrap();
+        }
+        assert!(got == expected);
+        socket.write_all(&got).await.unwrap();
+        socket.shutdown().await.unwrap();
+        let (sent, back) = client.await.unwrap();
+        assert!(sent == back);
+    }
+}
+
 #[tokio::test]
 async fn a_plain_socket_carries_bytes_as_they_are() {
     let (mut client, server) = pair().await;

@@ -50,6 +50,9 @@ pub struct TlsSocket {
     ended: bool,
     /// We have said so.
     closed: bool,
+    /// What the client sent made no sense: the library is not asked for anything any more but what it
+    /// wants to say of that.
+    failed: bool,
 }
 
 impl TlsSocket {
@@ -69,6 +72,7 @@ impl TlsSocket {
             sent: 0,
             ended: false,
             closed: false,
+            failed: false,
         };
         let mut overheard = Overheard::default();
         while socket.tls.is_handshaking() {
@@ -87,6 +91,8 @@ impl TlsSocket {
     /// One step of the handshake.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Overheard>> {
         ready!(self.poll_send(cx))?;
+        // Whatever was said on this thread and not taken is of another connection.
+        drop(overheard::take());
         let took = ready!(self.poll_take(cx));
         let heard = overheard::take();
         if took.is_err() {
@@ -109,6 +115,9 @@ impl TlsSocket {
         if count == 0 {
             return Poll::Ready(Ok(0));
         }
+        if self.failed {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         if self.incoming.is_empty() {
             let done = self.process(bytes)?;
             self.incoming.extend_from_slice(&bytes[done..]);
@@ -117,6 +126,7 @@ impl TlsSocket {
             self.process_incoming()?;
         }
         if self.incoming.len() > INCOMING_MAX {
+            self.failed = true;
             return Poll::Ready(Err(invalid("a handshake of too many bytes")));
         }
         Poll::Ready(Ok(count))
@@ -132,8 +142,18 @@ impl TlsSocket {
         Ok(())
     }
 
-    /// Hands records to the library; answers how many bytes are done with.
+    /// Hands records to the library; answers how many bytes are done with. After an error it is not to be
+    /// called again: the library counts on bytes that are gone.
     fn process(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let done = self.process_records(bytes);
+        if done.is_err() {
+            self.failed = true;
+            self.queue_alert();
+        }
+        done
+    }
+
+    fn process_records(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
         loop {
             let status = self.tls.process_tls_records(&mut bytes[done..]);
@@ -161,18 +181,17 @@ impl TlsSocket {
                 }
                 // Early data is not accepted; a state of a later release is none we asked for.
                 Ok(other) => return Err(invalid(format!("unexpected state {other:?}"))),
-                Err(error) => {
-                    self.queue_alert();
-                    return Err(invalid(error));
-                }
+                Err(error) => return Err(invalid(error)),
             }
         }
     }
 
     /// After an error: what the client is to be told of it.
     fn queue_alert(&mut self) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.tls.process_tls_records(&mut []).state
+        // As long as the library has something to say it looks at no bytes.
+        while self.tls.wants_write()
+            && let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                self.tls.process_tls_records(&mut []).state
         {
             let queued = append(&mut self.outgoing, 0, |space| Ok(data.encode(space)?));
             if queued.is_err() {
@@ -187,6 +206,9 @@ impl TlsSocket {
         room: usize,
         write: impl Fn(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
     ) -> io::Result<()> {
+        if self.failed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         self.process_incoming()?;
         // A record may have begun to come: the library counts on seeing its bytes again.
         let state = self.tls.process_tls_records(&mut self.incoming).state;
@@ -221,10 +243,14 @@ impl AsyncRead for TlsSocket {
     ) -> Poll<io::Result<()>> {
         let socket = self.get_mut();
         while socket.plain.is_empty() && !socket.ended {
-            let count = ready!(socket.poll_take(cx));
-            // An answer to a change of keys, or what is wrong; the writer's turn will come too.
-            let _ = socket.poll_send(cx)?;
-            if count? == 0 {
+            let took = ready!(socket.poll_take(cx));
+            // An answer to a change of keys, or what is wrong. One task reads and writes.
+            let sent = socket.poll_send(cx);
+            if took? > 0 {
+                if let (true, Poll::Ready(Err(error))) = (socket.plain.is_empty(), sent) {
+                    return Poll::Ready(Err(error));
+                }
+            } else {
                 // The end without a word may be somebody's who cuts the connection (RFC 8446 §6.1).
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -263,7 +289,7 @@ impl AsyncWrite for TlsSocket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let socket = self.get_mut();
-        if !std::mem::replace(&mut socket.closed, true) {
+        if !std::mem::replace(&mut socket.closed, true) && !socket.failed {
             socket.encrypt(RECORD_OVERHEAD, |traffic, space| {
                 traffic.queue_close_notify(space)
             })?;
@@ -319,10 +345,12 @@ fn append(
                 return Ok(());
             }
             Err(Lack::Room(needed)) if needed > room => room = needed,
-            Err(Lack::Room(_)) => return Err(io::ErrorKind::WriteZero.into()),
-            Err(Lack::Sense(error)) => {
+            Err(lack) => {
                 bytes.truncate(at);
-                return Err(error);
+                return Err(match lack {
+                    Lack::Room(_) => io::ErrorKind::WriteZero.into(),
+                    Lack::Sense(error) => error,
+                });
             }
         }
     }
