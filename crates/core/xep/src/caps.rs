@@ -31,6 +31,8 @@ pub struct Caps {
 impl Caps {
     /// What a presence says.
     pub fn read(presence: &Stanza) -> Option<Self> {
+        // Most presence says nothing of it, and looking for the bytes costs less than reading all children.
+        memchr::memmem::find(&presence.content, ns::CAPS.as_bytes())?;
         let caps = presence.child("c", ns::CAPS)?;
         let attr = |name: &str| caps.attr(name).map(std::borrow::Cow::into_owned);
         let caps = Self {
