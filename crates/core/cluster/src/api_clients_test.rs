@@ -45,6 +45,33 @@ fn a_token_is_known_by_its_hash_from_its_making_to_its_end() {
 }
 
 #[test]
+fn a_domain_that_is_not_hosted_any_more_takes_its_tokens_with_it() {
+    let mut log = pair();
+    let domain = DomainPart::new("customer.example").unwrap().into_owned();
+    let add = ControlCommand::DomainAdd {
+        domain: domain.clone(),
+    };
+    log.ok(add.clone());
+    for (name, byte, domains) in [
+        ("theirs", 1, vec!["customer.example"]),
+        ("both", 2, vec!["customer.example", "example.com"]),
+    ] {
+        let domains = domains.into_iter().map(str::to_owned).collect();
+        let client = ApiClient {
+            domains,
+            ..client(byte)
+        };
+        let name = name.to_owned();
+        log.ok(ControlCommand::ApiClientCreate { name, client });
+    }
+    log.ok(ControlCommand::DomainRemove { domain });
+    log.ok(add);
+    assert!(log.state.api_client_of(&TokenHash([1; 32])).is_none());
+    let (_, both) = log.state.api_client_of(&TokenHash([2; 32])).unwrap();
+    assert!(both.domains.iter().eq(["example.com"]));
+}
+
+#[test]
 fn what_is_no_client_is_refused() {
     let mut log = pair();
     log.ok(create("crm", 1));

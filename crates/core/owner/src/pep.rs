@@ -132,7 +132,7 @@ impl Serving {
     pub(crate) fn nearness(&self, cx: &Cx<'_>, user: &BareJid, other: &BareJid) -> Nearness {
         if other == user {
             Nearness::Own
-        } else if self.is_hidden(cx, user) {
+        } else if !cx.world.policies(user).is_empty() {
             Nearness::Hidden
         } else if may_see(cx, user, other) {
             Nearness::Contact
@@ -141,7 +141,8 @@ impl Serving {
         }
     }
 
-    /// Whether a user shows itself to nobody.
+    /// Whether nothing is said of a user by itself. Who has hidden itself is answered for like somebody who is
+    /// offline: a refusal would tell that it is not.
     pub(crate) fn is_hidden(&self, cx: &Cx<'_>, user: &BareJid) -> bool {
         // Without a client nobody is shown anything anyway, whoever else says something of the user.
         let chosen = self.sight.presentity(user).is_some_and(|presentity| {

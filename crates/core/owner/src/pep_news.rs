@@ -80,11 +80,15 @@ impl Serving {
     /// A node of the cluster has announced what it heard last: what changed since.
     pub(crate) fn tell_items_after(&self, cx: &mut Cx<'_>, heard: LogIndex, to: NodeId) {
         let state = cx.state;
-        for (user, name) in state.pep_after(heard) {
-            if let Some(node) = found(state, user, name) {
-                let news = of_node(user, (name, node), Some(node.at));
-                self.tell_item(cx, user, node.access, &news, &|node, _| node == to);
-            }
+        let changed = state.pep_after(heard);
+        let mut changed: Vec<_> = changed
+            .filter_map(|(user, name)| Some((user, name, found(state, user, name)?)))
+            .collect();
+        // In the order of the log: if the link breaks, the node has heard everything up to where it did.
+        changed.sort_by_key(|(_, _, node)| node.changed);
+        for (user, name, node) in changed {
+            let news = of_node(user, (name, node), Some(node.at));
+            self.tell_item(cx, user, node.access, &news, &|node, _| node == to);
         }
     }
 

@@ -103,6 +103,22 @@ fn an_item_is_kept_and_told_to_those_who_see_the_user() {
 }
 
 #[test]
+fn who_has_chosen_to_be_offline_is_answered_for_like_somebody_who_is() {
+    let (mut net, alice, bob, _) = friends();
+    ask(&mut net, alice, "", "set", &mood("happy"));
+    let seen = ask(&mut net, bob, "alice", "get", &items(MOOD));
+    let node = "urn:muster:presence:choice";
+    let choice = format!("<choice xmlns='{node}'><state>offline</state></choice>");
+    let choice = format!("<publish node='{node}'><item>{choice}</item></publish>");
+    let done = ask(&mut net, alice, "", "set", &pubsub(&choice));
+    assert!(done.contains("type='result'"), "{done}");
+    assert_eq!(ask(&mut net, bob, "alice", "get", &items(MOOD)), seen);
+    net.forget();
+    ask(&mut net, alice, "", "set", &mood("sad"));
+    assert_eq!(told(&mut net, bob), [""; 0], "and nobody is told by itself");
+}
+
+#[test]
 fn what_makes_no_sense_or_is_too_large_is_refused() {
     let (mut net, alice, bob, _) = friends();
     let item = |content: &str| format!("<publish node='n'><item>{content}</item></publish>");

@@ -29,6 +29,9 @@ pub(crate) struct Wishes {
     asked: Option<String>,
     /// Questions to owners that are not answered.
     unanswered: BTreeMap<SlotId, usize>,
+    /// Whether everything is to be asked once more when they are: a client that goes and comes all the time
+    /// costs an owner no more than one that waits for its answers.
+    again: bool,
 }
 
 impl Wishes {
@@ -57,6 +60,9 @@ impl KnownCaps {
 
     fn remember(&mut self, caps: &Arc<Caps>, notify: &Notify) {
         let key = (caps.hash.clone(), caps.ver.clone());
+        if self.verified.contains_key(&key) {
+            return;
+        }
         let entry = (Arc::clone(caps), Arc::clone(notify));
         if self.verified.insert(key.clone(), entry).is_none() {
             self.order.push_back(key);
@@ -100,7 +106,10 @@ impl Router {
             caps,
             notify,
             asked: None,
-            unanswered: BTreeMap::new(),
+            unanswered: known
+                .map(|known| known.unanswered.clone())
+                .unwrap_or_default(),
+            again: false,
         });
         if !is_known {
             self.caps.questions += 1;
@@ -163,7 +172,17 @@ impl Router {
             return;
         };
         let watched = user.watched();
-        self.ask_items(id, &watched);
+        let wishes = self
+            .sessions
+            .get_mut(&id)
+            .and_then(|session| session.wishes.as_mut());
+        let Some(wishes) = wishes else {
+            return;
+        };
+        wishes.again = !wishes.unanswered.is_empty();
+        if !wishes.again {
+            self.ask_items(id, &watched);
+        }
     }
 
     /// Clients of a user see these contacts too.
@@ -269,6 +288,9 @@ impl Router {
             if *left == 0 {
                 wishes.unanswered.remove(&slot);
             }
+        }
+        if wishes.again && wishes.unanswered.is_empty() {
+            self.ask_all_items(id);
         }
     }
 

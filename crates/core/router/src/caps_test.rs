@@ -144,6 +144,29 @@ fn a_new_owner_is_asked_again_what_was_not_answered_and_told_what_was_heard() {
 }
 
 #[test]
+fn a_client_that_goes_and_comes_all_the_time_asks_once_more_when_it_was_answered() {
+    let mut talk = with_notified_alice();
+    let asks = |said: &[String]| said.iter().filter(|line| line.contains("items of")).count();
+    for _ in 0..10 {
+        talk.send(1, unavailable());
+        assert_eq!(asks(&talk.send(1, with_caps(VER))), 0);
+    }
+    let answer = || ToNode::Items {
+        session: session(1),
+        news: Vec::new(),
+        up_to: Some(LogIndex(8)),
+    };
+    assert_eq!(
+        asks(&talk.tell(MINE, 5, answer())),
+        0,
+        "one is still to come"
+    );
+    assert_eq!(asks(&talk.tell(HIS, 7, answer())), 2);
+    assert_eq!(asks(&talk.tell(MINE, 5, answer())), 0);
+    assert_eq!(asks(&talk.tell(HIS, 7, answer())), 0, "and not again");
+}
+
+#[test]
 fn of_a_new_contact_the_client_is_told_what_there_is() {
     let mut talk = Talk::with_alice();
     talk.send(1, with_caps(VER));

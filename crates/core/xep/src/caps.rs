@@ -88,6 +88,11 @@ fn verification_text(query: &ElementRef<'_>) -> Option<String> {
         if child.is("identity", ns::DISCO_INFO) {
             let (kind, lang) = (attr("type"), attr("xml:lang"));
             let (category, name) = (attr("category"), attr("name"));
+            // Else a feature could be said as an identity, and the hash would be the same.
+            let is_word = |part: &str| !part.is_empty() && !part.contains('/');
+            if !is_word(&category) || !is_word(&kind) || name.ends_with(NOTIFY) {
+                return None;
+            }
             identities.push(format!("{category}/{kind}/{lang}/{name}"));
         } else if child.is("feature", ns::DISCO_INFO) {
             features.push(attr("var").into_owned());
@@ -147,7 +152,11 @@ fn form_text(form: &ElementRef<'_>) -> Option<Option<(String, String)>> {
         parts.push(var);
         parts.extend(values);
     }
-    if parts.iter().any(|part| part.contains('<')) {
+    // Nor may a feature be said as a part of a form.
+    if parts
+        .iter()
+        .any(|part| part.contains('<') || part.ends_with(NOTIFY))
+    {
         return None;
     }
     let text = parts.iter().flat_map(|part| [part.as_str(), "<"]).collect();
@@ -219,6 +228,20 @@ mod tests {
              <feature var='http://jabber.org/protocol/disco#items'/>\
              <feature var='http://jabber.org/protocol/muc'/>";
         assert!(!matches(&simple, split));
+        // A feature as an identity, and as a part of a form.
+        for hidden in [
+            "<identity category='http:' type='' xml:lang='jabber.org' name='protocol/tune+notify'/>",
+            "<identity category='a' type='b' name='urn:tune+notify'/>",
+            "<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>a</value>\
+             </field><field var='urn:tune+notify'/></x>",
+        ] {
+            let query = self::query(hidden);
+            assert_eq!(
+                verification_text(&query.payload().unwrap()),
+                None,
+                "{hidden}"
+            );
+        }
         let query = query(&COMPLEX.replace("<value>ipv4</value>", "<value>a&lt;b</value>"));
         assert_eq!(verification_text(&query.payload().unwrap()), None);
     }

@@ -39,6 +39,7 @@ impl Draft {
         }
         self.writes.push(Table::Domain.remove(domain.as_bytes()));
         self.state.domains.remove(&domain);
+        self.api_clients_lose(&domain);
         self.events.push(ControlEvent::DomainRemoved(domain));
         Ok(ControlOutcome::Done)
     }

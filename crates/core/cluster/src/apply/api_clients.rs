@@ -48,15 +48,37 @@ impl Draft {
         Ok(ControlOutcome::Done)
     }
 
+    /// A domain is hosted no more. If it is again one day it is somebody else's: no token may speak for it, and
+    /// one that speaks for nothing else goes.
+    pub(super) fn api_clients_lose(&mut self, domain: &str) {
+        let all = self.state.api_clients.iter();
+        let losing = all.filter(|(_, client)| client.domains.contains(domain));
+        let losing: Vec<_> = losing
+            .map(|(name, client)| (name.clone(), client.clone()))
+            .collect();
+        for (name, mut client) in losing {
+            client.domains.remove(domain);
+            if client.domains.is_empty() {
+                self.drop_api_client(name, &client);
+            } else {
+                self.put_api_client(name, client, "changed");
+            }
+        }
+    }
+
     pub(super) fn api_client_remove(&mut self, name: String) -> Applied {
         let client = self.api_client(&name)?;
+        self.drop_api_client(name, &client);
+        Ok(ControlOutcome::Done)
+    }
+
+    fn drop_api_client(&mut self, name: String, client: &ApiClient) {
         self.state.api_client_names.remove(&client.hash);
         self.state.api_clients.remove(&name);
         self.writes.push(Table::ApiClient.remove(name.as_bytes()));
         let change = "removed";
         self.events
             .push(ControlEvent::ApiClientChanged { name, change });
-        Ok(ControlOutcome::Done)
     }
 
     fn api_client(&self, name: &str) -> Result<ApiClient, Refusal> {
