@@ -325,8 +325,11 @@ impl Quickstart {
     pub fn come_home(&self, name: &str) -> Result<()> {
         let ctl = self.ctl();
         until("the users are home", READY, || {
-            let home = ctl.owner_of(name)?.as_deref() == Some(name);
-            if home && ctl.state_of(name)?.0 == "Normal" {
+            // The node that is asked may have been started just now, and know nothing of its cluster yet.
+            let Ok(owner) = ctl.owner_of(name) else {
+                return Ok(None);
+            };
+            if owner.as_deref() == Some(name) && ctl.state_of(name)?.0 == "Normal" {
                 return Ok(Some(()));
             }
             // Refused until the node is back and its copy has caught up, and while its users are on their way.
