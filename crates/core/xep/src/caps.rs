@@ -235,9 +235,9 @@ mod tests {
             "<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>a</value>\
              </field><field var='urn:tune+notify'/></x>",
         ] {
-            let query = self::query(hidden);
+            let said = query(hidden);
             assert_eq!(
-                verification_text(&query.payload().unwrap()),
+                verification_text(&said.payload().unwrap()),
                 None,
                 "{hidden}"
             );
