@@ -65,35 +65,21 @@ impl Watchers {
         let Ok(at) = watchers.binary_search_by(|known| (**known).cmp(watcher)) else {
             return;
         };
-        let gone = watchers.remove(at);
+        watchers.remove(at);
         if watchers.is_empty() {
             nodes.remove(place);
         }
-        self.addresses.release(gone);
-        if nodes.is_empty()
-            && let Some((contact, _)) = self.by_contact.remove_entry(contact)
-        {
-            self.addresses.release(contact);
+        if nodes.is_empty() {
+            self.by_contact.remove(contact);
         }
     }
 
     /// Forgets everything a node asked for: it died, or says it all again.
     pub fn forget_node(&mut self, node: NodeId) {
-        let mut unwatched = Vec::new();
-        for (contact, nodes) in &mut self.by_contact {
-            for on in nodes.extract_if(.., |on| on.node == node) {
-                on.watchers
-                    .into_iter()
-                    .for_each(|gone| self.addresses.release(gone));
-            }
-            if nodes.is_empty() {
-                unwatched.push(Arc::clone(contact));
-            }
-        }
-        for contact in unwatched {
-            self.by_contact.remove(&*contact);
-            self.addresses.release(contact);
-        }
+        self.by_contact.retain(|_, nodes| {
+            nodes.retain(|on| on.node != node);
+            !nodes.is_empty()
+        });
     }
 
     /// The watchers of `contact`, node by node.

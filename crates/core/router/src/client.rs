@@ -396,11 +396,8 @@ impl Router {
             return;
         };
         known.sessions.remove(&id);
-        if known.sessions.is_empty()
-            && let Some(known) = self.users.remove(user)
-        {
-            let contacts = known.contacts.into_iter();
-            contacts.for_each(|(contact, ())| self.interests.release(contact));
+        if known.sessions.is_empty() {
+            self.users.remove(user);
         }
     }
 

@@ -34,14 +34,9 @@ pub(crate) struct Interests {
 pub(crate) type Show = (Arc<BareJid>, Arc<Seen>);
 
 impl Interests {
-    /// The one copy of an address, for who keeps a list of whom it watches. To be given back.
+    /// The one copy of an address, for who keeps a list of whom it watches.
     pub(crate) fn share(&mut self, address: &BareJid) -> Arc<BareJid> {
         self.addresses.share(address)
-    }
-
-    /// Gives back what [`share`](Self::share) gave.
-    pub(crate) fn release(&mut self, address: Arc<BareJid>) {
-        self.addresses.release(address);
     }
 
     /// Begins to watch. The owner of `slot` has to be asked.
@@ -76,19 +71,14 @@ impl Interests {
         let Some(known) = self.contacts.get_mut(contact) else {
             return (None, Vec::new());
         };
-        let gone = known.watchers.remove_entry(watcher);
-        let shown = gone.map_or_else(Vec::new, |(watcher, shown)| {
-            self.addresses.release(watcher);
+        let shown = known.watchers.remove(watcher);
+        let shown = shown.map_or_else(Vec::new, |shown| {
             shown.available.iter().map(|seen| seen.gone()).collect()
         });
         let slot = known.slot;
         if known.watchers.is_empty() {
-            let homeless = self.homeless.take(contact);
-            let known = self.contacts.remove_entry(contact);
-            let named = homeless
-                .into_iter()
-                .chain(known.map(|(contact, _)| contact));
-            named.for_each(|contact| self.addresses.release(contact));
+            self.contacts.remove(contact);
+            self.homeless.remove(contact);
         }
         (slot, shown)
     }
@@ -130,10 +120,10 @@ impl Interests {
         // Whoever was shown the same is shown the same.
         let mut worked_out: Option<(Arc<Shown>, Outcome)> = None;
         for watcher in batch.watchers {
-            let Some((watcher, shown)) = contact.watchers.get_key_value(&*watcher) else {
+            let Some((watcher, shown)) = contact.watchers.get_entry_mut(&*watcher) else {
                 continue;
             };
-            let (watcher, before) = (Arc::clone(watcher), Arc::clone(shown));
+            let before = Arc::clone(shown);
             let outcome = match &worked_out {
                 Some((same, outcome)) if Arc::ptr_eq(same, &before) => outcome,
                 _ => {
@@ -145,8 +135,8 @@ impl Interests {
                 }
             };
             let changes = outcome.changes.iter();
-            shows.extend(changes.map(|seen| (Arc::clone(&watcher), Arc::clone(seen))));
-            contact.watchers.insert(watcher, Arc::clone(&outcome.shown));
+            shows.extend(changes.map(|seen| (Arc::clone(watcher), Arc::clone(seen))));
+            *shown = Arc::clone(&outcome.shown);
         }
         shows
     }

@@ -110,7 +110,6 @@ impl Router {
         };
         // Nothing is watched, and so nothing shown, while no client is available.
         let gone = self.end_interest(user, &contact);
-        self.interests.release(contact);
         let user = Arc::new(user.clone());
         let gone = gone.into_iter().map(|seen| (Arc::clone(&user), seen));
         self.show(gone.collect());

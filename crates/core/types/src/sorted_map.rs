@@ -71,16 +71,17 @@ impl<K: Ord, V> SortedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.get_key_value(key).map(|(_, value)| value)
+        let at = self.place(key).ok()?;
+        self.0.get(at).map(|(_, value)| value)
     }
 
-    /// The value of `key`, and the key as it is kept.
-    pub fn get_key_value<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    /// The value of `key`, to be changed, and the key as it is kept.
+    pub fn get_entry_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<(&K, &mut V)>
     where
         K: Borrow<Q>,
     {
         let at = self.place(key).ok()?;
-        self.0.get(at).map(|(key, value)| (key, value))
+        self.0.get_mut(at).map(|(key, value)| (&*key, value))
     }
 
     /// The value of `key`, to be changed.
