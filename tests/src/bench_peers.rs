@@ -14,6 +14,7 @@ mod peers {
     pub(crate) mod folder;
     pub(crate) mod growth;
     pub(crate) mod load;
+    pub(crate) mod many;
     pub(crate) mod muster;
     pub(crate) mod ours;
     pub(crate) mod server;
@@ -31,6 +32,7 @@ use peers::context;
 use peers::folder::Place;
 use peers::growth;
 use peers::load::Load;
+use peers::many;
 use peers::server::{Kind, start};
 use peers::work::{self, Scale, Sitting, Work};
 use serde_json::{Value, json};
@@ -42,6 +44,8 @@ enum Command {
     Compare(Options),
     /// How the cost of Muster grows.
     Growth(GrowthOptions),
+    /// As many users as a node may have here come at once.
+    Many(ManyOptions),
 }
 
 #[derive(clap::Args)]
@@ -85,6 +89,19 @@ struct GrowthOptions {
     dir: PathBuf,
 }
 
+#[derive(clap::Args)]
+struct ManyOptions {
+    /// A few users, to see whether it works.
+    #[arg(long)]
+    quick: bool,
+    /// What the results are filed under.
+    #[arg(long)]
+    run: String,
+    /// Where the servers keep their data.
+    #[arg(long)]
+    dir: PathBuf,
+}
+
 fn main() -> Result<()> {
     let load = Load::find()?;
     match Command::parse() {
@@ -95,6 +112,15 @@ fn main() -> Result<()> {
                 let measured = growth::measure(&load, &options.dir, point)
                     .with_context(|| format!("{} {}", point.at, point.axis))?;
                 say(&json!({"run": options.run, "growth": measured}))?;
+            }
+            Ok(())
+        }
+        Command::Many(options) => {
+            for what in many::What::ALL {
+                eprintln!("{}", what.name());
+                let measured = many::measure(&load, &options.dir, options.quick, what)
+                    .with_context(|| what.name())?;
+                say(&json!({"run": options.run, "many": measured}))?;
             }
             Ok(())
         }

@@ -1,5 +1,6 @@
 //! The client listeners, and what every connection shares.
 
+mod door;
 mod refused;
 
 use crate::config::{C2s, Certificate, Misplaced};
@@ -7,12 +8,14 @@ use crate::connection::Connection;
 use crate::open_files;
 use crate::router::FromClient;
 use crate::shared::Shared;
+use crate::supervise::supervise;
 use anyhow::Context;
+use door::Arrival;
 use muster_net::{CertificateFiles, Listener, ListenerConfig, TlsDomains};
 use muster_sasl::Decoy;
 use muster_stream::{C2sConfig, Security, Throttle, ThrottleConfig};
 use muster_types::{BareJid, DomainPart, FullJid, Instant, SessionId};
-use refused::Refusals;
+use refused::{Reason, Refusals};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +37,8 @@ pub(crate) struct Clients {
     /// How many clients are taken.
     most: usize,
     refusals: Refusals,
+    /// Whoever has been accepted comes to the door.
+    door: mpsc::Sender<Arrival>,
     /// Where the listeners are.
     addresses: Mutex<Vec<SocketAddr>>,
     /// The listeners were opened; whether they still are says `stopping`.
@@ -65,7 +70,8 @@ impl Clients {
         if let Some(words) = fewer {
             shared.alarms.raise(open_files::ALARM, words);
         }
-        Ok(Arc::new(Self {
+        let (door, arrivals) = mpsc::channel(door::LINE);
+        let clients = Arc::new(Self {
             shared: Arc::clone(shared),
             tls: certificates(c2s)?,
             router,
@@ -75,11 +81,16 @@ impl Clients {
             places: Arc::new(Semaphore::new(most)),
             most,
             refusals: Refusals::default(),
+            door,
             addresses: Mutex::default(),
             opened: AtomicBool::new(false),
             serial: AtomicU64::new(0),
             sessions: Mutex::default(),
-        }))
+        });
+        let lag = door::Lag::begin().context("cannot measure how long clients wait")?;
+        let keeping = door::keep(Arc::clone(&clients), arrivals, lag);
+        supervise(&shared.main, "door", keeping);
+        Ok(clients)
     }
 
     /// Opens every listener of the configuration and returns their lines for the operator.
@@ -152,23 +163,40 @@ impl Clients {
     async fn accept(self: Arc<Self>, listener: Listener) {
         let mut stopping = self.stopping.clone();
         loop {
-            tokio::select! {
-                (stream, address) = listener.accept() => {
-                    self.admit(stream, address, listener.security());
-                }
+            let (stream, address) = tokio::select! {
+                accepted = listener.accept() => accepted,
                 _ = stopping.wait_for(|stop| *stop) => return,
-            }
+            };
+            self.arrived(stream, address, listener.security()).await;
         }
     }
 
     /// A full node turns clients away at once: they try the next SRV record.
-    fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr, security: Security) {
+    async fn arrived(&self, stream: TcpStream, address: IpAddr, security: Security) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let now = self.shared.clock.now();
-            return self.refusals.refuse(stream, security, now);
+            return (self.refusals).refuse(stream, security, now, Reason::Full);
         };
+        let arrival = Arrival {
+            stream,
+            address,
+            security,
+            place,
+        };
+        // The door is kept as long as the node runs.
+        let _ = self.door.send(arrival).await;
+    }
+
+    /// Lets a client in.
+    fn admit(self: &Arc<Self>, arrival: Arrival) {
         let clients = Arc::clone(self);
         tokio::spawn(async move {
+            let Arrival {
+                stream,
+                address,
+                security,
+                place,
+            } = arrival;
             let connection = Box::new(Connection::new(clients, address, security));
             connection.run(stream).await;
             drop(place);

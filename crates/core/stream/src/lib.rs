@@ -5,6 +5,7 @@
 //! whom to look up and when to close. It sees no socket; a conversation is a list of frames.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod admission;
 mod c2s;
 mod config;
 mod deadlines;
@@ -16,6 +17,7 @@ mod throttle;
 mod throttle_test;
 mod tokens;
 
+pub use admission::{Admission, AdmissionConfig, AdmissionInput, AdmissionOutput};
 pub use c2s::C2s;
 pub use config::{C2sConfig, Security};
 pub use port::{BindAnswer, ClientState, End, Input, Output, TlsFacts};

@@ -1,8 +1,8 @@
 //! Many clients at once: logging all of them in, running one task for each, closing them.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -20,6 +20,8 @@ use crate::target::Target;
 const CONCURRENCY: usize = 64;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+/// Between two attempts of one client.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// How fast to log in.
 #[derive(Clone, Copy)]
@@ -30,6 +32,8 @@ pub(crate) struct Opening {
     pub(crate) concurrency: Option<usize>,
     /// Send presence after the login, and be in only when so many others have been seen.
     pub(crate) see: Option<usize>,
+    /// Try again when the server says that it has no room now, or does not answer; until twice the patience has passed.
+    pub(crate) again: bool,
 }
 
 impl Opening {
@@ -53,6 +57,7 @@ impl Opening {
             rate: options.login_rate,
             concurrency: options.concurrency,
             see: None,
+            again: false,
         }
     }
 }
@@ -68,6 +73,8 @@ pub(crate) struct Crowd {
     /// Those who are in, by number.
     pub(crate) members: Vec<Member>,
     pub(crate) failures: Failures,
+    /// Why logins were tried again.
+    pub(crate) refused: Failures,
     /// From the moment each was due until it was bound.
     pub(crate) logins: Latencies,
     /// From the same moment until it had seen the others; empty unless that was asked for.
@@ -84,6 +91,7 @@ pub(crate) async fn gather(target: &Arc<Target>, opening: Opening) -> Crowd {
     let gate = Arc::new(Semaphore::new(opening.concurrency.unwrap_or(all).max(1)));
     let progress = Progress::start("logged in", all);
     let (logins, arrivals) = (Arc::new(Latencies::new()), Arc::new(Latencies::new()));
+    let refused = Arc::new(Mutex::new(Failures::default()));
     let mut tasks = JoinSet::new();
     while let Some((number, mut at)) = due.recv().await {
         let permit = Arc::clone(&gate).acquire_owned().await;
@@ -93,9 +101,14 @@ pub(crate) async fn gather(target: &Arc<Target>, opening: Opening) -> Crowd {
         }
         let (target, done) = (Arc::clone(target), progress.counter());
         let (logins, arrivals) = (Arc::clone(&logins), Arc::clone(&arrivals));
+        let refused = Arc::clone(&refused);
         tasks.spawn(async move {
             let _permit = permit;
-            let mut session = target.log_in(number, target.timeout.into()).await?;
+            let mut session = if opening.again {
+                log_in_at_last(&target, number, &refused).await?
+            } else {
+                target.log_in(number, target.timeout.into()).await?
+            };
             logins.record(at.elapsed());
             if let Some(others) = opening.see {
                 arrive(&mut session, others, target.timeout).await?;
@@ -109,9 +122,36 @@ pub(crate) async fn gather(target: &Arc<Target>, opening: Opening) -> Crowd {
     Crowd {
         members,
         failures,
+        refused: std::mem::take(&mut *refused.lock().unwrap_or_else(PoisonError::into_inner)),
         logins: Arc::into_inner(logins).unwrap_or_else(Latencies::new),
         arrivals: Arc::into_inner(arrivals).unwrap_or_else(Latencies::new),
         time: begun.elapsed(),
+    }
+}
+
+/// Logs in as a client does that a server has no room for at first.
+///
+/// # Errors
+/// What the last attempt said, when it is final or twice the patience has passed.
+pub(crate) async fn log_in_at_last(
+    target: &Target,
+    number: usize,
+    refused: &Mutex<Failures>,
+) -> Result<Session, SessionError> {
+    let begun = Instant::now();
+    loop {
+        let error = match target.log_in(number, target.timeout.into()).await {
+            Ok(session) => return Ok(session),
+            Err(error) => error,
+        };
+        if error.is_final() || begun.elapsed() > 2 * target.timeout {
+            return Err(error);
+        }
+        refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&error);
+        tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 

@@ -40,7 +40,7 @@ pub use network::PacketFault;
 pub use outcome::{Failure, Outcome};
 pub use ports::{free_port, free_ports};
 pub use process::{Process, Signal, alive, signal};
-pub use programs::{clients, musterctl, musterd, python, root};
+pub use programs::{clients, load, musterctl, musterd, python, root};
 pub use quickstart::{Options, Quickstart};
 pub use raw::{Raw, Trust, header, plain};
 pub use relay::Relay;

@@ -31,6 +31,14 @@ pub fn musterctl() -> Result<PathBuf> {
     found("MUSTERCTL", || Ok(build_folder()?.join("musterctl")))
 }
 
+/// The load generator: `MUSTER_LOAD`, else the one beside the running test.
+///
+/// # Errors
+/// As [`musterd`].
+pub fn load() -> Result<PathBuf> {
+    found("MUSTER_LOAD", || Ok(build_folder()?.join("muster-load")))
+}
+
 /// The folder of the client programs, `tests/clients`.
 #[must_use]
 pub fn clients() -> PathBuf {

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use crate::run::say;
 use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
-use crate::{growth, needs, peers, run, venv};
+use crate::{growth, many, needs, peers, run, venv};
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -38,6 +38,9 @@ enum What {
     Peers(peers::Options),
     /// How the cost of Muster grows with sessions, contacts and nodes; adds to the results, and draws pictures.
     Growth(growth::Options),
+    /// 19,000 users with 50 contacts each come at once, to one node, and to the node of a pair that outlives the other;
+    /// adds to the results.
+    Many(many::Options),
 }
 
 /// Builds the programs and measures.
@@ -50,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         Some(What::Clients { sessions }) => clients(workspace, *sessions),
         Some(What::Peers(options)) => peers::bench(workspace, options),
         Some(What::Growth(options)) => growth::bench(workspace, options),
+        Some(What::Many(options)) => many::bench(workspace, options),
         None => peers::bench(workspace, &options.peers),
     }
 }

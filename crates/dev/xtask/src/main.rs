@@ -14,6 +14,7 @@ mod functions;
 mod generated;
 mod growth;
 mod instructions;
+mod many;
 mod marks;
 mod matrix;
 mod needs;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::marks::Part;
 use crate::workspace::Workspace;
-use crate::{growth, needs, peers_page, results, run};
+use crate::{growth, many, needs, peers_page, results, run};
 
 const RESULTS: &str = "benches/results/peers.jsonl";
 const PAGE: &str = "benches/README.md";
@@ -25,6 +25,10 @@ const COMPARISON: Part = Part {
 };
 const GROWTH: Part = Part {
     name: "growth",
+    ..COMPARISON
+};
+const MANY: Part = Part {
+    name: "many",
     ..COMPARISON
 };
 /// Where the servers keep their data, if nothing is said.
@@ -198,10 +202,12 @@ pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
 fn written(workspace: &Workspace) -> Result<Vec<(String, String)>> {
     let compared = lines(workspace, RESULTS)?;
     let grown = lines(workspace, growth::RESULTS)?;
+    let many = lines(workspace, many::RESULTS)?;
     let page = fs::read_to_string(workspace.root.join(PAGE));
     let page = page.with_context(|| format!("reading {PAGE}"))?;
     let page = COMPARISON.put(&page, &peers_page::text(&compared))?;
     let page = GROWTH.put(&page, &growth::text(&grown))?;
+    let page = MANY.put(&page, &many::text(&many))?;
     let mut all = vec![(PAGE.to_owned(), page)];
     let pictures = peers_page::pictures(&compared).into_iter();
     for (name, picture) in pictures.chain(growth::pictures(&grown)) {

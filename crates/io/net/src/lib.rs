@@ -25,6 +25,6 @@ mod tls;
 
 pub use certificate::{CertificateError, CertificateFiles};
 pub use domains::{TlsDomains, TlsError};
-pub use listener::{BindCause, BindError, Listener, ListenerConfig};
+pub use listener::{BindCause, BindError, Listener, ListenerConfig, is_gone};
 pub use socket::Socket;
 pub use tls::TlsSocket;

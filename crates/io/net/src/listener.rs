@@ -3,12 +3,14 @@
 use muster_stream::Security;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Connections that the system may complete before we take them.
-const BACKLOG: i32 = 1024;
+/// Connections that the system may complete before we take them; the system may allow fewer
+/// (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// How long to wait when the system has no room for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -176,4 +178,13 @@ fn concerns_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
+}
+
+/// Whether the client has ended the connection without a word, so far as the system knows.
+pub fn is_gone(stream: &TcpStream) -> bool {
+    let mut byte = [MaybeUninit::uninit(); 1];
+    match SockRef::from(stream).peek(&mut byte) {
+        Ok(bytes) => bytes == 0,
+        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    }
 }

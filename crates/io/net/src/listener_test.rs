@@ -1,6 +1,7 @@
-use crate::{Listener, ListenerConfig};
+use crate::{Listener, ListenerConfig, is_gone};
 use muster_stream::Security;
 use std::net::IpAddr;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 fn config(address: &str, security: Security) -> ListenerConfig {
@@ -59,4 +60,21 @@ async fn ipv4_and_ipv6_stand_side_by_side() {
         assert_eq!(from, host);
         assert!(stream.nodelay().unwrap());
     }
+}
+
+#[tokio::test]
+async fn a_client_that_has_gone_is_known_before_it_is_served() {
+    let listener = Listener::bind(&config("127.0.0.1:0", Security::StartTls)).unwrap();
+    let mut client = TcpStream::connect(listener.address()).await.unwrap();
+    let (stream, _) = listener.accept().await;
+    assert!(!is_gone(&stream));
+    client.write_all(b"<").await.unwrap();
+    stream.readable().await.unwrap();
+    assert!(!is_gone(&stream));
+
+    let client = TcpStream::connect(listener.address()).await.unwrap();
+    let (stream, _) = listener.accept().await;
+    drop(client);
+    stream.readable().await.unwrap();
+    assert!(is_gone(&stream));
 }

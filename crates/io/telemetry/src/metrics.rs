@@ -65,6 +65,12 @@ pub struct Metric {
 pub const SESSIONS: &str = "muster_sessions";
 /// Client connections to this node, bound or not.
 pub const CONNECTIONS: &str = "muster_connections";
+/// Accepted connections that wait to be let in.
+pub const CLIENTS_WAITING: &str = "muster_clients_waiting";
+/// Clients a second that are let in while some wait.
+pub const ADMISSION_RATE: &str = "muster_admission_rate";
+/// How long work waited when it was last looked at while clients came.
+pub const ADMISSION_LAG: &str = "muster_admission_lag_seconds";
 /// Connections closed because there was no room for another client.
 pub const CLIENTS_REFUSED: &str = "muster_clients_refused_total";
 /// Logins that came to an end, by `outcome`.
@@ -113,10 +119,28 @@ const TABLE: &[Metric] = &[
         &[],
         "client connections to this node, logged in or not",
     ),
+    gauge(
+        CLIENTS_WAITING,
+        Unit::Count,
+        &[],
+        "client connections that wait until the node has time to let them in",
+    ),
+    gauge(
+        ADMISSION_RATE,
+        Unit::Count,
+        &[],
+        "clients that are let in each second while more come",
+    ),
+    gauge(
+        ADMISSION_LAG,
+        Unit::Seconds,
+        &[],
+        "how long the work of clients waited when the node last let some in",
+    ),
     counter(
         CLIENTS_REFUSED,
         &[],
-        "client connections closed at once because the node had as many as it takes",
+        "client connections closed at once because the node had as many as it takes, or too many came before",
     ),
     counter(
         LOGINS,

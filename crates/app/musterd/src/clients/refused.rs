@@ -17,6 +17,27 @@ const HEARING: Duration = Duration::from_secs(1);
 /// Between two warnings.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// Why a client is turned away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reason {
+    /// There are as many as the node takes.
+    Full,
+    /// So many came before it that it would wait for so long.
+    TooMany(Duration),
+}
+
+impl Reason {
+    fn words(self) -> String {
+        match self {
+            Self::Full => "this server has all the clients it can take".into(),
+            Self::TooMany(wait) => format!(
+                "too many clients came before: try again in {} seconds",
+                wait.as_secs()
+            ),
+        }
+    }
+}
+
 /// Turns clients away.
 pub(super) struct Refusals {
     places: Arc<Semaphore>,
@@ -35,7 +56,13 @@ impl Default for Refusals {
 impl Refusals {
     /// Ends a connection, with `resource-constraint` (RFC 6120 §4.9.3.17) where that can be said
     /// without a TLS handshake: those are what an overloaded node must save.
-    pub(super) fn refuse(&self, stream: TcpStream, security: Security, now: Instant) {
+    pub(super) fn refuse(
+        &self,
+        stream: TcpStream,
+        security: Security,
+        now: Instant,
+        reason: Reason,
+    ) {
         counter!(metrics::CLIENTS_REFUSED).increment(1);
         let warning = {
             let mut warning = self.warning.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,20 +71,21 @@ impl Refusals {
         if let Some(clients) = warning {
             tracing::warn!(
                 clients,
-                "clients turned away: there are as many as this node takes (c2s.clients_max, open files)"
+                ?reason,
+                "clients turned away: there are as many as this node takes (c2s.clients_max, open files), or too many came at once"
             );
         }
         match security {
             Security::Direct => {}
-            Security::StartTls | Security::Plaintext => self.tell(stream),
+            Security::StartTls | Security::Plaintext => self.tell(stream, reason),
         }
     }
 
-    fn tell(&self, stream: TcpStream) {
+    fn tell(&self, stream: TcpStream, reason: Reason) {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             tokio::spawn(async move {
                 // Whoever does not hear it in time finds the connection closed.
-                let _ = tokio::time::timeout(HEARING, last_words(stream)).await;
+                let _ = tokio::time::timeout(HEARING, last_words(stream, reason)).await;
                 drop(place);
             });
         }
@@ -82,8 +110,8 @@ impl Warning {
     }
 }
 
-async fn last_words(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.write_all(&error_stream()).await?;
+async fn last_words(mut stream: TcpStream, reason: Reason) -> std::io::Result<()> {
+    stream.write_all(&error_stream(reason)).await?;
     stream.shutdown().await?;
     // Bytes that nobody read when a socket is closed make the system take back what was written.
     let mut ignored = [0; 512];
@@ -92,13 +120,12 @@ async fn last_words(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 /// A stream that is nothing but its error. RFC 6120 §4.9.1.2.
-fn error_stream() -> Vec<u8> {
+fn error_stream(reason: Reason) -> Vec<u8> {
     let mut id = [0; 8];
     // Nothing depends on the id of a stream that ends here.
     let _ = getrandom::fill(&mut id);
     let id = u64::from_ne_bytes(id);
-    let error = StreamError::new(StreamCondition::ResourceConstraint)
-        .with_text("this server has all the clients it can take");
+    let error = StreamError::new(StreamCondition::ResourceConstraint).with_text(reason.words());
     let head = format!(
         "<?xml version='1.0'?><stream:stream xmlns='{}' xmlns:stream='{}' id='{id:016x}' \
          version='1.0' xml:lang='en'>",
@@ -134,10 +161,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let refusals = Refusals::default();
-        for (security, told) in [
-            (Security::StartTls, true),
-            (Security::Plaintext, true),
-            (Security::Direct, false),
+        let later = Reason::TooMany(Duration::from_secs(31));
+        for (security, reason, told) in [
+            (Security::StartTls, Reason::Full, true),
+            (Security::Plaintext, Reason::Full, true),
+            (Security::Plaintext, later, true),
+            (Security::Direct, Reason::Full, false),
         ] {
             let mut client = TcpStream::connect(address).await.unwrap();
             let (stream, _) = listener.accept().await.unwrap();
@@ -147,12 +176,14 @@ mod tests {
                     .await
                     .unwrap();
             }
-            refusals.refuse(stream, security, Instant::ZERO);
+            refusals.refuse(stream, security, Instant::ZERO, reason);
             let mut heard = String::new();
             client.read_to_string(&mut heard).await.unwrap();
             let words =
                 heard.contains("<resource-constraint ") && heard.ends_with("</stream:stream>");
             assert_eq!(words, told, "{security:?}: {heard}");
+            let time = heard.contains("try again in 31 seconds");
+            assert_eq!(time, reason == later, "{heard}");
         }
     }
 }

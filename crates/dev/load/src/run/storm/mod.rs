@@ -1,5 +1,7 @@
 //! `storm`: everybody comes back at once, and is back when all contacts have been seen.
 
+mod lost;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +26,16 @@ pub(crate) struct Options {
     /// Mutual contacts of each user, all of them users of this run; `prepare` makes them
     #[arg(long, value_name = "N", default_value_t = 20)]
     contacts: usize,
+    /// Kill this process of the server instead of ending all streams: whoever was connected to it comes back
+    #[arg(long, value_name = "PID")]
+    kill: Option<u32>,
 }
 
 /// Measures.
 pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report> {
+    if let Some(pid) = options.kill {
+        return lost::run(&target, &options.common, options.contacts, pid).await;
+    }
     let plan = Contacts::ring(target.users.len(), options.contacts)?;
     let members = crowd::gather_all(&target, &options.common).await?;
     close(contacts::check(&target, &plan, members).await?).await;
@@ -36,6 +44,7 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
     let before = server.total()?;
     let opening = Opening {
         see: Some(options.contacts),
+        again: true,
         ..Opening::eager(&options.common)
     };
     let crowd = gather(&target, opening).await;
@@ -58,7 +67,8 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
             "server_rss_mb",
             after.map(|usage| usage.rss_bytes as f64 / 1e6),
         )
-        .with("failures", crowd.failures.report());
+        .with("failures", crowd.failures.report())
+        .with("tried_again", crowd.refused.report());
     close(crowd.members).await;
     Ok(report)
 }

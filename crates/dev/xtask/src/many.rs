@@ -1,0 +1,126 @@
+//! `cargo xtask bench many`: 19,000 users with 50 contacts each come at once, to one node, and to the node of a pair that
+//! outlives the other.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::bars::short;
+use crate::peers;
+use crate::workspace::Workspace;
+
+/// One line of JSON for each of the two.
+pub(crate) const RESULTS: &str = "benches/results/many.jsonl";
+
+/// How to measure.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Options {
+    /// The name of the run [default: the day and the commit]
+    #[arg(long = "run", value_name = "NAME")]
+    name: Option<String>,
+    /// A few users, to see whether it works; the results are only printed.
+    #[arg(long)]
+    quick: bool,
+    /// Where the nodes keep their data.
+    #[arg(long, default_value = peers::DIR)]
+    dir: std::path::PathBuf,
+}
+
+/// Measures, and writes the page.
+pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
+    if !peers::build(workspace)? {
+        return Ok(false);
+    }
+    let mut command = peers::program(workspace);
+    command
+        .args(["many", "--run", &peers::name(options.name.as_ref())?])
+        .arg("--dir")
+        .arg(&options.dir);
+    if options.quick {
+        command.arg("--quick");
+        peers::stream(workspace, &mut command, None)?;
+        return Ok(true);
+    }
+    peers::stream(workspace, &mut command, Some(RESULTS))?;
+    peers::draw(workspace)
+}
+
+/// What stands in each column, and where; times are in ms there.
+const COLUMNS: [(&str, &[&str], f64); 8] = [
+    ("all back, s", &["seconds"], 1.0),
+    ("login p50, s", &["login_ms", "p50"], 1e-3),
+    ("login max, s", &["login_ms", "max"], 1e-3),
+    ("all seen p50, s", &["seen_all_ms", "p50"], 1e-3),
+    ("all seen max, s", &["seen_all_ms", "max"], 1e-3),
+    (
+        "others' answers p50, ms",
+        &["answer_to_others_ms", "p50"],
+        1.0,
+    ),
+    (
+        "others' answers p99, ms",
+        &["answer_to_others_ms", "p99"],
+        1.0,
+    ),
+    ("CPU, ms a user", &["server_cpu_ms_per_user"], 1.0),
+];
+
+/// The text for the page: the newest of each.
+pub(crate) fn text(lines: &[Value]) -> String {
+    if lines.is_empty() {
+        return "Nothing has been measured yet.\n".to_owned();
+    }
+    let titles = COLUMNS.map(|(title, ..)| title).join(" | ");
+    let mut text = format!(
+        "| | users | came | failed | false `unavailable` | {titles} | others |\n|---|---|---|---|---|{}---|\n",
+        "---|".repeat(COLUMNS.len())
+    );
+    for what in ["one node", "a pair loses a node"] {
+        let mut points = lines.iter().map(|line| &line["many"]);
+        let Some(point) = points.rfind(|point| point["what"] == what) else {
+            continue;
+        };
+        let storm = &point["storm"];
+        let whole =
+            |name: &str| (storm[name].as_u64()).map_or_else(|| "–".to_owned(), |n| n.to_string());
+        let [users, back, failed, unavailable] =
+            ["users", "back", "failed", "false_unavailable"].map(whole);
+        let figures = COLUMNS.map(|(_, path, times)| {
+            let found = path.iter().fold(storm, |found, name| &found[*name]);
+            (found.as_f64()).map_or_else(|| "–".to_owned(), |figure| short(figure * times))
+        });
+        let others = point["others_busy"].as_f64().unwrap_or_default() * 100.0;
+        text.push_str(&format!(
+            "| {what} | {users} | {back} | {failed} | {unavailable} | {} | {others:.0} % |\n",
+            figures.join(" | ")
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::text;
+
+    #[test]
+    fn the_newest_of_each_is_told_and_what_was_not_measured_is_not_made_up() {
+        let line = |what: &str, seconds: f64| {
+            json!({"run": "r", "many": {"what": what, "users": 400, "others_busy": 0.05, "storm": {
+                "users": 400, "back": 200, "failed": 0, "seconds": seconds,
+                "login_ms": {"p50": 1500.0, "max": 2500.0}, "seen_all_ms": {"p50": 1600.0, "max": 2600.0}}}})
+        };
+        let lines = [
+            line("one node", 9.0),
+            line("a pair loses a node", 4.0),
+            line("one node", 3.0),
+        ];
+        let page = text(&lines);
+        let row =
+            "| one node | 400 | 200 | 0 | – | 3.00 | 1.50 | 2.50 | 1.60 | 2.60 | – | – | – | 5 % |";
+        assert!(page.contains(row), "{page}");
+        assert!(page.contains("| a pair loses a node | 400 |"), "{page}");
+        assert!(!page.contains("9.00"), "{page}");
+        assert!(text(&[]).contains("Nothing"));
+    }
+}
