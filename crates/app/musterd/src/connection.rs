@@ -213,6 +213,7 @@ impl Connection {
 
     /// Ends the stream of a client that does not read.
     async fn give_up(&mut self) {
+        tracing::info!(session = %self.session, "a client that does not read what it is sent is closed");
         // What comes now is for the user's other clients, not for the farewell's two seconds.
         self.leave(false).await;
         let error = StreamError::new(StreamCondition::PolicyViolation);

@@ -3,8 +3,8 @@
 use crate::*;
 use muster_sasl::{ScramVerifier, Verifiers};
 use muster_types::{
-    BareJid, Boot, DomainPart, Epoch, GroupId, LogIndex, NodeId, Origin, Replicated, SlotId,
-    Timestamp, Writes,
+    BareJid, Boot, DomainPart, Epoch, GroupId, LogIndex, NodeId, Origin, ROSTER_ITEMS_MAX,
+    Replicated, SlotId, Timestamp, Writes,
 };
 use std::time::Duration;
 
@@ -193,9 +193,22 @@ fn settings_change_together_or_not_at_all() {
         log.refused(bad),
         Refusal::SettingOutOfRange { .. }
     ));
-    log.ok(ControlCommand::SettingsSet(vec![Setting::FallbackDelay(
-        Duration::from_secs(5),
-    )]));
+    let many = [
+        Setting::ContactsMax(100_000),
+        Setting::WatchersMax(ROSTER_ITEMS_MAX + 1),
+    ];
+    for many in many {
+        let together = vec![Setting::FallbackAuto(false), many];
+        let why = log.refused(ControlCommand::SettingsSet(together));
+        assert!(matches!(why, Refusal::MoreThanARoster { .. }), "{why}");
+    }
+    assert!(log.state.settings().fallback_auto);
+    log.ok(ControlCommand::SettingsSet(vec![
+        Setting::FallbackDelay(Duration::from_secs(5)),
+        Setting::ContactsMax(ROSTER_ITEMS_MAX),
+        Setting::WatchersMax(0),
+    ]));
+    assert_eq!(log.state.settings().bounds(), (5_000, usize::MAX));
     assert_eq!(log.state.settings().fallback_delay, Duration::from_secs(5));
 }
 
@@ -394,6 +407,13 @@ fn refusals_read_as_sentences() {
                 max: Duration::from_secs(60),
             },
             "fallback-delay must be between 1s and 60s",
+        ),
+        (
+            Refusal::MoreThanARoster {
+                name: "contacts-max".to_owned(),
+                max: 5_000,
+            },
+            "contacts-max must be 0 to 5000: a roster goes to a client in one piece, so others would feel a user with more",
         ),
     ] {
         assert_eq!(refusal.to_string(), text);

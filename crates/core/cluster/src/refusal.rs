@@ -336,4 +336,14 @@ pub enum Refusal {
         /// The node.
         node: NodeId,
     },
+    /// More contacts or watchers than a roster holds.
+    #[error(
+        "{name} must be 0 to {max}: a roster goes to a client in one piece, so others would feel a user with more"
+    )]
+    MoreThanARoster {
+        /// The setting.
+        name: String,
+        /// The most.
+        max: u32,
+    },
 }

@@ -1,7 +1,7 @@
 //! Settings of the whole cluster.
 
 use crate::Refusal;
-use muster_types::Fork;
+use muster_types::{Fork, ROSTER_ITEMS_MAX};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -48,9 +48,9 @@ pub struct Settings {
     pub fork: Fork,
     /// Whether a request to see a user of this cluster is granted to another one without asking.
     pub auto_authorise: bool,
-    /// How many contacts a user may have; 0 for as many as a roster holds.
+    /// How many contacts a user may have; 0 for as many as a roster holds ([`ROSTER_ITEMS_MAX`]).
     pub contacts_max: u32,
-    /// How many users may see a user; 0 for as many as a roster holds.
+    /// How many users may see a user, of whom each is in its roster; 0 as for contacts.
     pub watchers_max: u32,
     /// Whether a client's "do not disturb" counts as its user's own choice: for all of its clients.
     pub dnd_is_manual: bool,
@@ -105,9 +105,9 @@ pub enum Setting {
     Fork(Fork),
     /// Sets [`Settings::auto_authorise`].
     AutoAuthorise(bool),
-    /// Sets [`Settings::contacts_max`].
+    /// Sets [`Settings::contacts_max`]: at most [`ROSTER_ITEMS_MAX`].
     ContactsMax(u32),
-    /// Sets [`Settings::watchers_max`].
+    /// Sets [`Settings::watchers_max`]: at most [`ROSTER_ITEMS_MAX`].
     WatchersMax(u32),
     /// Sets [`Settings::dnd_is_manual`].
     DndIsManual(bool),
@@ -126,15 +126,15 @@ impl Settings {
     /// Changes one setting.
     ///
     /// # Errors
-    /// [`Refusal::SettingOutOfRange`].
+    /// [`Refusal::SettingOutOfRange`], [`Refusal::MoreThanARoster`].
     pub(crate) fn change(&mut self, setting: Setting) -> Result<(), Refusal> {
         const HOUR: u64 = 3_600_000;
         match setting {
             Setting::Assignment(mode) => self.assignment = mode,
             Setting::Fork(fork) => self.fork = fork,
             Setting::AutoAuthorise(on) => self.auto_authorise = on,
-            Setting::ContactsMax(most) => self.contacts_max = most,
-            Setting::WatchersMax(most) => self.watchers_max = most,
+            Setting::ContactsMax(most) => self.contacts_max = in_a_roster("contacts-max", most)?,
+            Setting::WatchersMax(most) => self.watchers_max = in_a_roster("watchers-max", most)?,
             Setting::DndIsManual(on) => self.dnd_is_manual = on,
             Setting::FallbackAuto(on) => self.fallback_auto = on,
             Setting::FallbackDelay(to) => {
@@ -152,6 +152,16 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn in_a_roster(name: &str, most: u32) -> Result<u32, Refusal> {
+    if most <= ROSTER_ITEMS_MAX {
+        return Ok(most);
+    }
+    Err(Refusal::MoreThanARoster {
+        name: name.to_owned(),
+        max: ROSTER_ITEMS_MAX,
+    })
 }
 
 fn in_range(name: &str, to: Duration, min_ms: u64, max_ms: u64) -> Result<Duration, Refusal> {

@@ -302,6 +302,7 @@ pub(crate) fn refusal(why: &Refusal) -> StanzaError {
     match why {
         // Waiting makes no room where the user has to.
         Refusal::RosterFull { .. }
+        | Refusal::RosterLarge { .. }
         | Refusal::PrivateFull { .. }
         | Refusal::AccessFull { .. }
         | Refusal::PepFull { .. } => error.with_type(ErrorType::Cancel),

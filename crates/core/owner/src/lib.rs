@@ -55,6 +55,7 @@ mod recent;
 mod removal;
 mod replica;
 mod roster_iq;
+mod rosters;
 mod route;
 mod serving;
 mod sessions;
@@ -98,6 +99,8 @@ mod presence_test;
 mod query_test;
 #[cfg(test)]
 mod recent_test;
+#[cfg(test)]
+mod rosters_test;
 #[cfg(test)]
 mod takeover_test;
 #[cfg(test)]

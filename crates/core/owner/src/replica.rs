@@ -244,6 +244,7 @@ impl Replica {
                 self.world.alive.clone(),
             ),
             late_binds: Default::default(),
+            rosters: Default::default(),
             questioned: Default::default(),
             removing: None,
             untold: self.recent.untold(),

@@ -3,11 +3,13 @@
 use crate::committed::refusal;
 use crate::cx::Cx;
 use crate::iq::Query;
+use crate::rosters::Asked;
 use crate::serving::{Progress, Serving};
 use muster_envelope::ToNode;
 use muster_roster::{Roster, RosterSet, encode_result, parse_roster_set};
 use muster_slot::{Refusal, UserChange};
-use muster_stanza::{ElementRef, ErrorType, StanzaCondition, StanzaError};
+use muster_stanza::{ElementRef, ErrorType, Stanza, StanzaCondition, StanzaError};
+use muster_types::{BareJid, SessionId};
 
 impl Serving {
     pub(crate) fn roster_query(
@@ -25,28 +27,54 @@ impl Serving {
         }
     }
 
-    /// Answers with the roster, or with an empty result when the client's version is current
-    /// (§2.6.3). From then on the session gets pushes (§2.2).
+    /// Answers, at once or when it is the user's turn.
     fn roster_get(
         &mut self,
         cx: &mut Cx<'_>,
         query: &Query<'_>,
         payload: &ElementRef<'_>,
     ) -> Progress {
-        let id = query.session;
+        let roster = cx.state.roster(&query.user);
+        let known = payload.attr("ver");
+        let is_news = |roster: &&Roster| !roster.is_known(known.as_deref());
+        if let Some(roster) = roster.filter(is_news)
+            && !self.rosters.take_turn(cx.now, &query.user, roster)
+        {
+            self.rosters.wait(Asked {
+                user: query.user.clone(),
+                session: query.session,
+                serial: query.serial,
+                iq: query.iq.clone(),
+            });
+            return Progress::Committing;
+        }
+        self.answer_roster(cx, query.session, &query.user, query.iq);
+        Progress::Done
+    }
+
+    /// Answers with the roster, or with an empty result when the client's version is current
+    /// (§2.6.3). From then on the session gets pushes (§2.2).
+    pub(crate) fn answer_roster(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: SessionId,
+        user: &BareJid,
+        iq: &Stanza,
+    ) {
         if let Some(session) = self.sessions.session_mut(id) {
             session.interested = true;
             self.feeds.update(cx, &self.sessions, &self.sight, id);
         }
         cx.tell_node(id.node, ToNode::Interested { session: id });
-        let known = payload.attr("ver");
+        let payload = iq.payload();
+        let known = payload.as_ref().and_then(|payload| payload.attr("ver"));
         let empty = Roster::default();
-        let roster = cx.state.roster(&query.user).unwrap_or(&empty);
+        let roster = cx.state.roster(user).unwrap_or(&empty);
         let reply = match encode_result(roster, known.as_deref()) {
-            Some(content) => query.iq.result_with(content),
-            None => query.iq.result(),
+            Some(content) => iq.result_with(content),
+            None => iq.result(),
         };
-        query.reply(cx, &reply)
+        cx.deliver([id], &reply);
     }
 
     fn roster_set(

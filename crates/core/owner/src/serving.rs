@@ -21,6 +21,7 @@ use crate::picture::Picture;
 use crate::proposal::Proposals;
 use crate::publish::Said;
 use crate::recent::Untold;
+use crate::rosters::Rosters;
 use crate::sessions::Sessions;
 use crate::sight::Sight;
 use muster_envelope::{ToNode, ToOwner};
@@ -47,6 +48,7 @@ pub(crate) struct Serving {
     pub(crate) feeds: Feeds,
     pub(crate) picture: Picture,
     pub(crate) late_binds: LateBinds,
+    pub(crate) rosters: Rosters,
     /// Sessions that their node has to announce again, while it announces.
     pub(crate) questioned: BTreeMap<NodeId, BTreeSet<SessionId>>,
     /// The removal that is begun: the entry of the control log.
@@ -228,6 +230,7 @@ impl Serving {
         self.wake_composition(cx);
         self.wake_followers(cx);
         self.wake_late_binds(cx);
+        self.wake_rosters(cx);
         self.mailbox.wake(cx, &mut self.proposals);
         self.proposals.wake(cx);
         self.outbox.wake(cx);
@@ -242,6 +245,7 @@ impl Serving {
             self.followers.deadline(),
             self.picture.deadline(),
             self.late_binds.deadline(),
+            self.rosters.deadline(),
             self.mailbox.deadline(),
             self.proposals.deadline(),
             self.outbox.deadline(),

@@ -34,6 +34,10 @@ impl Serving {
         if contact == user || cx.world.slot_of(&user) != Some(cx.config.slot) {
             return Progress::Done;
         }
+        if let Some(long) = too_long(&presence, cx.config.limits.request_bytes) {
+            cx.deliver([session], &presence.error(&long));
+            return Progress::Done;
+        }
         if let Some(full) = self.bound_of(cx, &user, &contact, kind) {
             cx.deliver([session], &presence.error(&full));
             return Progress::Done;
@@ -114,4 +118,13 @@ impl Serving {
         let watchers = items.filter(|item| item.subscription.seen_by_contact());
         watchers.count() >= cx.world.bounds().watchers
     }
+}
+
+/// Why a stanza cannot be kept until the contact, and then its user, has dealt with it.
+fn too_long(stanza: &Stanza, most: usize) -> Option<StanzaError> {
+    let bytes = stanza.content.len();
+    let text =
+        || format!("this has {bytes} bytes within it, {most} may be kept: say it in a message");
+    let error = StanzaError::new(StanzaCondition::NotAcceptable);
+    (bytes > most).then(|| error.with_type(ErrorType::Modify).with_text(text()))
 }

@@ -31,6 +31,12 @@ impl RosterItem {
         }
     }
 
+    /// Bytes of its address, name and groups.
+    pub(crate) fn bytes(&self) -> usize {
+        let groups = self.groups.iter().map(String::len).sum::<usize>();
+        self.contact.as_str().len() + self.name.as_ref().map_or(0, String::len) + groups
+    }
+
     /// Whether a client would see a difference: a request waiting for the user's answer is not
     /// shown in the roster.
     pub fn looks_like(&self, other: &Self) -> bool {

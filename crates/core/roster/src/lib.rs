@@ -21,7 +21,7 @@ pub use permission::Permission;
 pub use query::{
     RosterSet, RosterSetError, encode_push, encode_removal, encode_result, parse_roster_set,
 };
-pub use roster::{Changed, Inbound, Outbound, Roster, RosterFull};
+pub use roster::{Changed, Inbound, Outbound, Room, Roster, RosterFull};
 pub use subscription::{NotASubscription, Subscription, SubscriptionStanza};
 pub use transition::{InboundStep, OutboundStep, inbound, outbound};
 

@@ -128,7 +128,7 @@ fn parse_groups(item: &ElementRef<'_>, limits: &Limits) -> Result<Vec<String>, R
 /// The `query` element that answers a roster get: the whole roster, or `None` (an empty result)
 /// when `known`, the `ver` of the get, is the current version (RFC 6121 §2.6.3).
 pub fn encode_result(roster: &Roster, known: Option<&str>) -> Option<Vec<u8>> {
-    if known.is_some_and(|known| known == roster.version().to_string()) {
+    if roster.is_known(known) {
         return None;
     }
     let mut out = Vec::with_capacity(128 + 96 * roster.len());

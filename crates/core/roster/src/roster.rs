@@ -6,7 +6,7 @@
 
 use crate::{RosterEdit, RosterItem, Subscription, SubscriptionStanza, transition};
 use muster_stanza::Stanza;
-use muster_types::BareJid;
+use muster_types::{BareJid, Limits};
 use std::collections::BTreeMap;
 
 /// The contacts of one user.
@@ -15,6 +15,8 @@ pub struct Roster {
     items: BTreeMap<BareJid, RosterItem>,
     requests: BTreeMap<BareJid, Stanza>,
     version: u64,
+    /// Bytes of the addresses, names and groups in `items`.
+    bytes: usize,
 }
 
 /// What became of one contact.
@@ -52,18 +54,50 @@ pub struct Inbound {
     pub reply: Option<SubscriptionStanza>,
 }
 
-/// One contact more than the roster may hold.
+/// How much a roster may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Contacts.
+    pub items: usize,
+    /// Bytes of their addresses, names and groups.
+    pub bytes: usize,
+}
+
+impl From<&Limits> for Room {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            items: limits.roster_items,
+            bytes: limits.roster_bytes,
+        }
+    }
+}
+
+/// More than the roster may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the roster is full: {limit} contacts")]
-pub struct RosterFull {
-    /// The limit.
-    pub limit: usize,
+pub enum RosterFull {
+    /// One contact more.
+    #[error("{limit} contacts are in the roster, and no more may be")]
+    Items {
+        /// The limit.
+        limit: usize,
+    },
+    /// More bytes.
+    #[error("addresses, names and groups in the roster may have {limit} bytes")]
+    Bytes {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 impl Roster {
     /// The version of what clients see (RFC 6121 §2.6); 0 for a roster that never changed.
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether this is the version that a client says it has (RFC 6121 §2.6.3).
+    pub fn is_known(&self, version: Option<&str>) -> bool {
+        version.is_some_and(|version| version == self.version.to_string())
     }
 
     /// The contacts in the roster, in the order of their addresses.
@@ -74,6 +108,11 @@ impl Roster {
     /// How many contacts are in the roster.
     pub fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// Bytes of their addresses, names and groups.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether no contact is in the roster.
@@ -123,11 +162,11 @@ impl Roster {
     /// not a client's to set.
     ///
     /// # Errors
-    /// [`RosterFull`] when it would be one contact more than `limit`.
+    /// [`RosterFull`] when it would be more than there is room for.
     pub fn set(
         &mut self,
         edit: RosterEdit,
-        limit: usize,
+        room: Room,
         version: u64,
     ) -> Result<Changed, RosterFull> {
         let RosterEdit {
@@ -135,18 +174,18 @@ impl Roster {
             name,
             groups,
         } = edit;
-        self.check_room(&contact, limit)?;
         let state = self.state(&contact);
-        let item = self
-            .items
-            .entry(contact.clone())
-            .or_insert_with(|| RosterItem::new(contact));
-        *item = RosterItem {
+        let old = self.items.get(&contact);
+        let item = RosterItem {
             name,
             groups,
             subscription: state,
-            ..item.clone()
+            ..old
+                .cloned()
+                .unwrap_or_else(|| RosterItem::new(contact.clone()))
         };
+        self.check_room(&item, room)?;
+        self.insert(item);
         self.version = version;
         Ok(Changed {
             before: state,
@@ -162,6 +201,7 @@ impl Roster {
     /// [`Subscription::farewell`] of the state before.
     pub fn remove(&mut self, contact: &BareJid, version: u64) -> Option<Changed> {
         let item = self.items.remove(contact)?;
+        self.bytes -= item.bytes();
         let request = self.requests.remove(contact).is_some();
         self.version = version;
         let after = Subscription::None_;
@@ -178,17 +218,18 @@ impl Roster {
     /// that was not in the roster comes into it when the user asked, approved or pre-approved.
     ///
     /// # Errors
-    /// [`RosterFull`] when it would be one contact more than `limit`.
+    /// [`RosterFull`] when it would be more than there is room for.
     pub fn outbound(
         &mut self,
         contact: &BareJid,
         stanza: SubscriptionStanza,
-        limit: usize,
+        room: Room,
         version: u64,
     ) -> Result<Outbound, RosterFull> {
         let step = transition::outbound(self.state(contact), stanza);
-        if self.lists(contact, step.after, step.approved) {
-            self.check_room(contact, limit)?;
+        let is_new = !self.items.contains_key(contact);
+        if is_new && self.lists(contact, step.after, step.approved) {
+            self.check_room(&RosterItem::new(contact.clone()), room)?;
         }
         let changed = self.settle(contact, step.after, step.approved, version);
         Ok(Outbound {
@@ -240,7 +281,7 @@ impl Roster {
 
     /// Puts back a stored item.
     pub fn restore_item(&mut self, item: RosterItem) {
-        self.items.insert(item.contact.clone(), item);
+        self.insert(item);
     }
 
     /// Puts back a stored request.
@@ -253,11 +294,23 @@ impl Roster {
         self.version = version;
     }
 
-    fn check_room(&self, contact: &BareJid, limit: usize) -> Result<(), RosterFull> {
-        if self.items.len() >= limit && !self.items.contains_key(contact) {
-            return Err(RosterFull { limit });
+    /// Whether there is room for an item. One that is there may always become smaller.
+    fn check_room(&self, item: &RosterItem, room: Room) -> Result<(), RosterFull> {
+        let old = self.items.get(&item.contact);
+        if old.is_none() && self.items.len() >= room.items {
+            return Err(RosterFull::Items { limit: room.items });
+        }
+        let (before, after) = (old.map_or(0, RosterItem::bytes), item.bytes());
+        if after > before && self.bytes - before + after > room.bytes {
+            return Err(RosterFull::Bytes { limit: room.bytes });
         }
         Ok(())
+    }
+
+    fn insert(&mut self, item: RosterItem) {
+        self.bytes += item.bytes();
+        let old = self.items.insert(item.contact.clone(), item);
+        self.bytes -= old.as_ref().map_or(0, RosterItem::bytes);
     }
 
     /// Whether a contact in this state belongs into the roster. Once there, it stays until it is
@@ -298,7 +351,7 @@ impl Roster {
             self.version = version;
         }
         if changed.item {
-            self.items.insert(contact.clone(), item);
+            self.insert(item);
         }
         changed
     }

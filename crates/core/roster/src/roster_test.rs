@@ -1,8 +1,12 @@
-use crate::{Roster, RosterEdit, RosterFull, RosterItem, Subscription, SubscriptionStanza};
+use crate::{Room, Roster, RosterEdit, RosterFull, RosterItem, Subscription, SubscriptionStanza};
 use muster_stanza::Stanza;
 use muster_types::BareJid;
 
 const LIMIT: usize = 3;
+const ROOM: Room = Room {
+    items: LIMIT,
+    bytes: 1_000,
+};
 
 fn jid(name: &str) -> BareJid {
     BareJid::new(&format!("{name}@example.com")).unwrap()
@@ -54,13 +58,13 @@ fn a_request_is_answered_once() {
         (SubscriptionStanza::Unsubscribed, false, Subscription::None_),
     ] {
         let mut roster = asked_by("romeo");
-        let step = roster.outbound(&jid("romeo"), answer, LIMIT, 2).unwrap();
+        let step = roster.outbound(&jid("romeo"), answer, ROOM, 2).unwrap();
         assert!(step.route && step.changed.request);
         assert_eq!(step.changed.shown, listed);
         assert_eq!(roster.item(&jid("romeo")).is_some(), listed);
         assert_eq!(roster.state(&jid("romeo")), after);
         assert_eq!(roster.requests().count(), 0);
-        let again = roster.outbound(&jid("romeo"), answer, LIMIT, 3).unwrap();
+        let again = roster.outbound(&jid("romeo"), answer, ROOM, 3).unwrap();
         assert!(!again.route && !again.changed.item, "{answer:?}");
     }
 }
@@ -128,35 +132,78 @@ fn requests_over_the_limit_are_turned_down() {
 fn a_full_roster_takes_no_more_but_lets_edit() {
     let mut roster = Roster::default();
     for name in ["a", "b", "c"] {
-        roster.set(edit(name), LIMIT, 1).unwrap();
+        roster.set(edit(name), ROOM, 1).unwrap();
     }
     let before = roster.clone();
-    let full = Err(RosterFull { limit: LIMIT });
-    assert_eq!(roster.set(edit("d"), LIMIT, 2), full);
+    let full = Err(RosterFull::Items { limit: LIMIT });
+    assert_eq!(roster.set(edit("d"), ROOM, 2), full);
     for stanza in [
         SubscriptionStanza::Subscribe,
         SubscriptionStanza::Subscribed,
     ] {
         assert_eq!(
-            roster.outbound(&jid("d"), stanza, LIMIT, 2).map(drop),
+            roster.outbound(&jid("d"), stanza, ROOM, 2).map(drop),
             full.map(drop)
         );
     }
     assert_eq!(roster, before);
     assert!(
         roster
-            .outbound(&jid("d"), SubscriptionStanza::Unsubscribe, LIMIT, 2)
+            .outbound(&jid("d"), SubscriptionStanza::Unsubscribe, ROOM, 2)
             .unwrap()
             .route
     );
-    assert!(roster.set(edit("a"), LIMIT, 2).unwrap().shown);
+    assert!(roster.set(edit("a"), ROOM, 2).unwrap().shown);
+}
+
+#[test]
+fn a_roster_has_so_many_bytes_and_may_always_become_smaller() {
+    let named = |name: &str, length: usize| RosterEdit {
+        name: Some("x".repeat(length)),
+        ..edit(name)
+    };
+    let groups = "friends".len();
+    let rest = |name: &str| jid(name).as_str().len() + groups;
+    let room = Room {
+        items: 100,
+        bytes: rest("a") + rest("b") + 100,
+    };
+    let mut roster = Roster::default();
+    roster.set(named("a", 60), room, 1).unwrap();
+    let before = roster.clone();
+    let full = RosterFull::Bytes { limit: room.bytes };
+    assert_eq!(roster.set(named("b", 41), room, 2), Err(full));
+    assert_eq!(roster.set(named("a", 1_000), room, 2), Err(full));
+    assert_eq!(roster, before);
+    roster.set(named("b", 40), room, 2).unwrap();
+    for stanza in [
+        SubscriptionStanza::Subscribe,
+        SubscriptionStanza::Subscribed,
+    ] {
+        let outcome = roster.outbound(&jid("c"), stanza, room, 3);
+        assert_eq!(outcome.map(drop), Err(full), "{stanza:?}");
+        assert!(roster.outbound(&jid("a"), stanza, room, 3).is_ok());
+    }
+
+    // Room is made by removing and by shortening, in a roster with less room than it needs, too.
+    let narrow = Room { bytes: 10, ..room };
+    roster.set(named("a", 59), narrow, 4).unwrap();
+    roster.set(named("b", 41), room, 5).unwrap();
+    roster.remove(&jid("a"), 6).unwrap();
+    roster.set(named("c", 59), room, 7).unwrap();
+    let mut restored = Roster::default();
+    for item in roster.items() {
+        restored.restore_item(item.clone());
+    }
+    assert_eq!(restored.bytes(), roster.bytes());
+    assert_eq!(restored.set(named("d", 0), room, 8), Err(full));
 }
 
 #[test]
 fn a_set_keeps_the_subscription_and_the_request() {
     // RFC 6121 §2.1.2.5: a client does not set the subscription
     let mut roster = asked_by("romeo");
-    let changed = roster.set(edit("romeo"), LIMIT, 7).unwrap();
+    let changed = roster.set(edit("romeo"), ROOM, 7).unwrap();
     assert_eq!(changed.after, Subscription::NonePendingIn);
     let item = roster.item(&jid("romeo")).unwrap();
     assert_eq!(
@@ -165,7 +212,7 @@ fn a_set_keeps_the_subscription_and_the_request() {
     );
     assert_eq!((roster.version(), roster.requests().count()), (7, 1));
     let step = roster
-        .outbound(&jid("romeo"), SubscriptionStanza::Subscribed, LIMIT, 8)
+        .outbound(&jid("romeo"), SubscriptionStanza::Subscribed, ROOM, 8)
         .unwrap();
     assert_eq!(step.changed.after, Subscription::From);
     assert_eq!(roster.item(&jid("romeo")).unwrap().groups, ["friends"]);
@@ -174,7 +221,7 @@ fn a_set_keeps_the_subscription_and_the_request() {
 #[test]
 fn a_request_of_a_contact_in_the_roster_is_not_shown_there() {
     let mut roster = Roster::default();
-    roster.set(edit("romeo"), LIMIT, 1).unwrap();
+    roster.set(edit("romeo"), ROOM, 1).unwrap();
     let request = request("romeo");
     let step = roster.inbound(
         &jid("romeo"),
@@ -193,7 +240,7 @@ fn a_pre_approval_brings_the_contact_in_and_answers_it() {
     let mut roster = Roster::default();
     let romeo = jid("romeo");
     let step = roster
-        .outbound(&romeo, SubscriptionStanza::Subscribed, LIMIT, 1)
+        .outbound(&romeo, SubscriptionStanza::Subscribed, ROOM, 1)
         .unwrap();
     assert!(!step.route && step.changed.shown);
     assert_eq!(
@@ -214,7 +261,7 @@ fn a_pre_approval_brings_the_contact_in_and_answers_it() {
         (Subscription::From, 0)
     );
     roster
-        .outbound(&romeo, SubscriptionStanza::Unsubscribed, LIMIT, 3)
+        .outbound(&romeo, SubscriptionStanza::Unsubscribed, ROOM, 3)
         .unwrap();
     let item = roster.item(&romeo).unwrap();
     assert_eq!(
@@ -227,7 +274,7 @@ fn a_pre_approval_brings_the_contact_in_and_answers_it() {
 fn removing_a_contact_takes_its_request_along() {
     let mut roster = asked_by("romeo");
     assert_eq!(roster.remove(&jid("romeo"), 2), None);
-    roster.set(edit("romeo"), LIMIT, 2).unwrap();
+    roster.set(edit("romeo"), ROOM, 2).unwrap();
     let changed = roster.remove(&jid("romeo"), 3).unwrap();
     assert!(changed.item && changed.shown && changed.request);
     assert_eq!((roster.contacts().count(), roster.version()), (0, 3));

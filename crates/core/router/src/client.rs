@@ -111,7 +111,10 @@ impl Router {
     }
 
     /// RFC 6121 §4.2, §4.4, §4.5.
-    fn publish(&mut self, now: Instant, id: SessionId, presence: Stanza) {
+    pub(crate) fn publish(&mut self, now: Instant, id: SessionId, presence: Stanza) {
+        let Some(presence) = self.in_turn(now, id, presence) else {
+            return;
+        };
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -305,7 +308,8 @@ impl Router {
             return;
         };
         session.stage = Stage::Leaving { jid, farewell };
-        let last_words = session.publishing.finish();
+        let mut last_words = session.publishing.finish();
+        last_words.extend(session.held.take().map(|held| *held));
         session.answers = Default::default();
         session.drop_iqs();
         let (slot, user) = (session.slot, session.user.clone());

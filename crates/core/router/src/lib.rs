@@ -45,6 +45,7 @@ mod takeover_test;
 #[cfg(test)]
 mod testing;
 mod timer;
+mod turns;
 mod wait;
 mod watch;
 #[cfg(test)]

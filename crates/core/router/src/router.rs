@@ -69,6 +69,7 @@ impl Router {
                 self.request_overdue(now, session, slot, serial);
             }
             Timer::Answer(session) => self.answer_overdue(now, session),
+            Timer::Turn(session) => self.turn_due(now, session),
             Timer::Away(slot) => self.owner_overdue(now, slot),
             Timer::Departed(session) => self.departed_overdue(now, session),
         }

@@ -5,6 +5,7 @@ use crate::caps::Wishes;
 use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
 use crate::shown::Seen;
+use crate::turns::Turns;
 use muster_envelope::AnnouncedSession;
 use muster_roster::AccessList;
 use muster_stanza::Stanza;
@@ -48,6 +49,8 @@ pub(crate) struct Session {
     pub(crate) answers: Answers,
     pub(crate) paused: bool,
     pub(crate) publishing: Publishing,
+    /// What it said last of itself, while it is not its turn.
+    pub(crate) held: Option<Box<Stanza>>,
     /// Of what it wants to be notified, once it has said what it can do.
     pub(crate) wishes: Option<Box<Wishes>>,
     lanes: SortedMap<SlotId, Lane>,
@@ -66,6 +69,7 @@ impl Session {
             answers: Answers::default(),
             paused: false,
             publishing: Publishing::default(),
+            held: None,
             wishes: None,
             lanes: SortedMap::new(),
         }
@@ -229,6 +233,7 @@ pub(crate) struct User {
     pub(crate) watching: bool,
     /// Whom it lets in, as the owner said last.
     pub(crate) access: AccessList,
+    pub(crate) turns: Turns,
 }
 
 impl User {
@@ -240,6 +245,7 @@ impl User {
             contacts: SortedMap::new(),
             watching: false,
             access: AccessList::default(),
+            turns: Turns::default(),
         }
     }
 

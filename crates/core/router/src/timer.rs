@@ -13,6 +13,8 @@ pub(crate) enum Timer {
     Request(SessionId, SlotId, u64),
     /// When an answer has waited long enough for the messages before it.
     Answer(SessionId),
+    /// When a client's presence has its turn.
+    Turn(SessionId),
     /// When an owner has been away for longer than the grace.
     Away(SlotId),
     /// When a client that was cut off is no longer expected back.

@@ -3,7 +3,7 @@
 use crate::lane::Manner;
 use crate::timer::Timer;
 use crate::{Output, Router};
-use muster_stanza::{Kind, PresenceType, Stanza, StanzaCondition};
+use muster_stanza::{Kind, PresenceType, Stanza, StanzaCondition, StanzaError};
 use muster_types::{FullJid, Instant, SessionId, SlotId};
 use std::sync::Arc;
 
@@ -27,7 +27,9 @@ impl Router {
         // A paused client may have as much again in its socket's buffers.
         if waiting >= 2 * limit && !is_directed(&stanza) {
             session.answers.forget(stanza.id.as_deref());
-            return self.refuse(now, id, &stanza, StanzaCondition::ResourceConstraint);
+            let text = format!("{waiting} of your stanzas are waiting: send this again later");
+            let error = StanzaError::new(StanzaCondition::ResourceConstraint).with_text(text);
+            return self.refuse_with(now, id, &stanza, &error);
         }
         let is_iq = stanza.is_iq();
         let pending = session.push(slot, stanza, manner);

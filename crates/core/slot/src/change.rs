@@ -83,7 +83,7 @@ impl Scope<'_, '_> {
         let changed = self
             .data
             .roster
-            .set(edit, self.limits.roster_items, self.index.0)?;
+            .set(edit, self.limits.into(), self.index.0)?;
         self.keep(&contact, changed);
         Ok(())
     }
@@ -119,7 +119,7 @@ impl Scope<'_, '_> {
         if let Some(slot) = slot {
             self.outboxes.check_room(slot)?;
         }
-        let step = roster.outbound(contact, kind, self.limits.roster_items, self.index.0)?;
+        let step = roster.outbound(contact, kind, self.limits.into(), self.index.0)?;
         self.keep(contact, step.changed);
         if let Some(slot) = slot {
             self.outboxes
@@ -299,7 +299,10 @@ impl Scope<'_, '_> {
 }
 
 impl From<RosterFull> for Refusal {
-    fn from(RosterFull { limit }: RosterFull) -> Self {
-        Self::RosterFull { limit }
+    fn from(full: RosterFull) -> Self {
+        match full {
+            RosterFull::Items { limit } => Self::RosterFull { limit },
+            RosterFull::Bytes { limit } => Self::RosterLarge { limit },
+        }
     }
 }

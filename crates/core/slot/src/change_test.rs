@@ -68,6 +68,7 @@ fn small() -> Replica {
     let mut replica = Replica::opened();
     replica.state.set_limits(Limits {
         roster_items: 2,
+        roster_bytes: 1_000,
         offline_messages: 2,
         private_items: 2,
         ..Limits::default()
@@ -119,6 +120,10 @@ fn roster_versions_of_a_name_are_never_used_twice() {
 fn what_is_over_a_limit_is_refused_and_leaves_no_trace() {
     let store = |text: &str| UserChange::OfflineStore(message(text));
     for (change, why) in [
+        (
+            [edit("a"), edit("a"), edit(&"a".repeat(1_000))],
+            Refusal::RosterLarge { limit: 1_000 },
+        ),
         (
             [edit("a"), edit("b"), edit("c")],
             Refusal::RosterFull { limit: 2 },

@@ -112,7 +112,7 @@ pub enum SlotEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// More than `Limits::roster_items`.
-    #[error("the roster is full: {limit} contacts")]
+    #[error("the roster is full: it may have {limit} contacts; remove one first")]
     RosterFull {
         /// The limit.
         limit: usize,
@@ -168,6 +168,14 @@ pub enum Refusal {
         /// The model, by its name in forms.
         model: String,
     },
+    /// More than `Limits::roster_bytes`.
+    #[error(
+        "the roster is full: its addresses, names and groups may have {limit} bytes; remove a contact or shorten names first"
+    )]
+    RosterLarge {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 impl Refusal {
@@ -175,6 +183,7 @@ impl Refusal {
     pub const fn condition(&self) -> StanzaCondition {
         match self {
             Self::RosterFull { .. }
+            | Self::RosterLarge { .. }
             | Self::PrivateFull { .. }
             | Self::AccessFull { .. }
             | Self::PepFull { .. }

@@ -19,7 +19,7 @@ pub use addresses::Addresses;
 pub use fork::Fork;
 pub use ids::{Boot, Epoch, GroupId, LogIndex, NodeId, SessionId, SlotId};
 pub use jid::{BareJid, DomainPart, FullJid, Jid, NodePart, ResourcePart};
-pub use limits::Limits;
+pub use limits::{Limits, ROSTER_ITEMS_MAX};
 pub use machine::Machine;
 pub use origin::Origin;
 pub use replicated::{LoadError, Replicated, Write, Writes, decode_value, encode_value};

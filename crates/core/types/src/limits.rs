@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// The most contacts of one roster, and so the most an operator may allow. A roster reaches a client in
+/// one stanza, and whose presence it asks for is asked again whenever a client comes or a slot has a
+/// new owner: with more of it one user would be felt by others.
+pub const ROSTER_ITEMS_MAX: u32 = 5_000;
+
 /// Bounds on what users, clients and peers may make the server hold. The defaults are the shipped
 /// ones; a configuration may change them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +22,15 @@ pub struct Limits {
     /// Contacts in one roster, whatever an operator sets (`contacts-max`); one more is refused with
     /// `resource-constraint`.
     pub roster_items: usize,
+    /// Bytes of the addresses, names and groups in one roster. Escaped and with all that is around them
+    /// they are less than 10 MB, so that the roster goes through a link in one message, and less than
+    /// may wait for a client.
+    pub roster_bytes: usize,
     /// Requests to see a user that wait for its answer; one more is turned down.
     pub requests: usize,
+    /// Bytes of what a subscription stanza holds: of requests all that wait are kept for their user and
+    /// shown to each client that comes.
+    pub request_bytes: usize,
     /// Rules of one user about whom it lets in.
     pub access_rules: usize,
     /// Bytes of the addresses in them.
@@ -63,8 +75,10 @@ impl Default for Limits {
             element_bytes_before_login: 16_384,
             depth: 64,
             attributes: 64,
-            roster_items: 5_000,
+            roster_items: ROSTER_ITEMS_MAX as usize,
+            roster_bytes: 1 << 20,
             requests: 200,
+            request_bytes: 8_192,
             access_rules: 1_000,
             access_bytes: 65_536,
             directed: 200,

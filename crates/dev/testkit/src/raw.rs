@@ -152,11 +152,25 @@ impl Raw {
         resource: &str,
         patience: Duration,
     ) -> Result<Self> {
-        let mut raw = Self::connect_within(address, patience)?.start_tls(trust)?;
-        raw.open(&trust.domain)?;
+        let raw = Self::connect_within(address, patience)?.start_tls(trust)?;
+        raw.authenticate(&trust.domain, user, resource)
+    }
+
+    /// Logs in without TLS, where a node has a port for that.
+    ///
+    /// # Errors
+    /// As [`Raw::login`].
+    pub fn login_plaintext(address: &str, user: &UserFacts, resource: &str) -> Result<Self> {
+        let (_, domain) = user.jid.split_once('@').unwrap_or_default();
+        Self::connect(address)?.authenticate(domain, user, resource)
+    }
+
+    fn authenticate(self, domain: &str, user: &UserFacts, resource: &str) -> Result<Self> {
+        let mut raw = self;
+        raw.open(domain)?;
         raw.send(plain(user, ""))?;
         raw.read_until("<success")?;
-        raw.open(&trust.domain)?;
+        raw.open(domain)?;
         raw.send(format!(
             "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
              <resource>{resource}</resource></bind></iq>"
@@ -277,6 +291,18 @@ impl Raw {
                 bail!("the server did not close; it sent {:?}", lossy(&self.read));
             }
             self.read_more()?;
+        }
+        Ok(lossy(&std::mem::take(&mut self.read)))
+    }
+
+    /// Reads a little, if something is there; returns what was not yet taken.
+    ///
+    /// # Errors
+    /// Fails when the connection has ended.
+    pub fn read_some(&mut self) -> Result<String> {
+        self.read_more()?;
+        if self.ended && self.read.is_empty() {
+            bail!("the server has closed the connection");
         }
         Ok(lossy(&std::mem::take(&mut self.read)))
     }

@@ -29,7 +29,10 @@ pub(crate) fn no_cluster() -> Status {
 fn code(refusal: &Refusal) -> Code {
     use Refusal as R;
     match refusal {
-        R::InvalidName { .. } | R::SettingOutOfRange { .. } | R::Nested => Code::InvalidArgument,
+        R::InvalidName { .. }
+        | R::SettingOutOfRange { .. }
+        | R::MoreThanARoster { .. }
+        | R::Nested => Code::InvalidArgument,
         R::NoSuchNode { .. }
         | R::NoSuchGroup { .. }
         | R::NoSuchSlot { .. }

@@ -64,13 +64,13 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         name: "contacts-max",
-        help: "how many contacts a user may have, 0 for no bound but the roster's own (5000); who has more keeps them",
+        help: "how many contacts a user may have, 1 to 5000, 0 for as many as a roster holds (5000); who has more keeps them",
         show: |settings| settings.contacts_max.to_string(),
         read: |value| number(value).map(Setting::ContactsMax),
     },
     Known {
         name: "watchers-max",
-        help: "how many others may see a user, 0 for no bound but the roster's own (5000); who has more keeps them",
+        help: "how many others may see a user, 1 to 5000, 0 for as many as a roster holds (5000); who has more keeps them",
         show: |settings| settings.watchers_max.to_string(),
         read: |value| number(value).map(Setting::WatchersMax),
     },
