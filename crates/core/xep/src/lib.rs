@@ -9,6 +9,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod caps;
+pub mod command;
 mod disco;
 mod ping;
 mod session;
