@@ -1,5 +1,5 @@
-//! XEP-0050: Ad-Hoc Commands. One command of the user's own account: what the user chooses to be shown as. Its
-//! form holds all that is chosen, so nothing is kept between its two steps.
+//! XEP-0050: Ad-Hoc Commands. The command of the user's own account by which the user chooses to be shown as
+//! something else, and the list of all its commands.
 
 use crate::cx::Cx;
 use crate::iq::Query;
@@ -10,10 +10,13 @@ use muster_stanza::ErrorDetail::BadPayload;
 use muster_stanza::{ElementRef, StanzaCondition, Writer, ns};
 use muster_types::Timestamp;
 use muster_xep::command::{self, Step, field, option};
+use muster_xep::temporary;
 
 /// The command.
 const CHOOSE: &str = "urn:muster:presence:choose";
 const NAME: &str = "Choose how you are shown";
+/// All commands of an account: node and name. The session's node answers the second one itself.
+const COMMANDS: [(&str, &str); 2] = [(CHOOSE, NAME), (temporary::NODE, temporary::NAME)];
 /// What the form offers beside the states: no choice.
 const NONE: &str = "none";
 /// For how long a choice may hold: the value, minutes, and the words.
@@ -106,20 +109,23 @@ pub(crate) fn described(query: &Query<'_>, payload: &ElementRef<'_>) -> Option<V
     match (payload.namespace(), &*node) {
         (ns::DISCO_ITEMS, ns::COMMANDS) => {
             out.start("query").attr("xmlns", ns::DISCO_ITEMS);
-            out.attr("node", &node).start("item");
-            out.attr("jid", query.user.as_str()).attr("node", CHOOSE);
-            out.attr("name", NAME).end();
+            out.attr("node", &node);
+            for (node, name) in COMMANDS {
+                out.start("item").attr("jid", query.user.as_str());
+                out.attr("node", node).attr("name", name).end();
+            }
         }
-        (ns::DISCO_INFO, ns::COMMANDS | CHOOSE) => {
-            let kind = if &*node == CHOOSE {
-                "command-node"
-            } else {
-                "command-list"
+        (ns::DISCO_INFO, node) => {
+            let command = COMMANDS.iter().find(|(command, _)| *command == node);
+            let (kind, name) = match command {
+                Some((_, name)) => ("command-node", *name),
+                None if node == ns::COMMANDS => ("command-list", "Commands"),
+                None => return None,
             };
             out.start("query").attr("xmlns", ns::DISCO_INFO);
-            out.attr("node", &node).start("identity");
+            out.attr("node", node).start("identity");
             out.attr("category", "automation").attr("type", kind);
-            out.attr("name", NAME).end();
+            out.attr("name", name).end();
             for feature in [ns::COMMANDS, ns::DATA] {
                 out.start("feature").attr("var", feature).end();
             }

@@ -61,6 +61,7 @@ mod sessions;
 mod sight;
 mod subscription;
 mod takeover;
+mod temporary;
 mod warm;
 mod watch;
 mod world;
@@ -100,6 +101,8 @@ mod query_test;
 mod recent_test;
 #[cfg(test)]
 mod takeover_test;
+#[cfg(test)]
+mod temporary_test;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

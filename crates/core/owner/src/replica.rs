@@ -334,6 +334,7 @@ impl Replica {
                     | ToOwner::AskContacts(_)
                     | ToOwner::AskItems(_)
                     | ToOwner::Ask { .. }
+                    | ToOwner::WatchTemporarily { .. }
                     | ToOwner::NodeLost { .. } => false,
                 };
                 if any_epoch || epoch == self.state.epoch() {

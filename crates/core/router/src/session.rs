@@ -5,6 +5,7 @@ use crate::caps::Wishes;
 use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
 use crate::shown::Seen;
+use crate::temporary::Leases;
 use muster_envelope::AnnouncedSession;
 use muster_roster::AccessList;
 use muster_stanza::Stanza;
@@ -229,6 +230,8 @@ pub(crate) struct User {
     pub(crate) watching: bool,
     /// Whom it lets in, as the owner said last.
     pub(crate) access: AccessList,
+    /// Whom single clients see for a while.
+    pub(crate) leases: Leases,
 }
 
 impl User {
@@ -240,6 +243,7 @@ impl User {
             contacts: SortedMap::new(),
             watching: false,
             access: AccessList::default(),
+            leases: Leases::default(),
         }
     }
 
