@@ -26,7 +26,7 @@ pub use ask::{
 };
 pub use digest::contacts_digest;
 pub use items::{AskItems, ItemNews};
-pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, ToNode};
+pub use to_node::{BindOutcome, Notice, PresenceBatch, ResourcePresence, TemporaryOutcome, ToNode};
 pub use to_owner::{AnnouncedSession, Announcement, ToOwner, WatchRequest};
 pub use to_peer::{ToPeer, WarmUpdate};
 

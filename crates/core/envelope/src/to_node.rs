@@ -94,6 +94,29 @@ pub enum ToNode {
         /// In the last message: everything up to this entry has been told.
         up_to: Option<LogIndex>,
     },
+    /// Answers [`ToOwner::WatchTemporarily`](crate::ToOwner::WatchTemporarily). What there is to see comes
+    /// after it.
+    Temporary {
+        /// The session that asked.
+        session: SessionId,
+        /// Its user.
+        watcher: BareJid,
+        /// Whom it wants to see.
+        contact: BareJid,
+        /// Whether it may.
+        outcome: TemporaryOutcome,
+    },
+}
+
+/// Whether somebody is seen for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TemporaryOutcome {
+    /// It is.
+    Granted,
+    /// There is no such user, or it has to be asked, or lets the watcher not in: which of them is not said.
+    Forbidden,
+    /// The user would let the watcher in, but as many as an operator allows see it.
+    TooMany,
 }
 
 impl ToNode {

@@ -109,6 +109,15 @@ pub enum ToOwner {
         /// What is asked.
         question: Question,
     },
+    /// A client wants to see a contact for a while: a temporary subscription. Answered by
+    /// [`ToNode::Temporary`](crate::ToNode::Temporary); if the contact lets the watcher in, the request stands
+    /// from then on like one of [`ToOwner::Watch`]. Asking twice does no harm.
+    WatchTemporarily {
+        /// The client's session.
+        session: SessionId,
+        /// Whom it wants to see.
+        request: WatchRequest,
+    },
 }
 
 /// One (contact, watcher) pair a node wants presence for.
@@ -121,6 +130,9 @@ pub struct WatchRequest {
     /// What the node last showed this watcher; the owner answers only what is newer. `None`
     /// when it has shown nothing.
     pub known: Option<Version>,
+    /// Whether a session of the watcher on the node has a temporary subscription. Without one only the
+    /// contact's roster can let the watcher in, with it the contact's rules can too.
+    pub temporary: bool,
 }
 
 /// What a node tells a new owner of a slot.

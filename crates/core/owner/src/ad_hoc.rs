@@ -1,17 +1,22 @@
-//! XEP-0050: Ad-Hoc Commands. One command of the user's own account: what the user chooses to be shown as. Its
-//! form holds all that is chosen, so nothing is kept between its two steps.
+//! XEP-0050: Ad-Hoc Commands. The command of the user's own account by which the user chooses to be shown as
+//! something else, and the list of all its commands.
 
 use crate::cx::Cx;
 use crate::iq::Query;
 use crate::serving::{Progress, Serving};
 use muster_presence::rules::{Rules, State};
 use muster_presence::source::{FromNow, NOTE_BYTES_MAX, Report, Says, Source, Span};
-use muster_stanza::{ElementRef, ErrorDetail, StanzaCondition, StanzaError, Writer, ns};
+use muster_stanza::ErrorDetail::BadPayload;
+use muster_stanza::{ElementRef, StanzaCondition, Writer, ns};
 use muster_types::Timestamp;
+use muster_xep::command::{self, Step, field, option};
+use muster_xep::temporary;
 
 /// The command.
 const CHOOSE: &str = "urn:muster:presence:choose";
 const NAME: &str = "Choose how you are shown";
+/// All commands of an account: node and name. The session's node answers the second one itself.
+const COMMANDS: [(&str, &str); 2] = [(CHOOSE, NAME), (temporary::NODE, temporary::NAME)];
 /// What the form offers beside the states: no choice.
 const NONE: &str = "none";
 /// For how long a choice may hold: the value, minutes, and the words.
@@ -49,31 +54,14 @@ impl Serving {
             return query.refuse(cx, StanzaCondition::ItemNotFound);
         }
         let rules = cx.world.rules();
-        let form = command.child("x", ns::DATA);
-        let action = command.attr("action");
-        let content = match (action.as_deref().unwrap_or("execute"), form) {
-            ("cancel", _) => answer("canceled", |_| ()),
-            ("execute", None) => answer("executing", |out| offer(out, &rules)),
-            ("execute" | "complete", Some(form)) => match self.choose(cx, query, &rules, &form) {
-                Ok(()) => answer("completed", |out| note(out, "It is so from now on.")),
-                Err(why) => return refuse(cx, query, ErrorDetail::BadPayload, &why),
+        let content = match command::step(command) {
+            Ok(Step::Cancel) => command::canceled(CHOOSE),
+            Ok(Step::Offer) => offer(&rules),
+            Ok(Step::Submit(form)) => match self.choose(cx, query, &rules, &form) {
+                Ok(()) => command::completed(CHOOSE, "It is so from now on."),
+                Err(why) => return query.fail(cx, &command::refusal(BadPayload, &why)),
             },
-            ("complete" | "next" | "prev", _) => {
-                return refuse(
-                    cx,
-                    query,
-                    ErrorDetail::BadAction,
-                    "This command has one form.",
-                );
-            }
-            (_, _) => {
-                return refuse(
-                    cx,
-                    query,
-                    ErrorDetail::MalformedAction,
-                    "There is no such action.",
-                );
-            }
+            Err(error) => return query.fail(cx, &error),
         };
         query.reply(cx, &query.iq.result_with(content))
     }
@@ -121,20 +109,23 @@ pub(crate) fn described(query: &Query<'_>, payload: &ElementRef<'_>) -> Option<V
     match (payload.namespace(), &*node) {
         (ns::DISCO_ITEMS, ns::COMMANDS) => {
             out.start("query").attr("xmlns", ns::DISCO_ITEMS);
-            out.attr("node", &node).start("item");
-            out.attr("jid", query.user.as_str()).attr("node", CHOOSE);
-            out.attr("name", NAME).end();
+            out.attr("node", &node);
+            for (node, name) in COMMANDS {
+                out.start("item").attr("jid", query.user.as_str());
+                out.attr("node", node).attr("name", name).end();
+            }
         }
-        (ns::DISCO_INFO, ns::COMMANDS | CHOOSE) => {
-            let kind = if &*node == CHOOSE {
-                "command-node"
-            } else {
-                "command-list"
+        (ns::DISCO_INFO, node) => {
+            let command = COMMANDS.iter().find(|(command, _)| *command == node);
+            let (kind, name) = match command {
+                Some((_, name)) => ("command-node", *name),
+                None if node == ns::COMMANDS => ("command-list", "Commands"),
+                None => return None,
             };
             out.start("query").attr("xmlns", ns::DISCO_INFO);
-            out.attr("node", &node).start("identity");
+            out.attr("node", node).start("identity");
             out.attr("category", "automation").attr("type", kind);
-            out.attr("name", NAME).end();
+            out.attr("name", name).end();
             for feature in [ns::COMMANDS, ns::DATA] {
                 out.start("feature").attr("var", feature).end();
             }
@@ -144,59 +135,28 @@ pub(crate) fn described(query: &Query<'_>, payload: &ElementRef<'_>) -> Option<V
     Some(out.end().finish())
 }
 
-fn answer(status: &str, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
-    let mut out = Writer::new();
-    out.start("command").attr("xmlns", ns::COMMANDS);
-    // There is one form, so any session is the same.
-    out.attr("node", CHOOSE).attr("sessionid", CHOOSE);
-    out.attr("status", status);
-    fill(&mut out);
-    out.end().finish()
-}
-
-fn note(out: &mut Writer, text: &str) {
-    out.start("note").attr("type", "info").text(text).end();
-}
-
 /// The form (XEP-0004).
-fn offer(out: &mut Writer, rules: &Rules) {
-    out.start("actions").attr("execute", "complete");
-    out.start("complete").end().end();
-    out.start("x").attr("xmlns", ns::DATA).attr("type", "form");
-    out.leaf("title", NAME);
-    field(out, "state", "list-single", "You are", NONE);
-    option(out, NONE, "As your devices, phones and calendars say");
-    for state in rules.states() {
-        let name = state.name.as_str();
-        option(out, name, state.status.as_deref().unwrap_or(name));
-    }
-    out.end();
-    field(out, "note", "text-single", "What others read", "");
-    out.end();
-    field(out, "minutes", "list-single", "For how long", "");
-    for (value, _, label) in TIMES {
-        option(out, value, label);
-    }
-    out.end().end();
-}
-
-/// Begins a field; its options may follow.
-fn field(out: &mut Writer, name: &str, kind: &str, label: &str, value: &str) {
-    out.start("field").attr("var", name).attr("type", kind);
-    out.attr("label", label).leaf("value", value);
-}
-
-fn option(out: &mut Writer, value: &str, label: &str) {
-    out.start("option").attr("label", label);
-    out.leaf("value", value).end();
+fn offer(rules: &Rules) -> Vec<u8> {
+    command::offer(CHOOSE, NAME, |out| {
+        field(out, "state", "list-single", "You are", NONE);
+        option(out, NONE, "As your devices, phones and calendars say");
+        for state in rules.states() {
+            let name = state.name.as_str();
+            option(out, name, state.status.as_deref().unwrap_or(name));
+        }
+        out.end();
+        field(out, "note", "text-single", "What others read", "");
+        out.end();
+        field(out, "minutes", "list-single", "For how long", "");
+        for (value, _, label) in TIMES {
+            option(out, value, label);
+        }
+        out.end();
+    })
 }
 
 fn read(form: &ElementRef<'_>) -> Result<Choice, String> {
-    let value = |name: &str| {
-        let field = |field: &ElementRef<'_>| field.attr("var").as_deref() == Some(name);
-        let field = form.children().find(field)?;
-        Some(field.child("value", ns::DATA)?.text())
-    };
+    let value = |name: &str| command::value(form, name);
     let state = value("state").ok_or("The form has no field \"state\".")?;
     let note = value("note").unwrap_or_default();
     if note.len() > NOTE_BYTES_MAX || note.contains(char::is_control) {
@@ -212,10 +172,4 @@ fn read(form: &ElementRef<'_>) -> Result<Choice, String> {
         note,
         minutes: *minutes,
     })
-}
-
-/// What is wrong with a step (§4.4, table 5).
-fn refuse(cx: &mut Cx<'_>, query: &Query<'_>, why: ErrorDetail, text: &str) -> Progress {
-    let error = StanzaError::new(StanzaCondition::BadRequest).with_text(text);
-    query.reply(cx, &query.iq.error(&error.with_detail(why)))
 }

@@ -79,6 +79,14 @@ impl Serving {
                 self.tell_sight(cx, user, contact, !blocked);
             }
         }
+        self.obey_rules_of(
+            cx,
+            user,
+            &|cx, watcher| {
+                answer_to(cx, Some(&list), watcher, cx.world.auto_authorise()) == Access::Allow
+            },
+            &|watcher| before.sees(watcher),
+        );
         self.approve_pending(cx, user);
         let interested = self.sessions.interested(user);
         self.push_blocking(cx, news, &interested);
@@ -165,12 +173,8 @@ impl Serving {
             return false;
         };
         let contact_slot = cx.world.slot_of(&contact);
-        let otherwise = match cx.world.auto_authorise() && contact_slot.is_some() {
-            true => Access::Allow,
-            false => Access::Ask,
-        };
         let access = cx.state.access(user);
-        let answer = access.map_or(otherwise, |access| access.answer(&contact, otherwise));
+        let answer = answer_to(cx, access, &contact, cx.world.auto_authorise());
         let is_full =
             || self.has_all_watchers(cx, user) || self.is_one_too_many(cx, user, &contact);
         if answer != Access::Allow || is_full() {
@@ -205,6 +209,20 @@ impl Serving {
         let clients = self.sight.living(user).map(|(_, client)| client.session);
         cx.deliver(clients.collect::<Vec<_>>(), request);
     }
+}
+
+/// What becomes of a contact's request to see a user with these rules, who has decided nothing about the contact.
+pub(crate) fn answer_to(
+    cx: &Cx<'_>,
+    access: Option<&AccessList>,
+    contact: &BareJid,
+    auto_authorise: bool,
+) -> Access {
+    let otherwise = match auto_authorise && cx.world.slot_of(contact).is_some() {
+        true => Access::Allow,
+        false => Access::Ask,
+    };
+    access.map_or(otherwise, |access| access.answer(contact, otherwise))
 }
 
 /// Tells a node whom a user lets in.

@@ -266,34 +266,40 @@ impl Serving {
         let presentity = self.portrait(cx, user);
         Answer::Explained(Box::new(Explained {
             explanation: presentity.explain(cx.now, &cx.world.rules()),
-            seen: watcher.map(|watcher| seen(cx, user, &presentity, watcher)),
+            seen: watcher.map(|watcher| self.seen(cx, user, &presentity, watcher)),
         }))
     }
-}
 
-fn seen(cx: &Cx<'_>, user: &BareJid, presentity: &Presentity, watcher: &BareJid) -> Seen {
-    if !may_see(cx, user, watcher) {
-        return match cx.state.permission(user).blocks(watcher) {
-            true => Seen::Blocked,
-            false => Seen::NotAllowed,
-        };
-    }
-    if presentity.overlay() == &Overlay::Hidden && watcher != user {
-        return Seen::Hidden;
-    }
-    let text = |stanza: &Stanza, name: &str| {
-        let child = stanza.child(name, ns::CLIENT);
-        child.map(|child| child.text())
-    };
-    let clients = presentity.publications().map(|(resource, publication)| {
-        let stanza = presentity.overlay().shown(&publication.stanza);
-        SeenClient {
-            resource: resource.to_string(),
-            show: text(&stanza, "show").unwrap_or_else(|| "available".to_owned()),
-            status: text(&stanza, "status"),
+    fn seen(
+        &self,
+        cx: &Cx<'_>,
+        user: &BareJid,
+        presentity: &Presentity,
+        watcher: &BareJid,
+    ) -> Seen {
+        if !may_see(cx, user, watcher) && !self.sight.sees_for_a_while(cx, user, watcher) {
+            return match cx.state.permission(user).blocks(watcher) {
+                true => Seen::Blocked,
+                false => Seen::NotAllowed,
+            };
         }
-    });
-    Seen::Clients(clients.collect())
+        if presentity.overlay() == &Overlay::Hidden && watcher != user {
+            return Seen::Hidden;
+        }
+        let text = |stanza: &Stanza, name: &str| {
+            let child = stanza.child(name, ns::CLIENT);
+            child.map(|child| child.text())
+        };
+        let clients = presentity.publications().map(|(resource, publication)| {
+            let stanza = presentity.overlay().shown(&publication.stanza);
+            SeenClient {
+                resource: resource.to_string(),
+                show: text(&stanza, "show").unwrap_or_else(|| "available".to_owned()),
+                status: text(&stanza, "status"),
+            }
+        });
+        Seen::Clients(clients.collect())
+    }
 }
 
 /// Meetings begin and end on the hour for many users: each user's do a little later, by a measure that

@@ -61,6 +61,7 @@ impl Serving {
     pub(crate) fn on_accounts(&mut self, cx: &mut Cx<'_>) {
         self.obey_accounts(cx);
         self.obey_rules(cx);
+        self.obey_auto_authorise(cx);
         for bind in std::mem::take(&mut self.late_binds.0) {
             if cx.world.slot_of(&bind.user) == Some(cx.config.slot) {
                 self.on_bind(cx, bind.session, bind.user, bind.resource);

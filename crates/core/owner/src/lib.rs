@@ -62,6 +62,7 @@ mod sessions;
 mod sight;
 mod subscription;
 mod takeover;
+mod temporary;
 mod warm;
 mod watch;
 mod world;
@@ -103,6 +104,8 @@ mod recent_test;
 mod rosters_test;
 #[cfg(test)]
 mod takeover_test;
+#[cfg(test)]
+mod temporary_test;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -17,7 +17,6 @@ use crate::cx::Cx;
 use crate::lane::{Work, WorkKind};
 use crate::serving::Serving;
 use crate::sessions::Standing;
-use crate::sight::may_see;
 use muster_types::{BareJid, Instant, Jid, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -210,7 +209,7 @@ impl Serving {
             // Newer than what was said until now, or it would be dropped.
             self.sight.presentity_mut(&contact).touch();
             for (node, watchers) in nodes {
-                let may = |watcher: &BareJid| may_see(cx, &contact, watcher);
+                let may = |watcher: &BareJid| self.sight.sees(cx, &contact, node, watcher);
                 let watchers: Vec<_> = watchers.into_iter().filter(may).map(Arc::new).collect();
                 let batch = self.sight.answer(&contact, watchers, full);
                 said.add(cx, node, batch);

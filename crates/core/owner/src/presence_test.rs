@@ -140,6 +140,7 @@ fn nobody_else_is_shown_a_user_by_asking() {
             contact: net.jid(alice).to_bare(),
             watcher: net.jid(bob).to_bare(),
             known: None,
+            temporary: false,
         }]),
     );
     net.publish(alice, "<show>away</show>");

@@ -335,6 +335,7 @@ impl Replica {
                     | ToOwner::AskContacts(_)
                     | ToOwner::AskItems(_)
                     | ToOwner::Ask { .. }
+                    | ToOwner::WatchTemporarily { .. }
                     | ToOwner::NodeLost { .. } => false,
                 };
                 if any_epoch || epoch == self.state.epoch() {

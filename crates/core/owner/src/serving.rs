@@ -131,6 +131,9 @@ impl Serving {
             ToOwner::AskItems(asked) => self.on_ask_items(cx, &asked),
             ToOwner::AskContacts(sessions) => self.on_ask_contacts(cx, sessions),
             ToOwner::Ask { ask, question } => self.on_ask(cx, from, ask, question),
+            ToOwner::WatchTemporarily { session, request } => {
+                self.on_watch_temporarily(cx, from, session, request);
+            }
         }
     }
 

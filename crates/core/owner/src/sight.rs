@@ -2,6 +2,7 @@
 //! from the roster and the user's rules each time something is sent.
 
 use crate::cx::Cx;
+use crate::temporary::{Temporary, lets_in};
 use muster_envelope::{PresenceBatch, ResourcePresence, ToNode};
 use muster_presence::{Overlay, Presentity, Publication, Watchers};
 use muster_stanza::{PresenceType, Stanza};
@@ -15,12 +16,13 @@ pub(crate) struct Sight {
     epoch: Epoch,
     presentities: BTreeMap<BareJid, Presentity>,
     pub(crate) watchers: Watchers,
+    pub(crate) temporary: Temporary,
     /// Whom programs follow, and which of them may have changed since they were last looked at.
     pub(crate) followed: BTreeSet<BareJid>,
     pub(crate) touched: BTreeSet<BareJid>,
 }
 
-/// Whether `watcher` may see `user`.
+/// Whether the roster of `user` lets `watcher` see it.
 pub(crate) fn may_see(cx: &Cx<'_>, user: &BareJid, watcher: &BareJid) -> bool {
     cx.state.permission(user).sees(watcher)
 }
@@ -44,6 +46,7 @@ impl Sight {
             epoch,
             presentities: BTreeMap::new(),
             watchers: Watchers::default(),
+            temporary: Temporary::default(),
             followed: BTreeSet::new(),
             touched: BTreeSet::new(),
         }
@@ -115,6 +118,27 @@ impl Sight {
             .filter(|(_, publication)| publication.takes_messages())
     }
 
+    /// Whether a watcher on a node sees a user: by the user's roster, or for a while.
+    pub(crate) fn sees(
+        &self,
+        cx: &Cx<'_>,
+        user: &BareJid,
+        node: NodeId,
+        watcher: &BareJid,
+    ) -> bool {
+        may_see(cx, user, watcher) || self.is_let_in(cx, user, node, watcher)
+    }
+
+    /// Whether a watcher has a temporary subscription on a node and the user lets it in.
+    fn is_let_in(&self, cx: &Cx<'_>, user: &BareJid, node: NodeId, watcher: &BareJid) -> bool {
+        self.temporary.has(user, node, watcher) && lets_in(cx, user, watcher)
+    }
+
+    /// The same on any node.
+    pub(crate) fn sees_for_a_while(&self, cx: &Cx<'_>, user: &BareJid, watcher: &BareJid) -> bool {
+        self.temporary.has_somewhere(user, watcher) && lets_in(cx, user, watcher)
+    }
+
     /// Sends one resource's news to every watcher, in one batch a node.
     pub(crate) fn tell(
         &self,
@@ -145,7 +169,10 @@ impl Sight {
         for (node, watchers) in self.watchers.of(user) {
             let watchers: Vec<Arc<BareJid>> = watchers
                 .iter()
-                .filter(|watcher| permission.sees(watcher) && !waits(node, watcher))
+                .filter(|watcher| {
+                    permission.sees(watcher) || self.is_let_in(cx, user, node, watcher)
+                })
+                .filter(|watcher| !waits(node, watcher))
                 .filter(|watcher| !hidden || ***watcher == *user)
                 .cloned()
                 .collect();
@@ -188,7 +215,10 @@ impl Sight {
         presentity.touch();
         let permission = cx.state.permission(user);
         let watchers = self.watchers.of(user).map(|(node, watchers)| {
-            let told = |watcher: &&Arc<BareJid>| permission.sees(watcher) && !waits(node, watcher);
+            let sees = |watcher: &BareJid| {
+                permission.sees(watcher) || self.is_let_in(cx, user, node, watcher)
+            };
+            let told = |watcher: &&Arc<BareJid>| sees(watcher) && !waits(node, watcher);
             (node, watchers.iter().filter(told).cloned().collect())
         });
         for (node, watchers) in watchers.collect::<Vec<(NodeId, Vec<Arc<BareJid>>)>>() {
@@ -238,7 +268,9 @@ impl Sight {
 
     /// A contact may see the user from now on: it is shown everything on the nodes that asked.
     pub(crate) fn grant(&mut self, cx: &mut Cx<'_>, user: &BareJid, contact: &BareJid) {
-        let nodes = self.watchers.nodes_of(user, contact);
+        let mut nodes = self.watchers.nodes_of(user, contact);
+        // Where it has seen the user for a while it sees no difference.
+        nodes.retain(|node| !self.is_let_in(cx, user, *node, contact));
         if nodes.is_empty() {
             return;
         }
@@ -248,11 +280,25 @@ impl Sight {
         }
     }
 
+    /// A watcher on one node may see the user again.
+    pub(crate) fn show_to(
+        &mut self,
+        cx: &mut Cx<'_>,
+        user: &BareJid,
+        node: NodeId,
+        watcher: Arc<BareJid>,
+    ) {
+        self.presentity_mut(user).touch();
+        self.show(cx, user, node, vec![watcher]);
+    }
+
     /// A contact may not see the user any more: every resource becomes unavailable to it
     /// (RFC 6121 §3.2.2), whatever it was shown.
     pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, user: &BareJid, contact: &BareJid) {
         for node in self.watchers.nodes_of(user, contact) {
-            self.hide(cx, user, node, contact);
+            if !self.is_let_in(cx, user, node, contact) {
+                self.hide(cx, user, node, contact);
+            }
         }
     }
 

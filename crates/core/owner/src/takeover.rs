@@ -54,6 +54,7 @@ impl Serving {
             self.note_choice(cx, &user);
         }
         self.obey_rules(cx);
+        self.obey_auto_authorise(cx);
         cx.out.push_back(Output::Broadcast(cx.opened()));
         cx.event(OwnerEvent::Opened {
             slot: cx.config.slot,
@@ -110,6 +111,7 @@ impl Serving {
         } = announcement;
         if first {
             self.question(from);
+            self.sight.temporary.forget_node(from);
         }
         let mut digests = Vec::new();
         for session in sessions
@@ -288,6 +290,7 @@ impl Serving {
         self.lanes.forget_earlier_boots(node, boot);
         if restarted {
             self.sight.watchers.forget_node(node);
+            self.sight.temporary.forget_node(node);
         }
         let envelope = cx.opened();
         cx.out.push_back(Output::Send { to: node, envelope });

@@ -5,7 +5,9 @@ mod client;
 mod router;
 
 use crate::{Accounts, Body, Bounds, Config, Input, Output, OwnerEvent, Replica};
-use muster_envelope::{Answer, BindOutcome, Composed, Envelope, Question, ToOwner};
+use muster_envelope::{
+    Answer, BindOutcome, Composed, Envelope, Question, TemporaryOutcome, ToOwner,
+};
 use muster_presence::Version;
 use muster_presence::rules::Rules;
 use muster_presence::source::{Policies, Policy};
@@ -122,6 +124,7 @@ struct Node {
 #[derive(Default)]
 struct Shown {
     version: Option<Version>,
+    temporary: bool,
     resources: BTreeSet<ResourcePart>,
 }
 
@@ -143,6 +146,8 @@ pub(crate) struct Net {
     pub(crate) confirmed: BTreeMap<SessionId, u64>,
     pub(crate) bound: BTreeMap<SessionId, BindOutcome>,
     answer: Option<Answer>,
+    /// What became of temporary subscriptions.
+    pub(crate) temporary: Vec<TemporaryOutcome>,
     /// What nodes were told of users they follow.
     pub(crate) followed: Vec<(NodeId, BareJid, Option<Composed>)>,
     /// What nodes were told of whom their users let in.
@@ -182,6 +187,7 @@ impl Net {
             confirmed: BTreeMap::new(),
             bound: BTreeMap::new(),
             answer: None,
+            temporary: Vec::new(),
             followed: Vec::new(),
             access: BTreeMap::new(),
             events: Vec::new(),

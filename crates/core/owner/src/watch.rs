@@ -3,7 +3,6 @@
 use crate::answers::Answers;
 use crate::cx::Cx;
 use crate::serving::Serving;
-use crate::sight::may_see;
 use muster_envelope::WatchRequest;
 use muster_types::{BareJid, NodeId};
 use std::collections::BTreeMap;
@@ -27,10 +26,14 @@ impl Serving {
             contact,
             watcher,
             known,
+            temporary,
         } in requests
         {
             let watcher = self.sight.watchers.add(&contact, from, &watcher);
-            if !may_see(cx, &contact, &watcher) {
+            self.sight
+                .temporary
+                .note(&contact, from, &watcher, temporary);
+            if !self.sight.sees(cx, &contact, from, &watcher) {
                 if known.is_some() {
                     self.sight.hide(cx, &contact, from, &watcher);
                 }
@@ -72,5 +75,6 @@ impl Serving {
 
     pub(crate) fn on_unwatch(&mut self, contact: &BareJid, node: NodeId, watcher: &BareJid) {
         self.sight.watchers.remove(contact, node, watcher);
+        self.sight.temporary.remove(contact, node, watcher);
     }
 }

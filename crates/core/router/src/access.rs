@@ -34,6 +34,7 @@ impl Router {
         for contact in unseen {
             self.unwatch(user, &contact);
         }
+        self.end_blocked_leases(user);
         for (id, ()) in sessions {
             let Some(session) = self.sessions.get_mut(&id) else {
                 continue;
@@ -60,8 +61,12 @@ impl Router {
 
     /// XEP-0191 §3.2: nothing goes to whom the user has blocked.
     pub(crate) fn refuse_blocked(&mut self, now: Instant, id: SessionId, stanza: &Stanza) {
-        let error = StanzaError::new(StanzaCondition::NotAcceptable).with_type(ErrorType::Cancel);
-        let error = error.with_detail(ErrorDetail::Blocked);
-        self.refuse_with(now, id, stanza, &error);
+        self.refuse_with(now, id, stanza, &blocked());
     }
+}
+
+/// The error of it.
+pub(crate) fn blocked() -> StanzaError {
+    let error = StanzaError::new(StanzaCondition::NotAcceptable).with_type(ErrorType::Cancel);
+    error.with_detail(ErrorDetail::Blocked)
 }

@@ -2,6 +2,7 @@
 
 use crate::lane::Manner;
 use crate::session::{Session, Stage};
+use crate::temporary::is_command;
 use crate::timer::Timer;
 use crate::{BindAnswer, Hop, Output, Router, classify};
 use bytes::Bytes;
@@ -91,6 +92,7 @@ impl Router {
         }
         match classify(&*self.directory, &user, &stanza) {
             Hop::Publish => self.publish(now, id, stanza),
+            Hop::Submit { .. } if is_command(&stanza) => self.temporary_command(now, id, &stanza),
             Hop::Submit { slot, contact_slot } => {
                 self.enqueue(now, id, slot, bare(stanza), Manner::Submit { contact_slot });
             }

@@ -6,6 +6,7 @@
 
 use crate::shown::{Outcome, Seen, Shown, Step};
 use muster_envelope::{PresenceBatch, WatchRequest};
+use muster_presence::Version;
 use muster_types::{Addresses, BareJid, SlotId, SortedMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,6 +82,11 @@ impl Interests {
             self.homeless.remove(contact);
         }
         (slot, shown)
+    }
+
+    /// Which state of `contact` the watcher was shown last.
+    pub(crate) fn version(&self, contact: &BareJid, watcher: &BareJid) -> Option<Version> {
+        self.contacts.get(contact)?.watchers.get(watcher)?.version
     }
 
     /// What `watcher` sees of `contact` now.
@@ -160,8 +166,13 @@ impl Interests {
         shows
     }
 
-    /// What a (new) owner of `slot` is asked.
-    pub(crate) fn requests(&self, slot: SlotId) -> Vec<WatchRequest> {
+    /// What a (new) owner of `slot` is asked; `is_temporary` knows which watchers of contacts have a temporary
+    /// subscription.
+    pub(crate) fn requests(
+        &self,
+        slot: SlotId,
+        is_temporary: &dyn Fn(&BareJid, &BareJid) -> bool,
+    ) -> Vec<WatchRequest> {
         let of_slot = self
             .contacts
             .iter()
@@ -172,6 +183,7 @@ impl Interests {
                     contact: (**contact).clone(),
                     watcher: (**watcher).clone(),
                     known: shown.version,
+                    temporary: is_temporary(contact, watcher),
                 })
             })
             .collect()
@@ -197,6 +209,8 @@ impl Interests {
                     contact: (**jid).clone(),
                     watcher: (**watcher).clone(),
                     known: None,
+                    // Who asks for a while names an account.
+                    temporary: false,
                 }));
             false
         });

@@ -154,7 +154,7 @@ fn an_owner_away_too_long_is_told_once_and_asked_anew() {
     let mut all = watched();
     all.take(batch(version(1, 5), false, &[("phone", "a")], &["romeo@x"]));
     let known = |all: &Interests| {
-        all.requests(SLOT)
+        all.requests(SLOT, &|_, _| false)
             .iter()
             .map(|w| w.known)
             .collect::<Vec<_>>()
@@ -174,7 +174,7 @@ fn unwatching_takes_back_what_was_shown() {
     assert_eq!((slot, gone.len()), (Some(SLOT), 1));
     assert!(!gone[0].is_available());
     assert!(all.seen(&jid("juliet@x"), &jid("romeo@x")).is_empty());
-    assert_eq!(all.requests(SLOT).len(), 1);
+    assert_eq!(all.requests(SLOT, &|_, _| false).len(), 1);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_contact_without_account_is_found_when_it_gets_one() {
     let found = all.find_homes(&|_| Some(SLOT));
     assert_eq!(found[&SLOT].len(), 1);
     assert!(all.find_homes(&|_| Some(SLOT)).is_empty(), "found once");
-    assert_eq!(all.requests(SLOT).len(), 1);
+    assert_eq!(all.requests(SLOT, &|_, _| false).len(), 1);
 }
 
 #[test]

@@ -42,6 +42,9 @@ mod slots;
 mod takeover;
 #[cfg(test)]
 mod takeover_test;
+mod temporary;
+#[cfg(test)]
+mod temporary_test;
 #[cfg(test)]
 mod testing;
 mod timer;

@@ -61,6 +61,12 @@ impl Router {
                 news,
                 up_to,
             } => self.items(slot, session, &news, up_to),
+            ToNode::Temporary {
+                session,
+                watcher,
+                contact,
+                outcome,
+            } => self.temporary_answered(now, session, &watcher, &contact, outcome),
         }
     }
 
@@ -164,6 +170,7 @@ fn is_message(body: &ToNode) -> bool {
         | ToNode::Replaced { .. }
         | ToNode::Item { .. }
         | ToNode::Items { .. }
+        | ToNode::Temporary { .. }
         | ToNode::Access { .. } => false,
     }
 }

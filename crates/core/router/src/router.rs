@@ -4,6 +4,7 @@ use crate::caps::KnownCaps;
 use crate::interest::Interests;
 use crate::session::{Session, User};
 use crate::slots::Slots;
+use crate::temporary::Temporary;
 use crate::timer::{Timer, Timers};
 use crate::{Config, Directory, Input, Output};
 use muster_envelope::{Envelope, ToOwner};
@@ -21,6 +22,7 @@ pub struct Router {
     pub(crate) users: BTreeMap<BareJid, User>,
     pub(crate) interests: Interests,
     pub(crate) caps: KnownCaps,
+    pub(crate) temporary: Temporary,
     /// Sessions that were cut off and owe directed presence, by address.
     pub(crate) departed: BTreeMap<FullJid, SessionId>,
     pub(crate) timers: Timers,
@@ -38,6 +40,7 @@ impl Router {
             users: BTreeMap::new(),
             interests: Interests::default(),
             caps: KnownCaps::default(),
+            temporary: Temporary::default(),
             departed: BTreeMap::new(),
             timers: Timers::default(),
             out: VecDeque::new(),
@@ -72,6 +75,7 @@ impl Router {
             Timer::Turn(session) => self.turn_due(now, session),
             Timer::Away(slot) => self.owner_overdue(now, slot),
             Timer::Departed(session) => self.departed_overdue(now, session),
+            Timer::Temporary(session, contact) => self.temporary_overdue(now, session, &contact),
         }
     }
 }
@@ -107,6 +111,7 @@ impl Machine for Router {
         while let Some(timer) = self.timers.fire(now) {
             self.fire(now, timer);
         }
+        self.end_due_leases(now);
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -114,6 +119,7 @@ impl Machine for Router {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.timers.earliest()
+        let due = [self.timers.earliest(), self.temporary.deadline()];
+        due.into_iter().flatten().min()
     }
 }

@@ -5,6 +5,7 @@ use crate::caps::Wishes;
 use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
 use crate::shown::Seen;
+use crate::temporary::Leases;
 use crate::turns::Turns;
 use muster_envelope::AnnouncedSession;
 use muster_roster::AccessList;
@@ -234,6 +235,8 @@ pub(crate) struct User {
     /// Whom it lets in, as the owner said last.
     pub(crate) access: AccessList,
     pub(crate) turns: Turns,
+    /// Whom single clients see for a while.
+    pub(crate) leases: Leases,
 }
 
 impl User {
@@ -246,6 +249,7 @@ impl User {
             watching: false,
             access: AccessList::default(),
             turns: Turns::default(),
+            leases: Leases::default(),
         }
     }
 

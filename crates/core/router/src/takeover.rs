@@ -43,6 +43,7 @@ impl Router {
         }
         self.show_themselves(slot);
         self.ask_items_again(slot);
+        self.ask_temporary_again(slot);
         let mut said = Vec::new();
         for (id, session) in &mut self.sessions {
             if session.slot == slot {
@@ -86,7 +87,7 @@ impl Router {
         };
         sessions.for_each(|session| parts.add_session(session));
         self.interests
-            .requests(slot)
+            .requests(slot, &|contact, watcher| self.is_leased(contact, watcher))
             .into_iter()
             .for_each(|watch| parts.add_watch(watch));
         parts.finish()
@@ -97,6 +98,7 @@ impl Router {
         let limits = &self.config.limits;
         self.timers.set(now + limits.grace, Timer::Away(slot));
         let until = now + limits.owner_wait;
+        self.temporary_waits(slot, until);
         for (id, session) in &self.sessions {
             for pending in session
                 .pending(slot)

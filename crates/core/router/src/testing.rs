@@ -3,6 +3,7 @@
 pub(crate) use crate::{BindAnswer, Config, Directory, Input, Output, Router};
 pub(crate) use muster_envelope::{
     Announcement, BindOutcome, Envelope, Notice, PresenceBatch, ResourcePresence, ToNode, ToOwner,
+    WatchRequest,
 };
 pub(crate) use muster_presence::Version;
 pub(crate) use muster_roster::{Access, AccessList};
@@ -92,9 +93,13 @@ pub(crate) fn unavailable() -> Stanza {
 
 impl Talk {
     pub(crate) fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    fn with_limits(limits: Limits) -> Self {
         let limits = Limits {
             waiting_per_session: 4,
-            ..Limits::default()
+            ..limits
         };
         let host = HostInfo {
             name: "Muster".into(),
@@ -112,7 +117,19 @@ impl Talk {
 
     /// Both slots open, alice bound as session 1 and nothing left to say.
     pub(crate) fn with_alice() -> Self {
-        let mut talk = Self::new();
+        Self::of_alice(Limits::default())
+    }
+
+    /// The same, and a client may have so many temporary subscriptions.
+    pub(crate) fn with_limit(temporary: usize) -> Self {
+        Self::of_alice(Limits {
+            temporary,
+            ..Limits::default()
+        })
+    }
+
+    fn of_alice(limits: Limits) -> Self {
+        let mut talk = Self::with_limits(limits);
         talk.open(MINE, 5);
         talk.open(HIS, 7);
         talk.bind(1, "desk");
@@ -354,14 +371,12 @@ pub(crate) fn said(body: &ToOwner) -> String {
         } => {
             format!("route {}", sent(session, serial, stanza))
         }
-        ToOwner::Watch(requests) => {
-            let all: Vec<_> = requests
-                .iter()
-                .map(|one| format!("{} by {}", one.contact, one.watcher))
-                .collect();
-            format!("watch {}", all.join(", "))
-        }
+        ToOwner::Watch(requests) => watched(requests),
         ToOwner::Unwatch { contact, watcher } => format!("unwatch {contact} by {watcher}"),
+        ToOwner::WatchTemporarily { session, request } => {
+            let asks = watched(std::slice::from_ref(request));
+            format!("{asks}, asked by {}", session.serial)
+        }
         ToOwner::Announce(part) => announced(part),
         ToOwner::Ask { .. } => "ask".to_owned(),
         ToOwner::AskContacts(sessions) => {
@@ -381,6 +396,15 @@ pub(crate) fn said(body: &ToOwner) -> String {
 
 pub(crate) const EMPTY: [&str; 0] = [];
 
+fn watched(requests: &[WatchRequest]) -> String {
+    let one = |one: &WatchRequest| {
+        let temporary = if one.temporary { " for a while" } else { "" };
+        format!("{} by {}{temporary}", one.contact, one.watcher)
+    };
+    let all: Vec<_> = requests.iter().map(one).collect();
+    format!("watch {}", all.join(", "))
+}
+
 fn announced(part: &Announcement) -> String {
     let sessions: Vec<_> = part
         .sessions
@@ -396,7 +420,11 @@ fn announced(part: &Announcement) -> String {
     let watches: Vec<_> = part
         .watches
         .iter()
-        .map(|one| format!("{} since {:?}", one.contact, one.known.map(|v| v.seq)))
+        .map(|one| {
+            let temporary = if one.temporary { " for a while" } else { "" };
+            let since = one.known.map(|v| v.seq);
+            format!("{} since {since:?}{temporary}", one.contact)
+        })
         .collect();
     let heard = part.heard.map(|heard| format!(" heard {heard}"));
     format!(

@@ -1,6 +1,6 @@
 //! Timers as data.
 
-use muster_types::{Instant, SessionId, SlotId};
+use muster_types::{BareJid, Instant, SessionId, SlotId};
 use std::collections::BTreeSet;
 
 /// What is to be looked at again. A timer is never taken back: when it fires, whoever set it looks
@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Away(SlotId),
     /// When a client that was cut off is no longer expected back.
     Departed(SessionId),
+    /// When a temporary subscription has waited long enough for an owner of the contact.
+    Temporary(SessionId, BareJid),
 }
 
 /// All timers in the order they are due.

@@ -61,13 +61,7 @@ impl Router {
         slot: SlotId,
         serial: u64,
     ) {
-        let wait = self.config.limits.owner_wait;
-        if self.slots.serving(slot).is_some()
-            || self
-                .slots
-                .away_since(slot)
-                .is_some_and(|since| since + wait > now)
-        {
+        if !self.is_overdue(now, slot) {
             return;
         }
         let Some(session) = self.sessions.get_mut(&id) else {
@@ -84,6 +78,13 @@ impl Router {
             StanzaCondition::ResourceConstraint,
         );
         self.less_waits(id);
+    }
+
+    /// Whether what waits for an owner of the slot has waited long enough.
+    pub(crate) fn is_overdue(&self, now: Instant, slot: SlotId) -> bool {
+        let wait = self.config.limits.owner_wait;
+        let since = self.slots.away_since(slot);
+        self.slots.serving(slot).is_none() && since.is_none_or(|since| since + wait <= now)
     }
 
     /// Something left a lane: answers may go out, the client may go on, the session may be over.

@@ -64,14 +64,22 @@ impl Router {
             return;
         };
         let mut news = Vec::new();
+        let mut leased = Vec::new();
         for contact in contacts {
             if !known.contacts.contains_key(&contact) {
                 let contact = self.interests.share(&contact);
                 known.contacts.insert(Arc::clone(&contact), ());
+                if known.leases.contains_key(&contact) {
+                    leased.push(Arc::clone(&contact));
+                }
                 news.push(contact);
             }
         }
         if known.watching {
+            for contact in leased {
+                let seen = self.interests.seen(&contact, user).to_vec();
+                self.show_to_others(user, &contact, seen);
+            }
             self.begin_interests(user, news.clone());
             self.ask_items_of(user, &news);
         }
@@ -79,14 +87,20 @@ impl Router {
 
     fn begin_interests(&mut self, watcher: &BareJid, contacts: Vec<Arc<BareJid>>) {
         let mut asked: BTreeMap<SlotId, Vec<WatchRequest>> = BTreeMap::new();
+        let user = self.users.get(watcher);
         for contact in contacts {
             let slot = self.directory.account_slot(&contact);
             self.interests.watch(&contact, watcher, slot);
             if let Some(slot) = slot {
+                let leased = user.is_some_and(|user| user.leases.contains_key(&contact));
                 let request = WatchRequest {
                     contact: (*contact).clone(),
                     watcher: watcher.clone(),
-                    known: None,
+                    known: match leased {
+                        true => self.interests.version(&contact, watcher),
+                        false => None,
+                    },
+                    temporary: leased,
                 };
                 asked.entry(slot).or_default().push(request);
             }
@@ -108,11 +122,38 @@ impl Router {
         let Some((contact, ())) = known.and_then(|user| user.contacts.remove_entry(contact)) else {
             return;
         };
+        if self.is_leased(&contact, user) {
+            let seen = self.interests.seen(&contact, user).iter();
+            let gone = seen.map(|seen| seen.gone()).collect();
+            return self.show_to_others(user, &contact, gone);
+        }
         // Nothing is watched, and so nothing shown, while no client is available.
         let gone = self.end_interest(user, &contact);
         let user = Arc::new(user.clone());
         let gone = gone.into_iter().map(|seen| (Arc::clone(&user), seen));
         self.show(gone.collect());
+    }
+
+    /// Shows a contact to the clients of a user that do not see it for a while anyway.
+    fn show_to_others(&mut self, user: &BareJid, contact: &BareJid, shows: Vec<Arc<Seen>>) {
+        let Some(known) = self.users.get(user) else {
+            return;
+        };
+        let sees = |id| {
+            known
+                .leases
+                .get(contact)
+                .is_some_and(|all| all.contains_key(id))
+        };
+        for id in known.sessions.keys().filter(|id| !sees(*id)) {
+            for seen in &shows {
+                let session = self.sessions.get_mut(id);
+                if session.is_some_and(|session| session.takes(seen)) {
+                    let address = Arc::clone(&known.address);
+                    self.out.push_back(presence_for(*id, address, seen));
+                }
+            }
+        }
     }
 
     fn end_interest(&mut self, watcher: &BareJid, contact: &BareJid) -> Vec<Arc<Seen>> {
@@ -130,6 +171,7 @@ impl Router {
             return;
         };
         let user = session.user.clone();
+        self.end_leases_of(id);
         if self.is_available(&user) {
             return;
         }
@@ -206,11 +248,13 @@ impl Router {
             let Some(user) = self.users.get(&*watcher) else {
                 continue;
             };
+            let lessees = user.lessees(&seen.from);
             for id in user.sessions.keys() {
-                if self
-                    .sessions
-                    .get_mut(id)
-                    .is_some_and(|session| session.takes(&seen))
+                if lessees.is_none_or(|lessees| lessees.contains_key(id))
+                    && self
+                        .sessions
+                        .get_mut(id)
+                        .is_some_and(|session| session.takes(&seen))
                 {
                     self.out
                         .push_back(presence_for(*id, user.address.clone(), &seen));
@@ -237,7 +281,7 @@ impl Router {
     }
 }
 
-fn presence_for(session: SessionId, to: Arc<muster_types::Jid>, seen: &Seen) -> Output {
+pub(crate) fn presence_for(session: SessionId, to: Arc<muster_types::Jid>, seen: &Seen) -> Output {
     let (stanza, key) = (seen.encoded.clone(), Some(seen.from.clone()));
     Output::Deliver {
         session,

@@ -37,6 +37,8 @@ pub struct Limits {
     pub access_bytes: usize,
     /// To whom one client may have sent presence of its own accord at a time (RFC 6121 §4.6).
     pub directed: usize,
+    /// Temporary subscriptions of one session at a time; one more is refused with `resource-constraint`.
+    pub temporary: usize,
     /// Bytes of a contact's name, and of a group's.
     pub roster_name_bytes: usize,
     /// Groups of one contact.
@@ -82,6 +84,7 @@ impl Default for Limits {
             access_rules: 1_000,
             access_bytes: 65_536,
             directed: 200,
+            temporary: 100,
             roster_name_bytes: 1023,
             roster_groups: 32,
             offline_messages: 100,

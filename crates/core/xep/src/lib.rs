@@ -4,14 +4,18 @@
 //! account ([`answer_account`]); `None` means that nobody here knows it, which is
 //! `service-unavailable` for a get or a set and silence for anything else.
 //!
+//! [`command`] and [`temporary`] are for those who hold what an ad-hoc command is about.
+//!
 //! To add one: write its file with an `EXTENSION`, and put that into `EXTENSIONS`. Service
 //! discovery announces what is in the list.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod caps;
+pub mod command;
 mod disco;
 mod ping;
 mod session;
+pub mod temporary;
 mod time;
 mod version;
 

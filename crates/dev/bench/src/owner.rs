@@ -111,6 +111,7 @@ impl Owner {
             let request = |contact: &BareJid, watcher: &BareJid| WatchRequest {
                 contact: contact.clone(),
                 watcher: watcher.clone(),
+                temporary: false,
                 known: None,
             };
             let alice = address::alice();

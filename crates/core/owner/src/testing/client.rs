@@ -2,7 +2,7 @@
 
 use super::{Client, Net, ONE};
 use crate::Accounts;
-use muster_envelope::ToOwner;
+use muster_envelope::{TemporaryOutcome, ToOwner, WatchRequest};
 use muster_stanza::{Element, PresenceType, Stanza};
 use muster_types::{BareJid, FullJid, LogIndex, Machine, NodeId, ResourcePart, SessionId, SlotId};
 use std::collections::BTreeMap;
@@ -168,6 +168,38 @@ impl Net {
     /// Sends anything to the owner of slot one.
     pub(crate) fn raw(&mut self, at: NodeId, body: ToOwner) {
         self.tell_slot(at, ONE, body);
+    }
+
+    /// A session asks to see a user for a while; what the owner says.
+    pub(crate) fn watch_temporarily(
+        &mut self,
+        session: SessionId,
+        contact: &str,
+    ) -> TemporaryOutcome {
+        let contact = BareJid::new(contact).unwrap();
+        let watcher = self.jid(session).to_bare();
+        let request = WatchRequest {
+            contact: contact.clone(),
+            watcher,
+            known: None,
+            temporary: true,
+        };
+        let asks = ToOwner::WatchTemporarily { session, request };
+        self.tell_owner(session.node, &contact, asks);
+        self.temporary.pop().expect("an answer")
+    }
+
+    /// Its lifetime is over.
+    pub(crate) fn end_temporary(&mut self, session: SessionId, contact: &str) {
+        let contact = BareJid::new(contact).unwrap();
+        let watcher = self.jid(session).to_bare();
+        let node = self.nodes.get_mut(&session.node).unwrap();
+        node.watches.remove(&(contact.clone(), watcher.clone()));
+        let ends = ToOwner::Unwatch {
+            contact: contact.clone(),
+            watcher,
+        };
+        self.tell_owner(session.node, &contact, ends);
     }
 
     /// Makes two users see each other.

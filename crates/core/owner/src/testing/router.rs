@@ -3,8 +3,8 @@
 use super::{Net, ONE, TWO};
 use crate::{Accounts, Body, Input};
 use muster_envelope::{
-    AnnouncedSession, Announcement, Envelope, ItemNews, Notice, PresenceBatch, ToNode, ToOwner,
-    WatchRequest,
+    AnnouncedSession, Announcement, Envelope, ItemNews, Notice, PresenceBatch, TemporaryOutcome,
+    ToNode, ToOwner, WatchRequest,
 };
 use muster_stanza::PresenceType;
 use muster_types::{BareJid, Epoch, LogIndex, Machine, NodeId, SessionId, SlotId};
@@ -66,6 +66,7 @@ impl Net {
                     contact: contact.clone(),
                     watcher: watcher.clone(),
                     known: shown.version,
+                    temporary: shown.temporary,
                 })
                 .collect(),
             heard: node.heard.get(&slot).copied(),
@@ -109,24 +110,14 @@ impl Net {
             }
             ToNode::Notice(Notice::Sees { user, contact }) => self.watch(at, contact, user),
             ToNode::Notice(Notice::SeesNoMore { user, contact }) => {
-                let gone = self
-                    .nodes
-                    .get_mut(&at)
-                    .unwrap()
-                    .watches
-                    .remove(&(contact.clone(), user.clone()));
-                for resource in gone.into_iter().flat_map(|shown| shown.resources) {
-                    self.line(at, &user, format!("{contact}/{resource} unavailable"));
-                }
-                self.tell_owner(
-                    at,
-                    &contact.clone(),
-                    ToOwner::Unwatch {
-                        contact,
-                        watcher: user,
-                    },
-                );
+                self.sees_no_more(at, user, contact);
             }
+            ToNode::Temporary {
+                watcher,
+                contact,
+                outcome,
+                ..
+            } => self.temporary_answered(at, contact, watcher, outcome),
             ToNode::Item { news, watchers } => self.item(at, &news, &watchers),
             ToNode::Items {
                 session,
@@ -141,6 +132,35 @@ impl Net {
             }
             ToNode::Replaced { session } => self.replaced(at, session),
         }
+    }
+
+    /// Who has a temporary subscription sees the contact on.
+    fn sees_no_more(&mut self, at: NodeId, user: BareJid, contact: BareJid) {
+        let watches = &mut self.nodes.get_mut(&at).unwrap().watches;
+        let pair = (contact, user);
+        if watches.get(&pair).is_some_and(|shown| shown.temporary) {
+            return;
+        }
+        let gone = watches.remove(&pair);
+        let (contact, watcher) = pair;
+        for resource in gone.into_iter().flat_map(|shown| shown.resources) {
+            self.line(at, &watcher, format!("{contact}/{resource} unavailable"));
+        }
+        self.tell_owner(at, &contact.clone(), ToOwner::Unwatch { contact, watcher });
+    }
+
+    fn temporary_answered(
+        &mut self,
+        at: NodeId,
+        contact: BareJid,
+        watcher: BareJid,
+        outcome: TemporaryOutcome,
+    ) {
+        if outcome == TemporaryOutcome::Granted {
+            let watches = &mut self.nodes.get_mut(&at).unwrap().watches;
+            watches.entry((contact, watcher)).or_default().temporary = true;
+        }
+        self.temporary.push(outcome);
     }
 
     fn item(&mut self, at: NodeId, news: &ItemNews, watchers: &[Arc<BareJid>]) {
@@ -188,14 +208,14 @@ impl Net {
 
     fn watch(&mut self, at: NodeId, contact: BareJid, watcher: BareJid) {
         let watches = &mut self.nodes.get_mut(&at).unwrap().watches;
-        let known = watches
+        let shown = watches
             .entry((contact.clone(), watcher.clone()))
-            .or_default()
-            .version;
+            .or_default();
         let request = WatchRequest {
             contact: contact.clone(),
             watcher,
-            known,
+            known: shown.version,
+            temporary: shown.temporary,
         };
         self.tell_owner(at, &contact, ToOwner::Watch(vec![request]));
     }
