@@ -111,7 +111,12 @@ impl<T> Admission<T> {
         self.rate
     }
 
-    /// How long whoever comes now waits at this rate.
+    /// Forgets those who wait and are not `wanted` any more.
+    pub fn retain(&mut self, wanted: impl FnMut(&T) -> bool) {
+        self.waiting.retain(wanted);
+    }
+
+    /// How long whoever comes now waits at this rate. A moment of pressure does not count: the rate falls if it stays.
     pub fn wait(&self) -> Duration {
         let parts = (self.waiting.len() as u64 * TOKEN).saturating_sub(self.parts);
         Duration::from_micros(parts / u64::from(self.rate))

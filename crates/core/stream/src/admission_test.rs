@@ -152,3 +152,15 @@ fn who_has_gone_takes_nobodys_place() {
     assert_eq!(door.poll(), Some(AdmissionOutput::Admit(64)));
     assert_eq!(door.poll(), None);
 }
+
+#[test]
+fn who_gives_up_makes_the_wait_of_the_others_shorter() {
+    let mut door = thousand();
+    arrive(&mut door, at(0), 0..1_064);
+    assert_eq!(admitted(&mut door).len(), 64);
+    assert_eq!(door.wait(), ms(1_000));
+    door.retain(|client| client % 10 == 0);
+    assert_eq!(door.wait(), ms(100));
+    door.wake(at(1));
+    assert_eq!(admitted(&mut door), [70]);
+}

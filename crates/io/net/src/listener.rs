@@ -3,9 +3,11 @@
 use muster_stream::Security;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Connections that the system may complete before we take them; the system may allow fewer
@@ -180,11 +182,13 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Whether the client has ended the connection without a word, so far as the system knows.
+/// Whether the client has ended the connection, whatever it said before. Asks the runtime what the system has told it,
+/// without waiting.
 pub fn is_gone(stream: &TcpStream) -> bool {
-    let mut byte = [MaybeUninit::uninit(); 1];
-    match SockRef::from(stream).peek(&mut byte) {
-        Ok(bytes) => bytes == 0,
-        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+    let ready = pin!(stream.ready(Interest::READABLE));
+    match ready.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
     }
 }

@@ -24,6 +24,12 @@ use tokio::time::Instant;
 pub(super) const LINE: usize = 1_024;
 /// How often the lag is looked at while somebody comes.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often those who gave up are taken out of the line.
+const SWEEP: Duration = Duration::from_secs(1);
+/// The share of an inbox that may wait: more is more than a node is ready for, however fast its processors are.
+const INBOX_SHARE: usize = 4;
+/// The lag that stands for a fuller inbox.
+const BEHIND: Duration = Duration::from_secs(1);
 /// With a longer wait at the door the operator is told.
 const TELLING: Duration = Duration::from_secs(2);
 /// The alarm that stands while clients wait so long.
@@ -48,6 +54,7 @@ pub(super) async fn keep(
     let door = || Admission::new(clock.now(), AdmissionConfig::default());
     let mut admission = door();
     let mut stopping = clients.stopping.clone();
+    let mut swept = Instant::now();
     loop {
         let look_at = lag.look_at;
         let due = admission.deadline().map(|at| clock.reading(at).into());
@@ -59,8 +66,7 @@ pub(super) async fn keep(
             },
             Some(seen) = lag.seen.recv() => {
                 if let Some(lag) = lag.answered(seen) {
-                    gauge!(metrics::ADMISSION_LAG).set(lag.as_secs_f64());
-                    admission.handle(clock.now(), AdmissionInput::Lag(lag));
+                    note_lag(&clients, &mut admission, lag);
                 }
             }
             () = tokio::time::sleep_until(wake), if !admission.is_quiet() => {
@@ -76,11 +82,31 @@ pub(super) async fn keep(
         if !admission.is_quiet()
             && let Some(late) = lag.look().await
         {
-            admission.handle(clock.now(), AdmissionInput::Lag(late));
+            note_lag(&clients, &mut admission, late);
+        }
+        if swept.elapsed() >= SWEEP {
+            swept = Instant::now();
+            admission.retain(|arrival| !is_gone(&arrival.stream));
         }
         let_in(&clients, &mut admission);
         tell(&clients, &admission);
     }
+}
+
+/// The router is one task: while it is behind nobody is served sooner, even if the processors have time.
+fn note_lag(clients: &Clients, admission: &mut Admission<Arrival>, lag: Duration) {
+    let lag = if is_crowded(&clients.router) || is_crowded(&clients.shared.router) {
+        lag.max(BEHIND)
+    } else {
+        lag
+    };
+    gauge!(metrics::ADMISSION_LAG).set(lag.as_secs_f64());
+    admission.handle(clients.shared.clock.now(), AdmissionInput::Lag(lag));
+}
+
+fn is_crowded<T>(inbox: &mpsc::Sender<T>) -> bool {
+    let waiting = inbox.max_capacity() - inbox.capacity();
+    waiting > inbox.max_capacity() / INBOX_SHARE
 }
 
 fn let_in(clients: &Arc<Clients>, admission: &mut Admission<Arrival>) {
