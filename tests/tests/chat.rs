@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_testkit::{Library, Outcome, Quickstart, never};
+use muster_testkit::{Library, Options, Outcome, Quickstart, Raw, never};
 use muster_tests::{Couple, log_in};
 use serde_json::json;
 
@@ -237,5 +237,50 @@ fn a_terminal_client_chats() -> Outcome {
     let mark = alice.mark();
     bob.chat(message.text("from"), "to a terminal")?;
     alice.expect(mark, "an answer", |e| e.is_message("to a terminal"))?;
+    Ok(())
+}
+
+/// More than a node keeps for one client.
+const BURST: usize = 5_000;
+
+#[test]
+fn who_sends_thousands_of_messages_at_once_waits_and_none_is_refused() -> Outcome {
+    let cluster = Quickstart::start_with(Options {
+        plaintext: true,
+        ..Options::default()
+    })?;
+    let addresses = cluster.plaintext()?;
+    let (from, to) = (cluster.user(0), cluster.user(1));
+    let mut alice = Raw::login_plaintext(&addresses[0], from, "one")?;
+    let mut bob = Raw::login_plaintext(&addresses[1], to, "one")?;
+    bob.send("<presence/><iq type='get' id='there'><ping xmlns='urn:xmpp:ping'/></iq>")?;
+    bob.read_until("id='there'")?;
+    let message = |n| {
+        format!(
+            "<message to='{}' type='chat' id='m{n}'><body>{n}</body></message>",
+            to.jid
+        )
+    };
+    // Sent from another thread: alice is made to wait.
+    let all: String = (0..BURST).map(message).collect();
+    let sending = std::thread::spawn(move || {
+        alice.send(all + "<iq type='get' id='sent'><ping xmlns='urn:xmpp:ping'/></iq>")?;
+        alice.read_until("id='sent'")
+    });
+    let mut heard = String::new();
+    while !heard.contains(&format!("id='m{}'", BURST - 1)) {
+        heard += &bob.read_some()?;
+    }
+    let said = sending
+        .join()
+        .map_err(|_| anyhow::anyhow!("alice has failed"))??;
+    assert!(!said.contains("error"), "{said}");
+    let mut next = 0;
+    for (at, _) in heard.match_indices(" id='m") {
+        let id = format!(" id='m{next}'");
+        assert!(heard[at..].starts_with(&id), "{}", &heard[at..at + 80]);
+        next += 1;
+    }
+    assert_eq!(next, BURST);
     Ok(())
 }

@@ -22,10 +22,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 /// Bytes taken from the socket at once; on the stack, so an idle client holds none.
 const READ_BYTES: usize = 8_192;
+/// Stanzas of one client that the router has not seen yet. It pauses a client with 100 that wait and refuses what is above
+/// 200: a client that sends faster than it looks must not get there before it has heard.
+const UNTAKEN_MAX: usize = 64;
 /// A client that has so many bytes unread of us is not read either.
 const UNREAD_MAX: usize = 65_536;
 /// A client that reads nothing for so long although we have something for it is gone.
@@ -48,7 +52,8 @@ pub(crate) struct Connection {
     sent: usize,
     /// TLS holds bytes back that the socket had no room for.
     unflushed: bool,
-    paused: bool,
+    /// The places of this client's stanzas in the router's inbox.
+    places: Arc<Semaphore>,
     /// The router knows the session.
     attached: bool,
     jid_known: bool,
@@ -82,7 +87,7 @@ impl Connection {
             unsent: Vec::new(),
             sent: 0,
             unflushed: false,
-            paused: false,
+            places: Arc::new(Semaphore::new(UNTAKEN_MAX)),
             attached: false,
             jid_known: false,
             closing: (!seeded)
@@ -115,8 +120,11 @@ impl Connection {
     async fn leave(&mut self, graceful: bool) {
         if std::mem::take(&mut self.attached) {
             let session = self.session;
-            self.tell(FromClient::Said(RouterInput::Ended { session, graceful }))
-                .await;
+            self.tell(FromClient::Said(
+                RouterInput::Ended { session, graceful },
+                None,
+            ))
+            .await;
             self.tell(FromClient::Detach(session)).await;
             self.clients.session_down(session);
         }
@@ -236,7 +244,7 @@ impl Connection {
             if self.unsent.is_empty() || self.outbox.overflows() {
                 self.empty_outbox().await;
             }
-            if self.closing.is_some() || self.paused || !self.stream.takes_frames() {
+            if self.closing.is_some() || self.outbox.is_paused() || !self.stream.takes_frames() {
                 return;
             }
             let now = self.clients.shared.clock.now();
@@ -263,8 +271,6 @@ impl Connection {
         for order in orders {
             match order {
                 Order::Bound(answer) => self.bound(answer),
-                Order::Pause => self.paused = true,
-                Order::Resume => self.paused = false,
                 Order::End(error) => last_words = Some(error),
             }
         }
@@ -348,17 +354,19 @@ impl Connection {
                         wanted,
                         generated,
                     };
-                    self.tell(FromClient::Said(bind)).await;
+                    self.tell(FromClient::Said(bind, None)).await;
                 }
                 Output::Stanza(stanza) => {
                     counter!(metrics::STANZAS_IN, "kind" => stanza.kind.element()).increment(1);
                     let (session, at) = (self.session, wall());
-                    self.tell(FromClient::Said(RouterInput::Stanza {
+                    // Nobody closes it.
+                    let place = Arc::clone(&self.places).acquire_owned().await.ok();
+                    let stanza = RouterInput::Stanza {
                         session,
                         stanza,
                         at,
-                    }))
-                    .await;
+                    };
+                    self.tell(FromClient::Said(stanza, place)).await;
                 }
                 Output::ClientState(state) => self.outbox.client_is(state),
                 Output::Close(end) => {
@@ -392,7 +400,7 @@ impl Connection {
 
     /// Writes what waits, else reads, whichever the socket is ready for.
     async fn io(&mut self, socket: &mut Socket) -> io::Result<Io> {
-        let wants_read = !self.paused
+        let wants_read = !self.outbox.is_paused()
             && self.stream.takes_frames()
             && self.unsent.len() - self.sent < UNREAD_MAX;
         let unsent = &self.unsent[self.sent..];

@@ -16,6 +16,7 @@ use muster_stanza::{Encoded, StreamError};
 use muster_stream::ClientState;
 use muster_types::{FullJid, Jid};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -34,8 +35,6 @@ const PORTION: usize = 1 << 18;
 pub(crate) enum Order {
     Bound(BindAnswer),
     End(StreamError),
-    Pause,
-    Resume,
 }
 
 /// One session's outbox: the router fills it, the session's task empties it.
@@ -43,6 +42,8 @@ pub(crate) enum Order {
 pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
     filled: Notify,
+    /// Nothing is to be read from the client now. Not among the orders: those wait while the client does not read.
+    paused: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +97,16 @@ impl Outbox {
     pub(crate) fn order(&self, order: Order) {
         self.waiting().orders.push_back(order);
         self.filled.notify_one();
+    }
+
+    /// The client has to wait, or may go on.
+    pub(crate) fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+        self.filled.notify_one();
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
     }
 
     pub(crate) fn deliver(&self, stanza: Encoded, to: Option<Arc<Jid>>, key: Option<Arc<FullJid>>) {

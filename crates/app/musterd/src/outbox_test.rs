@@ -120,7 +120,7 @@ fn before_the_end_everything_is_taken() {
     for _ in 0..10 {
         outbox.deliver(message(&"x".repeat(100_000)), None, None);
     }
-    outbox.order(Order::Resume);
+    outbox.order(Order::Bound(BindAnswer::TooBusy));
     assert_eq!(outbox.take().stanzas, 3);
     outbox.order(Order::End(StreamError::new(StreamCondition::Conflict)));
     assert_eq!(outbox.take().stanzas, 7);
@@ -165,9 +165,9 @@ fn what_is_no_presence_goes_to_an_inactive_client_at_once_and_alone() {
         assert!(outbox.wakes());
     }
     assert_eq!(outbox.ids(), ["said", "asks"]);
-    outbox.order(Order::Pause);
-    assert!(outbox.wakes());
-    assert_eq!(outbox.take().orders.len(), 1);
+    outbox.pause(true);
+    assert!(outbox.wakes() && outbox.is_paused());
+    assert_eq!(outbox.take().stanzas, 0);
 
     // What it is told when it wakes comes before what is said to it then.
     outbox.client_is(ClientState::Active);

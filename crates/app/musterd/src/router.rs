@@ -7,7 +7,7 @@ use muster_router::{Config, Input, Output, Router};
 use muster_types::{Machine, SessionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// What clients sent and the router has not seen yet; full makes them wait.
 pub(crate) const FROM_CLIENTS: usize = 4_096;
@@ -20,8 +20,8 @@ const BATCH: usize = 64;
 pub(crate) enum FromClient {
     /// A client has logged in: its outbox, before anything else of it.
     Attach(SessionId, Arc<Outbox>),
-    /// Anything a session says.
-    Said(Input),
+    /// Anything a session says. What comes from the client holds one of the session's places here until it is taken.
+    Said(Input, Option<OwnedSemaphorePermit>),
     /// The session's task ends: its outbox goes.
     Detach(SessionId),
 }
@@ -86,7 +86,7 @@ fn take(shared: &Shared, router: &mut Router, outboxes: &mut Outboxes, said: Fro
         FromClient::Attach(session, outbox) => {
             outboxes.insert(session, outbox);
         }
-        FromClient::Said(input) => {
+        FromClient::Said(input, _place) => {
             router.handle(shared.clock.now(), input);
             carry_out(shared, router, outboxes);
         }
@@ -112,9 +112,15 @@ fn carry_out(shared: &Shared, router: &mut Router, outboxes: &mut Outboxes) {
             }
             Output::Bound { session, answer } => order(outboxes, session, Order::Bound(answer)),
             Output::End { session, error } => order(outboxes, session, Order::End(error)),
-            Output::Pause { session } => order(outboxes, session, Order::Pause),
-            Output::Resume { session } => order(outboxes, session, Order::Resume),
+            Output::Pause { session } => pause(outboxes, session, true),
+            Output::Resume { session } => pause(outboxes, session, false),
         }
+    }
+}
+
+fn pause(outboxes: &Outboxes, session: SessionId, paused: bool) {
+    if let Some(outbox) = outboxes.get(&session) {
+        outbox.pause(paused);
     }
 }
 
