@@ -1,8 +1,8 @@
 //! Rosters, presence and messages between other people's clients whose users live on different nodes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use muster_testkit::{Library, Options, Outcome, Quickstart, Raw, never};
+use muster_testkit::{Library, Options, Outcome, PATIENCE, Quickstart, Raw, never};
 use muster_tests::{Couple, log_in};
 use serde_json::json;
 
@@ -268,8 +268,11 @@ fn who_sends_thousands_of_messages_at_once_waits_and_none_is_refused() -> Outcom
         alice.read_until("id='sent'")
     });
     let mut heard = String::new();
+    let begun = Instant::now();
     while !heard.contains(&format!("id='m{}'", BURST - 1)) {
         heard += &bob.read_some()?;
+        let last = &heard[heard.len().saturating_sub(80)..];
+        assert!(begun.elapsed() < PATIENCE, "the last that came is {last}");
     }
     let said = sending
         .join()
