@@ -285,14 +285,20 @@ impl Router {
         let asked = self.temporary.take(id, contact);
         let session = self.sessions.get(&id);
         let is_available = session.is_some_and(|session| session.is_available());
+        let is_blocked = self.is_blocked(watcher, Some(&Jid::from(contact.clone())));
         match (asked, outcome) {
+            // The user does not let it in any more.
+            (Some(asked), TemporaryOutcome::Granted) if is_blocked => {
+                self.let_go(watcher, contact);
+                self.refuse_with(now, id, &asked.command, &crate::access::blocked());
+            }
             (Some(asked), TemporaryOutcome::Granted) if is_available => {
                 self.begin_lease(now, id, contact, asked);
             }
             (Some(asked), TemporaryOutcome::Granted) => {
                 let condition = StanzaCondition::UnexpectedRequest;
-                self.refuse(now, id, &asked.command, condition);
                 self.let_go(watcher, contact);
+                self.refuse(now, id, &asked.command, condition);
             }
             (Some(asked), TemporaryOutcome::Forbidden | TemporaryOutcome::TooMany) => {
                 self.end_lease(id, contact);
@@ -301,7 +307,9 @@ impl Router {
             }
             // The client has gone meanwhile, or the owner was asked twice.
             (None, TemporaryOutcome::Granted) => self.say_interest(watcher, contact),
-            (None, TemporaryOutcome::Forbidden | TemporaryOutcome::TooMany) => {}
+            (None, TemporaryOutcome::Forbidden | TemporaryOutcome::TooMany) => {
+                self.end_lease(id, contact);
+            }
         }
     }
 }

@@ -290,14 +290,18 @@ fn a_client_has_so_many_at_a_time() {
     assert_eq!(ask(&mut talk, 1, "bob@x", 60), [ASKS], "renewed");
 }
 
-#[test]
-fn who_is_blocked_is_not_seen_for_a_while_either() {
-    let mut talk = leased();
+fn block_bob(talk: &mut Talk) -> Vec<String> {
     let mut access = AccessList::default();
     access.set("bob@x".parse().unwrap(), Some(Access::Block));
     let user = BareJid::new("alice@x").unwrap();
+    talk.tell(MINE, 5, ToNode::Access { user, access })
+}
+
+#[test]
+fn who_is_blocked_is_not_seen_for_a_while_either() {
+    let mut talk = leased();
     assert_eq!(
-        talk.tell(MINE, 5, ToNode::Access { user, access }),
+        block_bob(&mut talk),
         [line_for(1, "unavailable"), UNWATCH.to_owned()]
     );
     let refused = ask(&mut talk, 1, "bob@x", 60).concat();
@@ -451,5 +455,33 @@ fn a_client_that_goes_and_comes_before_its_answer_sees_the_contact_for_a_while()
     // If it stays away, so does its interest.
     ask(&mut talk, 1, "bob@x", 60);
     talk.send(1, unavailable());
-    assert_eq!(answer(&mut talk, 1, Granted)[1..], [UNWATCH]);
+    assert_eq!(answer(&mut talk, 1, Granted)[0], UNWATCH);
+}
+
+#[test]
+fn who_is_blocked_before_the_answer_is_not_seen() {
+    let mut talk = Talk::with_alice();
+    talk.send(1, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    block_bob(&mut talk);
+    let said = answer(&mut talk, 1, Granted);
+    assert_eq!(said[0], UNWATCH);
+    assert!(said[1].contains("not-acceptable"), "{said:?}");
+    assert_eq!(bob_is_all(&mut talk, 7, 1, available()), EMPTY);
+
+    // A renewal of what has ended.
+    let mut talk = leased();
+    ask(&mut talk, 1, "bob@x", 60);
+    assert_eq!(block_bob(&mut talk), [line_for(1, "unavailable")]);
+    assert_eq!(answer(&mut talk, 1, Granted)[0], UNWATCH);
+    assert_eq!(talk.pass(60), EMPTY);
+}
+
+#[test]
+fn an_owner_that_was_asked_twice_may_refuse_what_it_has_granted() {
+    let mut talk = leased();
+    assert_eq!(
+        answer(&mut talk, 1, Forbidden),
+        [line_for(1, "unavailable"), UNWATCH.to_owned()]
+    );
 }
