@@ -358,6 +358,12 @@ fn a_lease_that_ends_while_its_renewal_is_asked_for_is_not_taken_back_at_the_own
         [line_for(1, "unavailable"), UNWATCH.to_owned()]
     );
 
+    // The same while another client's first ask is on its way.
+    let mut talk = leased();
+    ask(&mut talk, 2, "bob@x", 60);
+    assert_eq!(talk.pass(60), [line_for(1, "unavailable")]);
+    assert_eq!(answer(&mut talk, 2, Granted)[1..], [line_for(2, "")]);
+
     // Refused, nothing is left of it.
     let mut talk = leased();
     ask(&mut talk, 1, "bob@x", 60);
