@@ -76,6 +76,13 @@ impl Temporary {
         on.any(|watchers| watchers.contains(watcher))
     }
 
+    /// The watchers of one user on some nodes, each once.
+    fn on(&self, contact: &BareJid, counts: impl Fn(NodeId) -> bool) -> BTreeSet<&Arc<BareJid>> {
+        let nodes = self.by_contact.get(contact).into_iter().flatten();
+        let on = nodes.filter(|(node, _)| counts(**node));
+        on.flat_map(|(_, watchers)| watchers).collect()
+    }
+
     /// All of one user.
     fn of(&self, contact: &BareJid) -> Vec<(NodeId, Arc<BareJid>)> {
         let nodes = self.by_contact.get(contact).into_iter().flatten();
@@ -125,31 +132,33 @@ impl Serving {
         if !is_here || !subscribed && !lets_in(cx, user, watcher) {
             return TemporaryOutcome::Forbidden;
         }
-        // It counts once, however many sessions of its user ask, and not beside a subscription.
-        let counted = subscribed || self.sight.temporary.has_somewhere(user, watcher);
-        if !counted && self.watchers_of(cx, user) >= cx.world.bounds().watchers {
+        if !subscribed && self.is_one_watcher_too_many(cx, user, watcher) {
             return TemporaryOutcome::TooMany;
         }
         TemporaryOutcome::Granted
     }
 
-    /// How many see a user, for a while or not.
-    fn watchers_of(&self, cx: &Cx<'_>, user: &BareJid) -> usize {
-        let items = cx.state.roster(user).into_iter().flat_map(Roster::items);
-        let subscribed = items.filter(|item| item.subscription.seen_by_contact());
-        let temporary = self.sight.temporary.of(user).into_iter();
-        let temporary: BTreeSet<_> = temporary.map(|(_, watcher)| watcher).collect();
+    /// Whether as many see a user already, for a while or not. A watcher counts once, however many sessions of its
+    /// user ask, and not beside a subscription. Whoever was seen to by a node that is dead has gone with it.
+    fn is_one_watcher_too_many(&self, cx: &Cx<'_>, user: &BareJid, watcher: &BareJid) -> bool {
+        let here = |node: NodeId| cx.world.alive.contains(&node);
+        let temporary = self.sight.temporary.on(user, here);
+        if temporary.iter().any(|known| ***known == *watcher) {
+            return false;
+        }
         let roster = cx.state.roster(user);
-        let is_subscribed = |watcher: &Arc<BareJid>| {
+        let items = roster.into_iter().flat_map(Roster::items);
+        let subscribed = items.filter(|item| item.subscription.seen_by_contact());
+        let is_subscribed = |watcher: &BareJid| {
             roster.is_some_and(|roster| roster.state(watcher).seen_by_contact())
         };
-        let temporary = temporary.iter().filter(|watcher| !is_subscribed(watcher));
-        subscribed.count() + temporary.count()
+        let temporary = temporary.iter().filter(|known| !is_subscribed(known));
+        subscribed.count() + temporary.count() >= cx.world.bounds().watchers
     }
 
     /// A user's rules changed: whom they do not let in any more sees it go, whom they let in again sees it come.
     /// `before` says whom they let in, and `subscribed` who saw the user by its roster until now; to those the change
-    /// of that is told elsewhere.
+    /// of that is told elsewhere, as it is to those who see the user by its roster from now on.
     pub(crate) fn obey_rules_of(
         &mut self,
         cx: &mut Cx<'_>,
@@ -158,11 +167,13 @@ impl Serving {
         subscribed: &dyn Fn(&BareJid) -> bool,
     ) {
         for (node, watcher) in self.sight.temporary.of(user) {
-            let saw = subscribed(&watcher) || before(cx, &watcher);
-            let sees = self.sight.sees(cx, user, node, &watcher);
-            if !saw && sees {
+            if subscribed(&watcher) {
+                continue;
+            }
+            let (saw, is_let_in) = (before(cx, &watcher), lets_in(cx, user, &watcher));
+            if !saw && is_let_in {
                 self.sight.show_to(cx, user, node, watcher);
-            } else if saw && !sees && !subscribed(&watcher) {
+            } else if saw && !is_let_in && !may_see(cx, user, &watcher) {
                 self.sight.hide(cx, user, node, &watcher);
             }
         }

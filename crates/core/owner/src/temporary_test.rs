@@ -207,3 +207,33 @@ fn temporary_watchers_count_as_watchers_each_once() {
     net.set_bounds(9, 2);
     assert_eq!(net.watch_temporarily(nora, BOB), Granted);
 }
+
+#[test]
+fn temporary_watchers_of_a_node_that_is_dead_do_not_count() {
+    let (mut net, _, zoe) = strangers();
+    let nora = net.login(A, "nora@example.com/n");
+    rule(&mut net, "example.com", Some(Access::Allow));
+    net.set_bounds(9, 1);
+    assert_eq!(net.watch_temporarily(zoe, BOB), Granted);
+    assert_eq!(net.watch_temporarily(nora, BOB), TooMany);
+    net.kill(B);
+    assert_eq!(net.watch_temporarily(nora, BOB), Granted);
+    // Nor does it help a watcher that it was seen to there.
+    let zoe = net.login(A, "zoe@example.com/z");
+    assert_eq!(net.watch_temporarily(zoe, BOB), TooMany);
+}
+
+#[test]
+fn who_is_subscribed_as_well_sees_the_user_come_once_when_it_is_unblocked() {
+    let (mut net, _, zoe) = strangers();
+    rule(&mut net, "zoe@example.com", Some(Access::Allow));
+    net.watch_temporarily(zoe, BOB);
+    net.send(zoe, "<presence type='subscribe' to='bob@example.com'/>");
+    net.forget();
+    for allows in [None, Some(Access::Ask), Some(Access::Allow)] {
+        rule(&mut net, "zoe@example.com", Some(Access::Block));
+        assert_eq!(net.take(zoe), [GONE], "{allows:?}");
+        rule(&mut net, "zoe@example.com", allows);
+        assert_eq!(net.take(zoe), [HERE], "{allows:?}");
+    }
+}

@@ -32,6 +32,7 @@ mod interest;
 #[cfg(test)]
 mod interest_test;
 mod lane;
+mod leases;
 mod news;
 mod port;
 mod publishing;

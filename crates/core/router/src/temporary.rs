@@ -11,7 +11,6 @@
 use crate::Router;
 use crate::session::User;
 use crate::timer::Timer;
-use crate::watch::presence_for;
 use muster_envelope::{TemporaryOutcome, ToOwner, WatchRequest};
 use muster_stanza::ErrorDetail::BadPayload;
 use muster_stanza::{ErrorType, IqType, Stanza, StanzaCondition, StanzaError, ns};
@@ -24,18 +23,18 @@ use std::time::Duration;
 
 /// A command that the owner of the contact has not answered.
 #[derive(Debug)]
-struct Asked {
+pub(crate) struct Asked {
     /// Without its content.
-    command: Stanza,
-    lifetime: Duration,
-    slot: SlotId,
+    pub(crate) command: Stanza,
+    pub(crate) lifetime: Duration,
+    pub(crate) slot: SlotId,
 }
 
 /// What is asked, and when leases end.
 #[derive(Debug, Default)]
 pub(crate) struct Temporary {
     asked: BTreeMap<SessionId, BTreeMap<BareJid, Asked>>,
-    due: BTreeSet<(Instant, SessionId, Arc<BareJid>)>,
+    pub(crate) due: BTreeSet<(Instant, SessionId, Arc<BareJid>)>,
 }
 
 impl Temporary {
@@ -43,9 +42,19 @@ impl Temporary {
         self.due.first().map(|(at, ..)| *at)
     }
 
-    fn is_asked(&self, id: SessionId, contact: &BareJid) -> bool {
+    pub(crate) fn is_asked(&self, id: SessionId, contact: &BareJid) -> bool {
         let asked = self.asked.get(&id);
         asked.is_some_and(|asked| asked.contains_key(contact))
+    }
+
+    /// Whether nobody sees anybody for a while, or has asked to: as a rule.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty() && self.due.is_empty()
+    }
+
+    /// Forgets all that a session asked.
+    pub(crate) fn take_all(&mut self, id: SessionId) -> BTreeMap<BareJid, Asked> {
+        self.asked.remove(&id).unwrap_or_default()
     }
 
     fn take(&mut self, id: SessionId, contact: &BareJid) -> Option<Asked> {
@@ -68,11 +77,12 @@ impl Temporary {
     }
 }
 
-/// For how long sessions of one user see others: by contact, when each ends.
+/// For how long sessions of one user see others: by contact, when each ends. Whom a session has asked to see is here
+/// too, without an end: what is said to the owner of the contact after the ask must not undo it.
 pub(crate) type Leases = SortedMap<Arc<BareJid>, SortedMap<SessionId, Instant>>;
 
 impl User {
-    /// The sessions that see this presence, if not all of them do.
+    /// The sessions that see this presence, if not all of them do; none while there is only an ask.
     pub(crate) fn lessees(&self, from: &FullJid) -> Option<&SortedMap<SessionId, Instant>> {
         if self.leases.is_empty() {
             return None;
@@ -157,6 +167,10 @@ impl Router {
             lifetime,
             slot,
         };
+        let shared = self.interests.share(&contact);
+        if let Some(known) = self.users.get_mut(&user) {
+            known.leases.get_or_insert_with(shared, SortedMap::new);
+        }
         let of_session = self.temporary.asked.entry(id).or_default();
         of_session.insert(contact.clone(), asked);
         if !self.ask_owner(id, &contact, slot) {
@@ -253,6 +267,9 @@ impl Router {
         if let Some(asked) = self.temporary.take(id, contact) {
             let condition = StanzaCondition::ResourceConstraint;
             self.refuse(now, id, &asked.command, condition);
+            if let Some(watcher) = self.sessions.get(&id).map(|one| one.user.clone()) {
+                self.let_go(&watcher, contact);
+            }
         }
     }
 
@@ -268,181 +285,30 @@ impl Router {
         let asked = self.temporary.take(id, contact);
         let session = self.sessions.get(&id);
         let is_available = session.is_some_and(|session| session.is_available());
+        let is_blocked = self.is_blocked(watcher, Some(&Jid::from(contact.clone())));
         match (asked, outcome) {
+            // The user does not let it in any more.
+            (Some(asked), TemporaryOutcome::Granted) if is_blocked => {
+                self.let_go(watcher, contact);
+                self.refuse_with(now, id, &asked.command, &crate::access::blocked());
+            }
             (Some(asked), TemporaryOutcome::Granted) if is_available => {
                 self.begin_lease(now, id, contact, asked);
             }
             (Some(asked), TemporaryOutcome::Granted) => {
                 let condition = StanzaCondition::UnexpectedRequest;
+                self.let_go(watcher, contact);
                 self.refuse(now, id, &asked.command, condition);
-                self.say_interest(watcher, contact);
             }
             (Some(asked), TemporaryOutcome::Forbidden | TemporaryOutcome::TooMany) => {
                 self.end_lease(id, contact);
+                self.let_go(watcher, contact);
                 self.refuse_with(now, id, &asked.command, &refusal(outcome));
             }
             // The client has gone meanwhile, or the owner was asked twice.
             (None, TemporaryOutcome::Granted) => self.say_interest(watcher, contact),
-            (None, TemporaryOutcome::Forbidden | TemporaryOutcome::TooMany) => {}
-        }
-    }
-
-    fn begin_lease(&mut self, now: Instant, id: SessionId, contact: &BareJid, asked: Asked) {
-        let contact = self.interests.share(contact);
-        let Some(user) = self
-            .sessions
-            .get(&id)
-            .and_then(|session| self.users.get_mut(&session.user))
-        else {
-            return;
-        };
-        let watcher = user.address.to_bare();
-        let leases = user
-            .leases
-            .get_or_insert_with(Arc::clone(&contact), SortedMap::new);
-        let ends = now + asked.lifetime;
-        let before = leases.insert(id, ends);
-        if let Some(before) = before {
-            let due = (before, id, Arc::clone(&contact));
-            self.temporary.due.remove(&due);
-        }
-        self.temporary.due.insert((ends, id, Arc::clone(&contact)));
-        let saw = before.is_some() || user.contacts.contains_key(&contact);
-        let address = Arc::clone(&user.address);
-        self.interests.watch(&contact, &watcher, Some(asked.slot));
-        let text = format!("For {} s from now on.", asked.lifetime.as_secs());
-        let done = asked.command.result_with(command::completed(NODE, &text));
-        self.deliver(now, id, done);
-        if !saw {
-            // Another client of the user sees the contact already.
-            for seen in self.interests.seen(&contact, &watcher) {
-                let address = Arc::clone(&address);
-                self.out.push_back(presence_for(id, address, seen));
-            }
-        }
-    }
-
-    /// A session sees a contact no more, unless the user does.
-    fn end_lease(&mut self, id: SessionId, contact: &BareJid) {
-        let session = self.sessions.get(&id);
-        let Some(user) = session.and_then(|session| self.users.get_mut(&session.user)) else {
-            return;
-        };
-        let Some((shared, leases)) = user.leases.get_entry_mut(contact) else {
-            return;
-        };
-        let contact = Arc::clone(shared);
-        let Some(ends) = leases.remove(&id) else {
-            return;
-        };
-        let is_last = leases.is_empty();
-        if is_last {
-            user.leases.remove(&contact);
-        }
-        self.temporary.due.remove(&(ends, id, Arc::clone(&contact)));
-        let (watcher, address) = (user.address.to_bare(), Arc::clone(&user.address));
-        if !user.contacts.contains_key(&contact) {
-            let seen = self.interests.seen(&contact, &watcher).iter();
-            let gone: Vec<_> = seen.map(|seen| seen.gone()).collect();
-            if self.sessions.get(&id).is_some_and(|one| one.is_available()) {
-                let gone = gone.iter();
-                let shows = gone.map(|gone| presence_for(id, Arc::clone(&address), gone));
-                self.out.extend(shows);
-            }
-        }
-        if is_last {
-            self.say_interest(&watcher, &contact);
-        }
-    }
-
-    /// Whether a client of a user here sees a contact for a while.
-    pub(crate) fn is_leased(&self, contact: &BareJid, watcher: &BareJid) -> bool {
-        // As a rule nobody does.
-        !self.temporary.due.is_empty()
-            && self
-                .users
-                .get(watcher)
-                .is_some_and(|user| user.leases.contains_key(contact))
-    }
-
-    /// Tells the owner of a contact how a user here sees it now: for a while, as its contact, or not.
-    fn say_interest(&mut self, watcher: &BareJid, contact: &BareJid) {
-        if self.is_leased(contact, watcher) {
-            return;
-        }
-        let user = self.users.get(watcher);
-        let is_contact =
-            user.is_some_and(|user| user.watching && user.contacts.contains_key(contact));
-        if !is_contact {
-            let (slot, _) = self.interests.unwatch(contact, watcher);
-            let slot = slot.or_else(|| self.directory.account_slot(contact));
-            let (contact, watcher) = (contact.clone(), watcher.clone());
-            if let Some(slot) = slot {
-                self.tell_owner(slot, ToOwner::Unwatch { contact, watcher });
-            }
-            return;
-        }
-        let request = WatchRequest {
-            contact: contact.clone(),
-            watcher: watcher.clone(),
-            known: self.interests.version(contact, watcher),
-            temporary: false,
-        };
-        if let Some(slot) = self.directory.account_slot(contact) {
-            self.tell_owner(slot, ToOwner::Watch(vec![request]));
-        }
-    }
-
-    /// Leases end at their time.
-    pub(crate) fn end_due_leases(&mut self, now: Instant) {
-        while self.temporary.deadline().is_some_and(|due| due <= now) {
-            if let Some((_, id, contact)) = self.temporary.due.pop_first() {
-                self.end_lease(id, &contact);
-            }
-        }
-    }
-
-    /// Presence is for available clients: the leases of one that is not end, and nobody waits for an answer that has
-    /// gone.
-    pub(crate) fn end_leases_of(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else {
-            return;
-        };
-        if session.bound().is_none() {
-            self.temporary.asked.remove(&id);
-        }
-        if session.is_available() {
-            return;
-        }
-        let Some(user) = self.users.get(&session.user) else {
-            return;
-        };
-        let leases = user.leases.iter();
-        let own = leases.filter(|(_, leases)| leases.contains_key(&id));
-        for contact in own
-            .map(|(contact, _)| Arc::clone(contact))
-            .collect::<Vec<_>>()
-        {
-            self.end_lease(id, &contact);
-        }
-    }
-
-    /// Whom the user does not let in any more it does not see either, for no while.
-    pub(crate) fn end_blocked_leases(&mut self, user: &BareJid) {
-        let Some(known) = self.users.get(user) else {
-            return;
-        };
-        let leases = known.leases.iter();
-        let blocked = leases.filter(|(contact, _)| {
-            let jid = Jid::from((***contact).clone());
-            self.is_blocked(user, Some(&jid))
-        });
-        let ended: Vec<(Arc<BareJid>, Vec<SessionId>)> = blocked
-            .map(|(contact, leases)| (Arc::clone(contact), leases.keys().copied().collect()))
-            .collect();
-        for (contact, sessions) in ended {
-            for id in sessions {
-                self.end_lease(id, &contact);
+            (None, TemporaryOutcome::Forbidden | TemporaryOutcome::TooMany) => {
+                self.end_lease(id, contact);
             }
         }
     }

@@ -224,8 +224,8 @@ fn who_is_not_seen_and_who_does_not_exist_look_alike() {
     let nobody = ask(&mut talk, 1, "nobody@x", 60);
     ask(&mut talk, 1, "bob@x", 60);
     let forbidden = answer(&mut talk, 1, Forbidden);
-    assert_eq!(nobody, forbidden);
-    assert!(forbidden[0].contains("<forbidden "), "{forbidden:?}");
+    assert_eq!(nobody, forbidden[1..]);
+    assert!(forbidden[1].contains("<forbidden "), "{forbidden:?}");
     ask(&mut talk, 1, "bob@x", 60);
     let too_many = answer(&mut talk, 1, TooMany).concat();
     assert!(too_many.contains("resource-constraint"), "{too_many}");
@@ -290,14 +290,18 @@ fn a_client_has_so_many_at_a_time() {
     assert_eq!(ask(&mut talk, 1, "bob@x", 60), [ASKS], "renewed");
 }
 
-#[test]
-fn who_is_blocked_is_not_seen_for_a_while_either() {
-    let mut talk = leased();
+fn block_bob(talk: &mut Talk) -> Vec<String> {
     let mut access = AccessList::default();
     access.set("bob@x".parse().unwrap(), Some(Access::Block));
     let user = BareJid::new("alice@x").unwrap();
+    talk.tell(MINE, 5, ToNode::Access { user, access })
+}
+
+#[test]
+fn who_is_blocked_is_not_seen_for_a_while_either() {
+    let mut talk = leased();
     assert_eq!(
-        talk.tell(MINE, 5, ToNode::Access { user, access }),
+        block_bob(&mut talk),
         [line_for(1, "unavailable"), UNWATCH.to_owned()]
     );
     let refused = ask(&mut talk, 1, "bob@x", 60).concat();
@@ -323,4 +327,167 @@ fn an_owner_that_stays_away_for_longer_than_the_grace_is_asked_anew() {
         ["n3 s2 e9 announce [] [bob@x since None for a while]"]
     );
     assert_eq!(bob_is_all(&mut talk, 9, 1, available()), [line_for(1, "")]);
+}
+
+fn notice(talk: &mut Talk, sees: bool) -> Vec<String> {
+    let (user, contact) = (
+        BareJid::new("alice@x").unwrap(),
+        BareJid::new("bob@x").unwrap(),
+    );
+    let notice = match sees {
+        true => Notice::Sees { user, contact },
+        false => Notice::SeesNoMore { user, contact },
+    };
+    talk.tell(MINE, 5, ToNode::Notice(notice))
+}
+
+const WATCH: &str = "n3 s2 e7 watch bob@x by alice@x";
+const WATCH_FOR_A_WHILE: &str = "n3 s2 e7 watch bob@x by alice@x for a while";
+
+#[test]
+fn a_lease_that_ends_while_its_renewal_is_asked_for_is_not_taken_back_at_the_owner() {
+    let mut talk = leased();
+    talk.pass(59);
+    assert_eq!(ask(&mut talk, 1, "bob@x", 60), [ASKS]);
+    assert_eq!(talk.pass(1), [line_for(1, "unavailable")]);
+    assert_eq!(talk.bob_is(7, 2, available()), EMPTY, "nobody sees him now");
+    let said = answer(&mut talk, 1, Granted);
+    assert_eq!(said[1..], [line_for(1, "")], "the owner says no more");
+    assert_eq!(
+        talk.pass(60),
+        [line_for(1, "unavailable"), UNWATCH.to_owned()]
+    );
+
+    // The same while another client's first ask is on its way.
+    let mut talk = leased();
+    ask(&mut talk, 2, "bob@x", 60);
+    assert_eq!(talk.pass(60), [line_for(1, "unavailable")]);
+    assert_eq!(answer(&mut talk, 2, Granted)[1..], [line_for(2, "")]);
+
+    // Refused, nothing is left of it.
+    let mut talk = leased();
+    ask(&mut talk, 1, "bob@x", 60);
+    talk.pass(60);
+    let said = answer(&mut talk, 1, Forbidden);
+    assert_eq!(said[0], UNWATCH);
+    assert_eq!(said.len(), 2);
+    talk.close(HIS, 7);
+    assert_eq!(talk.open(HIS, 9), ["n3 s2 e9 announce [] []"]);
+}
+
+#[test]
+fn a_client_that_goes_before_its_answer_does_not_undo_what_another_asks() {
+    let mut talk = Talk::with_alice();
+    talk.send(1, available());
+    talk.bind(2, "tab");
+    talk.send(2, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    ask(&mut talk, 2, "bob@x", 60);
+    let unwatch = |said: &[String]| said.iter().any(|line| line == UNWATCH);
+    assert!(!unwatch(&talk.ended(1, false)));
+    assert_eq!(answer(&mut talk, 1, Granted), EMPTY);
+    assert_eq!(bob_is_all(&mut talk, 7, 1, available()), EMPTY);
+    assert_eq!(answer(&mut talk, 2, Granted).len(), 1);
+    assert_eq!(bob_is_all(&mut talk, 7, 1, available()), [line_for(2, "")]);
+
+    // The one who sees him goes, and the other's answer is refused.
+    ask(&mut talk, 2, "bob@x", 60);
+    talk.bind(3, "cell");
+    talk.send(3, available());
+    ask(&mut talk, 3, "bob@x", 60);
+    assert!(!unwatch(&talk.ended(2, false)));
+    assert!(unwatch(&answer(&mut talk, 3, TooMany)));
+}
+
+#[test]
+fn an_ask_that_is_dropped_is_taken_back_at_the_owner() {
+    let mut talk = Talk::with_alice();
+    talk.send(1, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    assert_eq!(talk.ended(1, false)[0], UNWATCH);
+
+    // For want of an owner: the next one hears nothing of him.
+    let mut talk = leased();
+    talk.pass(58);
+    talk.close(HIS, 7);
+    ask(&mut talk, 1, "bob@x", 60);
+    assert_eq!(talk.pass(2), [line_for(1, "unavailable")]);
+    let refused = talk.pass(3).concat();
+    assert!(refused.contains("resource-constraint"), "{refused}");
+    assert_eq!(talk.open(HIS, 9), ["n3 s2 e9 announce [] []"]);
+}
+
+#[test]
+fn who_becomes_a_contact_or_is_one_no_more_while_an_ask_is_on_its_way_is_seen_for_a_while() {
+    let mut talk = Talk::with_alice();
+    talk.send(1, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    assert_eq!(notice(&mut talk, true), [WATCH_FOR_A_WHILE]);
+    assert_eq!(answer(&mut talk, 1, Granted).len(), 1);
+    assert_eq!(bob_is_all(&mut talk, 7, 1, available()), [line_for(1, "")]);
+
+    let mut talk = Talk::with_alice();
+    talk.watch_bob();
+    bob_is_all(&mut talk, 7, 1, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    assert_eq!(notice(&mut talk, false), [line_for(1, "unavailable")]);
+    let said = answer(&mut talk, 1, Granted);
+    assert_eq!(said[1..], [line_for(1, "")]);
+
+    // Refused, a contact is seen as one.
+    let mut talk = Talk::with_alice();
+    talk.send(1, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    notice(&mut talk, true);
+    assert_eq!(answer(&mut talk, 1, TooMany)[0], WATCH);
+}
+
+#[test]
+fn a_client_that_goes_and_comes_before_its_answer_sees_the_contact_for_a_while() {
+    let mut talk = Talk::with_alice();
+    talk.watch_bob();
+    bob_is_all(&mut talk, 7, 1, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    let of_bob = |said: Vec<String>| -> Vec<String> {
+        let of_bob = said.into_iter().filter(|line| line.contains("bob"));
+        of_bob.collect()
+    };
+    assert_eq!(of_bob(talk.send(1, unavailable())), EMPTY);
+    assert_eq!(talk.bob_is(7, 2, available()), EMPTY);
+    let said = of_bob(talk.send(1, available()));
+    assert_eq!(said, [WATCH_FOR_A_WHILE.to_owned(), line_for(1, "")]);
+    assert_eq!(answer(&mut talk, 1, Granted).len(), 1);
+
+    // If it stays away, so does its interest.
+    ask(&mut talk, 1, "bob@x", 60);
+    talk.send(1, unavailable());
+    assert_eq!(answer(&mut talk, 1, Granted)[0], UNWATCH);
+}
+
+#[test]
+fn who_is_blocked_before_the_answer_is_not_seen() {
+    let mut talk = Talk::with_alice();
+    talk.send(1, available());
+    ask(&mut talk, 1, "bob@x", 60);
+    block_bob(&mut talk);
+    let said = answer(&mut talk, 1, Granted);
+    assert_eq!(said[0], UNWATCH);
+    assert!(said[1].contains("not-acceptable"), "{said:?}");
+    assert_eq!(bob_is_all(&mut talk, 7, 1, available()), EMPTY);
+
+    // A renewal of what has ended.
+    let mut talk = leased();
+    ask(&mut talk, 1, "bob@x", 60);
+    assert_eq!(block_bob(&mut talk), [line_for(1, "unavailable")]);
+    assert_eq!(answer(&mut talk, 1, Granted)[0], UNWATCH);
+    assert_eq!(talk.pass(60), EMPTY);
+}
+
+#[test]
+fn an_owner_that_was_asked_twice_may_refuse_what_it_has_granted() {
+    let mut talk = leased();
+    assert_eq!(
+        answer(&mut talk, 1, Forbidden),
+        [line_for(1, "unavailable"), UNWATCH.to_owned()]
+    );
 }

@@ -122,7 +122,7 @@ impl Router {
         let Some((contact, ())) = known.and_then(|user| user.contacts.remove_entry(contact)) else {
             return;
         };
-        if self.is_leased(&contact, user) {
+        if self.is_wanted(&contact, user) {
             let seen = self.interests.seen(&contact, user).iter();
             let gone = seen.map(|seen| seen.gone()).collect();
             return self.show_to_others(user, &contact, gone);
@@ -180,7 +180,10 @@ impl Router {
         };
         if std::mem::take(&mut known.watching) {
             for contact in known.watched() {
-                self.end_interest(&user, &contact);
+                // The answer to an ask says what becomes of it.
+                if !self.is_wanted(&contact, &user) {
+                    self.end_interest(&user, &contact);
+                }
             }
         }
     }
@@ -198,9 +201,25 @@ impl Router {
         if !std::mem::replace(&mut user.watching, true) {
             let watcher = session.user.clone();
             let contacts = user.watched();
-            return self.begin_interests(&watcher, contacts);
+            // Of whom it has asked to see as well, the owner says again only what is new.
+            let wanted = |contact: &&Arc<BareJid>| user.leases.contains_key(&***contact);
+            let kept = contacts.iter().filter(wanted).cloned().collect();
+            self.begin_interests(&watcher, contacts);
+            return self.show_known(id, kept);
         }
-        for contact in user.watched() {
+        let contacts = user.watched();
+        self.show_known(id, contacts);
+    }
+
+    /// Shows a client what its user has been shown of others.
+    fn show_known(&mut self, id: SessionId, contacts: Vec<Arc<BareJid>>) {
+        let Some(session) = self.sessions.get(&id) else {
+            return;
+        };
+        let Some(user) = self.users.get(&session.user) else {
+            return;
+        };
+        for contact in contacts {
             let seen = self.interests.seen(&contact, &session.user).iter();
             for seen in seen.filter(|seen| !session.is_from(seen)) {
                 let address = user.address.clone();
