@@ -114,11 +114,12 @@ pub enum Setting {
 }
 
 impl Settings {
-    /// How many contacts and how many watchers a user may have.
+    /// How many contacts and how many watchers a user may have. What was set before there was a limit to it
+    /// counts as the limit.
     pub fn bounds(&self) -> (usize, usize) {
         let bound = |most: u32| match most {
             0 => usize::MAX,
-            most => usize::try_from(most).unwrap_or(usize::MAX),
+            most => usize::try_from(most.min(ROSTER_ITEMS_MAX)).unwrap_or(usize::MAX),
         };
         (bound(self.contacts_max), bound(self.watchers_max))
     }
@@ -174,5 +175,20 @@ fn in_range(name: &str, to: Duration, min_ms: u64, max_ms: u64) -> Result<Durati
             min: *range.start(),
             max: *range.end(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_before_there_was_a_limit_counts_as_the_limit() {
+        let settings = Settings {
+            contacts_max: 100_000,
+            watchers_max: u32::MAX,
+            ..Settings::default()
+        };
+        assert_eq!(settings.bounds(), (5_000, 5_000));
     }
 }

@@ -97,7 +97,9 @@ impl Serving {
         if !session.standing.is_expected() {
             cx.tell_node(old.node, ToNode::Replaced { session: old });
         }
+        let user = session.jid.to_bare();
         self.lose(cx, old);
+        self.forget_asked(cx, &user, old);
     }
 
     pub(crate) fn on_unbind(&mut self, cx: &mut Cx<'_>, id: SessionId, graceful: bool) {
@@ -116,7 +118,7 @@ impl Serving {
         }
         if !graceful {
             self.lose(cx, id);
-            return;
+            return self.forget_asked(cx, &user, id);
         }
         self.mailbox.left(cx, &mut self.proposals, id);
         self.end(cx, id);
@@ -206,8 +208,10 @@ impl Serving {
             self.retract(cx, &jid, &unavailable(&jid));
         }
         self.feeds.gone(cx, id);
-        self.forget_choice(cx, &jid.to_bare());
+        let user = jid.to_bare();
+        self.forget_choice(cx, &user);
         cx.event(OwnerEvent::SessionDown { session: id, jid });
+        self.forget_asked(cx, &user, id);
     }
 
     /// Takes back what a resource published and tells everybody who saw it.

@@ -34,6 +34,10 @@ impl Serving {
         query: &Query<'_>,
         payload: &ElementRef<'_>,
     ) -> Progress {
+        if !self.hears(query.session) {
+            // What a client that has gone left behind.
+            return Progress::Done;
+        }
         let roster = cx.state.roster(&query.user);
         let known = payload.attr("ver");
         let is_news = |roster: &&Roster| !roster.is_known(known.as_deref());

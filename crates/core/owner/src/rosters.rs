@@ -7,7 +7,7 @@ use crate::serving::Serving;
 use muster_roster::Roster;
 use muster_stanza::Stanza;
 use muster_types::{BareJid, Instant, SessionId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Bytes of a roster that is sent whenever it is asked for.
@@ -30,7 +30,15 @@ pub(crate) struct Asked {
 pub(crate) struct Rosters {
     /// When a user's next one may go.
     next: BTreeMap<BareJid, Instant>,
-    waiting: VecDeque<Asked>,
+    /// What the clients of a user wait for, and since which turn.
+    waiting: BTreeMap<BareJid, Waiting>,
+    /// The turns of those who wait, one a user.
+    turns: BTreeSet<(Instant, BareJid)>,
+}
+
+struct Waiting {
+    turn: Instant,
+    asked: VecDeque<Asked>,
 }
 
 impl Rosters {
@@ -50,31 +58,72 @@ impl Rosters {
     }
 
     pub(crate) fn wait(&mut self, asked: Asked) {
-        self.waiting.push_back(asked);
+        let user = asked.user.clone();
+        if let Some(waiting) = self.waiting.get_mut(&user) {
+            return waiting.asked.push_back(asked);
+        }
+        self.enter(user, VecDeque::from([asked]));
     }
 
-    /// The first question whose user has its turn.
-    fn due(&mut self, now: Instant) -> Option<Asked> {
-        let may_go = |asked: &Asked| self.next.get(&asked.user).is_none_or(|at| *at <= now);
-        let at = self.waiting.iter().position(may_go)?;
-        self.waiting.remove(at)
+    /// Whoever waits has the turn after the user's last roster.
+    fn enter(&mut self, user: BareJid, asked: VecDeque<Asked>) {
+        let turn = self.next.get(&user).copied().unwrap_or_default();
+        self.turns.insert((turn, user.clone()));
+        self.waiting.insert(user, Waiting { turn, asked });
+    }
+
+    /// The question of the user whose turn it is, and what its clients wait for beside.
+    fn due(&mut self, now: Instant) -> Option<(Asked, VecDeque<Asked>)> {
+        if self.deadline()? > now {
+            return None;
+        }
+        let (_, user) = self.turns.pop_first()?;
+        let mut asked = self.waiting.remove(&user)?.asked;
+        Some((asked.pop_front()?, asked))
+    }
+
+    /// Takes out what a session waits for.
+    fn forget(&mut self, user: &BareJid, session: SessionId) -> Option<Asked> {
+        let waiting = self.waiting.get_mut(user)?;
+        let is_its = |asked: &Asked| asked.session == session;
+        let at = waiting.asked.iter().position(is_its)?;
+        let asked = waiting.asked.remove(at);
+        if waiting.asked.is_empty() {
+            self.turns.remove(&(waiting.turn, user.clone()));
+            self.waiting.remove(user);
+        }
+        asked
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let turns = self.waiting.iter();
-        let turns = turns.map(|asked| self.next.get(&asked.user).copied().unwrap_or_default());
-        turns.min()
+        self.turns.first().map(|(turn, _)| *turn)
     }
 }
 
 impl Serving {
     pub(crate) fn wake_rosters(&mut self, cx: &mut Cx<'_>) {
-        while let Some(asked) = self.rosters.due(cx.now) {
+        while let Some((asked, others)) = self.rosters.due(cx.now) {
             if let Some(roster) = cx.state.roster(&asked.user) {
                 self.rosters.take_turn(cx.now, &asked.user, roster);
             }
+            if !others.is_empty() {
+                self.rosters.enter(asked.user.clone(), others);
+            }
             self.answer_roster(cx, asked.session, &asked.user, &asked.iq);
             self.committed(cx, asked.session, asked.serial);
+        }
+    }
+
+    /// Whether a client is there that could be sent a roster.
+    pub(crate) fn hears(&self, session: SessionId) -> bool {
+        let session = self.sessions.session(session);
+        session.is_some_and(|session| !session.standing.is_expected())
+    }
+
+    /// The client has gone: nobody waits for its roster, and what it sent after its question is done.
+    pub(crate) fn forget_asked(&mut self, cx: &mut Cx<'_>, user: &BareJid, session: SessionId) {
+        if let Some(asked) = self.rosters.forget(user, session) {
+            self.committed(cx, session, asked.serial);
         }
     }
 }

@@ -71,6 +71,36 @@ fn a_users_large_rosters_go_one_after_the_other_and_others_do_not_wait() {
 }
 
 #[test]
+fn who_has_gone_waits_for_no_roster_and_what_it_said_is_not_lost() {
+    let mut net = Net::pair();
+    let desk = with_large_roster(&mut net);
+    let bob = net.login(A, "bob@example.com/b");
+    ask(&mut net, desk, "one");
+    for n in 0..20 {
+        let phone = net.bind(B, &format!("alice@example.com/{n}"));
+        if n % 2 == 0 {
+            net.publish(phone, "");
+        }
+        ask(&mut net, phone, "gone");
+        ask(&mut net, phone, "gone too");
+        let letter = format!("<message to='bob@example.com/b' id='m{n}'><body>x</body></message>");
+        net.send(phone, &letter);
+        net.leave(phone, n % 3 == 0);
+    }
+    // One that takes the place of another.
+    let older = net.bind(B, "alice@example.com/tablet");
+    ask(&mut net, older, "replaced");
+    net.bind(B, "alice@example.com/tablet");
+    net.take(desk);
+    ask(&mut net, desk, "two");
+    assert_eq!(net.take(bob).len(), 20);
+
+    // The pause after one roster.
+    net.pass(Duration::from_millis(10));
+    assert_eq!(rosters(&net.take(desk)), ["two"]);
+}
+
+#[test]
 fn who_has_the_roster_need_not_wait_to_hear_so() {
     let mut net = Net::pair();
     let alice = with_large_roster(&mut net);

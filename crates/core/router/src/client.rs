@@ -1,6 +1,7 @@
 //! What clients do: bind, send, go.
 
 use crate::lane::Manner;
+use crate::publishing::is_available;
 use crate::session::{Session, Stage};
 use crate::temporary::is_command;
 use crate::timer::Timer;
@@ -112,26 +113,30 @@ impl Router {
         }
     }
 
-    /// RFC 6121 §4.2, §4.4, §4.5.
+    /// RFC 6121 §4.2, §4.4, §4.5. Whoever was sent presence is told at once that it is over, and so
+    /// before what the client sends next.
     pub(crate) fn publish(&mut self, now: Instant, id: SessionId, presence: Stanza) {
-        let Some(presence) = self.in_turn(now, id, presence) else {
-            return;
-        };
+        if !is_available(&presence) {
+            self.take_back_directed(now, id, &presence);
+        }
+        if !self.holds_back(now, id, &presence) {
+            self.publish_in_turn(now, id, presence);
+        }
+    }
+
+    pub(crate) fn publish_in_turn(&mut self, now: Instant, id: SessionId, presence: Stanza) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         let (slot, was_available) = (session.slot, session.presence.is_some());
-        let available = presence.presence_type() == Some(PresenceType::Available);
+        let available = is_available(&presence);
         session.presence = available.then(|| presence.clone());
         session.sees_itself &= available;
         if !was_available && !available {
-            return self.take_back_directed(now, id, &presence);
+            return;
         }
         let at_once = session.publishing.admit(presence.clone());
         let wants_news = available && self.note_caps(now, id, &presence);
-        if !available {
-            self.take_back_directed(now, id, &presence);
-        }
         if let Some(presence) = at_once {
             self.say_presence(id, slot, presence);
         }
@@ -306,12 +311,13 @@ impl Router {
         } else {
             self.keep_directed(now, id, &jid);
         }
+        let held = self.give_up_turn(now, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         session.stage = Stage::Leaving { jid, farewell };
         let mut last_words = session.publishing.finish();
-        last_words.extend(session.held.take().map(|held| *held));
+        last_words.extend(held);
         session.answers = Default::default();
         session.drop_iqs();
         let (slot, user) = (session.slot, session.user.clone());
@@ -324,7 +330,7 @@ impl Router {
                 },
             );
         }
-        self.stop_watching_if_unavailable(id);
+        self.stop_watching_for(now, id);
         self.forget_session(&user, id);
         if let Some(graceful) = farewell
             && self.tell_owner(

@@ -50,6 +50,8 @@ mod temporary_test;
 mod testing;
 mod timer;
 mod turns;
+#[cfg(test)]
+mod turns_test;
 mod wait;
 mod watch;
 #[cfg(test)]

@@ -46,7 +46,10 @@ impl Router {
                 }
             }
             ToNode::ContactsDigests(digests) => self.compare_contacts(slot, &digests),
-            ToNode::Contacts { session, contacts } => self.contacts(session, contacts),
+            ToNode::Contacts { session, contacts } => {
+                self.count_contacts(now, session, contacts.len());
+                self.contacts(session, contacts);
+            }
             ToNode::Notice(notice) => self.notice(notice),
             ToNode::Interested { session } => {
                 if let Some(session) = self.sessions.get_mut(&session) {

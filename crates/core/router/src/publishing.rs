@@ -19,12 +19,7 @@ impl Publishing {
             self.underway = true;
             return Some(presence);
         }
-        if is_available(&presence) {
-            self.waiting.retain(|older| !is_available(older));
-        } else {
-            self.waiting.clear();
-        }
-        self.waiting.push(presence);
+        supersede(&mut self.waiting, presence);
         None
     }
 
@@ -41,7 +36,17 @@ impl Publishing {
     }
 }
 
-fn is_available(presence: &Stanza) -> bool {
+/// Adds a presence to what waits: at most an unavailable and an available presence after it.
+pub(crate) fn supersede(waiting: &mut Vec<Stanza>, newer: Stanza) {
+    if is_available(&newer) {
+        waiting.retain(|older| !is_available(older));
+    } else {
+        waiting.clear();
+    }
+    waiting.push(newer);
+}
+
+pub(crate) fn is_available(presence: &Stanza) -> bool {
     presence.presence_type() == Some(PresenceType::Available)
 }
 

@@ -6,6 +6,7 @@ use crate::session::{Session, User};
 use crate::slots::Slots;
 use crate::temporary::Temporary;
 use crate::timer::{Timer, Timers};
+use crate::turns::Turns;
 use crate::{Config, Directory, Input, Output};
 use muster_envelope::{Envelope, ToOwner};
 use muster_types::{BareJid, FullJid, Instant, Machine, SessionId, SlotId};
@@ -23,6 +24,7 @@ pub struct Router {
     pub(crate) interests: Interests,
     pub(crate) caps: KnownCaps,
     pub(crate) temporary: Temporary,
+    pub(crate) turns: Turns,
     /// Sessions that were cut off and owe directed presence, by address.
     pub(crate) departed: BTreeMap<FullJid, SessionId>,
     pub(crate) timers: Timers,
@@ -41,6 +43,7 @@ impl Router {
             interests: Interests::default(),
             caps: KnownCaps::default(),
             temporary: Temporary::default(),
+            turns: Turns::default(),
             departed: BTreeMap::new(),
             timers: Timers::default(),
             out: VecDeque::new(),

@@ -6,7 +6,7 @@ use crate::lane::{Lane, Manner, Pending};
 use crate::publishing::Publishing;
 use crate::shown::Seen;
 use crate::temporary::Leases;
-use crate::turns::Turns;
+use crate::turns::Held;
 use muster_envelope::AnnouncedSession;
 use muster_roster::AccessList;
 use muster_stanza::Stanza;
@@ -51,7 +51,9 @@ pub(crate) struct Session {
     pub(crate) paused: bool,
     pub(crate) publishing: Publishing,
     /// What it said last of itself, while it is not its turn.
-    pub(crate) held: Option<Box<Stanza>>,
+    pub(crate) held: Option<Box<Held>>,
+    /// How many contacts its coming has been counted for.
+    pub(crate) counted: u32,
     /// Of what it wants to be notified, once it has said what it can do.
     pub(crate) wishes: Option<Box<Wishes>>,
     lanes: SortedMap<SlotId, Lane>,
@@ -71,6 +73,7 @@ impl Session {
             paused: false,
             publishing: Publishing::default(),
             held: None,
+            counted: 0,
             wishes: None,
             lanes: SortedMap::new(),
         }
@@ -234,7 +237,6 @@ pub(crate) struct User {
     pub(crate) watching: bool,
     /// Whom it lets in, as the owner said last.
     pub(crate) access: AccessList,
-    pub(crate) turns: Turns,
     /// Whom single clients see for a while.
     pub(crate) leases: Leases,
 }
@@ -248,9 +250,12 @@ impl User {
             contacts: SortedMap::new(),
             watching: false,
             access: AccessList::default(),
-            turns: Turns::default(),
             leases: Leases::default(),
         }
+    }
+
+    pub(crate) fn contacts_count(&self) -> u32 {
+        u32::try_from(self.contacts.len()).unwrap_or(u32::MAX)
     }
 
     /// Whom its clients here are to see: the user's other clients, and the contacts.
