@@ -17,6 +17,10 @@ pub(crate) const ENVELOPES: usize = 16_384;
 const BATCH: usize = 64;
 
 /// What a session's task tells the router.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are the largest, and a box would cost each stanza an allocation"
+)]
 pub(crate) enum FromClient {
     /// A client has logged in: its outbox, before anything else of it.
     Attach(SessionId, Arc<Outbox>),
