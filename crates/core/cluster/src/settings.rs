@@ -115,13 +115,18 @@ pub enum Setting {
 
 impl Settings {
     /// How many contacts and how many watchers a user may have. What was set before there was a limit to it
-    /// counts as the limit.
+    /// counts as the limit. Where none is set the roster bounds the contacts; of watchers not all are in it.
     pub fn bounds(&self) -> (usize, usize) {
-        let bound = |most: u32| match most {
+        let bound = |most: u32| usize::try_from(most.min(ROSTER_ITEMS_MAX)).unwrap_or(usize::MAX);
+        let contacts = match self.contacts_max {
             0 => usize::MAX,
-            most => usize::try_from(most.min(ROSTER_ITEMS_MAX)).unwrap_or(usize::MAX),
+            most => bound(most),
         };
-        (bound(self.contacts_max), bound(self.watchers_max))
+        let watchers = match self.watchers_max {
+            0 => bound(ROSTER_ITEMS_MAX),
+            most => bound(most),
+        };
+        (contacts, watchers)
     }
 
     /// Changes one setting.
