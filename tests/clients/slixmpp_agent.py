@@ -42,6 +42,8 @@ class SlixmppAgent(Agent):
         client.enable_starttls = self.mode == "starttls"
         client.auto_authorize = None
         client.auto_subscribe = False
+        # Left to itself the library goes back to the address it came from, and at once.
+        client.max_redirects = -1
         plugins = ("xep_0030", "xep_0092", "xep_0191", "xep_0199", "xep_0202", "xep_0203", "xep_0352")
         for plugin in plugins:
             client.register_plugin(plugin)

@@ -22,14 +22,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 /// Bytes taken from the socket at once; on the stack, so an idle client holds none.
 const READ_BYTES: usize = 8_192;
-/// Stanzas of one client that the router has not seen yet. It pauses a client with 100 that wait and refuses what is above
-/// 200: a client that sends faster than it looks must not get there before it has heard.
-const UNTAKEN_MAX: usize = 64;
 /// A client that has so many bytes unread of us is not read either.
 const UNREAD_MAX: usize = 65_536;
 /// A client that reads nothing for so long although we have something for it is gone.
@@ -52,8 +48,6 @@ pub(crate) struct Connection {
     sent: usize,
     /// TLS holds bytes back that the socket had no room for.
     unflushed: bool,
-    /// The places of this client's stanzas in the router's inbox.
-    places: Arc<Semaphore>,
     /// The router knows the session.
     attached: bool,
     jid_known: bool,
@@ -87,7 +81,6 @@ impl Connection {
             unsent: Vec::new(),
             sent: 0,
             unflushed: false,
-            places: Arc::new(Semaphore::new(UNTAKEN_MAX)),
             attached: false,
             jid_known: false,
             closing: (!seeded)
@@ -359,14 +352,13 @@ impl Connection {
                 Output::Stanza(stanza) => {
                     counter!(metrics::STANZAS_IN, "kind" => stanza.kind.element()).increment(1);
                     let (session, at) = (self.session, wall());
-                    // Nobody closes it.
-                    let place = Arc::clone(&self.places).acquire_owned().await.ok();
+                    let place = self.outbox.place().await;
                     let stanza = RouterInput::Stanza {
                         session,
                         stanza,
                         at,
                     };
-                    self.tell(FromClient::Said(stanza, place)).await;
+                    self.tell(FromClient::Said(stanza, Some(place))).await;
                 }
                 Output::ClientState(state) => self.outbox.client_is(state),
                 Output::Close(end) => {

@@ -16,7 +16,7 @@ use muster_stanza::{Encoded, StreamError};
 use muster_stream::ClientState;
 use muster_types::{FullJid, Jid};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -27,6 +27,9 @@ const BYTES_MAX: usize = 1 << 20;
 /// Bytes that may wait for a client that does read: all that can come at once, above all a full store
 /// of offline messages. They are shared with others that are sent the same.
 const BURST_MAX: usize = 32 << 20;
+/// Stanzas of one client that the router has not seen yet. It pauses a client with 100 that wait and refuses what is above
+/// 200: a client that sends faster than it looks must not get there before it has heard.
+const UNTAKEN_MAX: usize = 64;
 /// Bytes copied for the socket at once.
 const PORTION: usize = 1 << 18;
 
@@ -44,6 +47,22 @@ pub(crate) struct Outbox {
     filled: Notify,
     /// Nothing is to be read from the client now. Not among the orders: those wait while the client does not read.
     paused: AtomicBool,
+    /// The client's stanzas that the router has not seen yet.
+    untaken: AtomicUsize,
+    /// The router has seen one when there were as many as there may be.
+    room: Notify,
+}
+
+/// The place of one of a client's stanzas in the router's inbox, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Outbox>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0.untaken.fetch_sub(1, Ordering::AcqRel) == UNTAKEN_MAX {
+            self.0.room.notify_one();
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +122,15 @@ impl Outbox {
     pub(crate) fn pause(&self, paused: bool) {
         self.paused.store(paused, Ordering::Release);
         self.filled.notify_one();
+    }
+
+    /// A place for the next stanza, when there is one. Only the session's task asks.
+    pub(crate) async fn place(self: &Arc<Self>) -> Place {
+        while self.untaken.load(Ordering::Acquire) >= UNTAKEN_MAX {
+            self.room.notified().await;
+        }
+        self.untaken.fetch_add(1, Ordering::AcqRel);
+        Place(Arc::clone(self))
     }
 
     pub(crate) fn is_paused(&self) -> bool {

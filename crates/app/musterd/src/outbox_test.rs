@@ -1,7 +1,7 @@
 use super::*;
 use muster_stanza::{MessageType, PresenceType, Stanza, StreamCondition};
 use std::pin::pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 fn presence(id: &str) -> Encoded {
     Stanza::presence(PresenceType::Available)
@@ -238,4 +238,25 @@ fn an_inactive_client_has_to_read_what_it_is_sent_too() {
     assert!(!outbox.is_crowded());
     deliver_until_due(&outbox, "b");
     assert!(outbox.is_crowded());
+}
+
+#[test]
+fn a_client_has_so_many_stanzas_before_the_router_and_the_next_when_it_has_seen_one() {
+    let outbox = Arc::new(Outbox::default());
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut places: Vec<_> = (0..UNTAKEN_MAX)
+        .map(|_| match pin!(outbox.place()).poll(&mut cx) {
+            Poll::Ready(place) => place,
+            Poll::Pending => panic!("no place"),
+        })
+        .collect();
+    let mut next = pin!(outbox.place());
+    assert!(next.as_mut().poll(&mut cx).is_pending());
+    places.pop();
+    let Poll::Ready(last) = next.as_mut().poll(&mut cx) else {
+        panic!("no place although the router has seen one");
+    };
+    assert!(pin!(outbox.place()).poll(&mut cx).is_pending());
+    drop((last, places));
+    assert!(pin!(outbox.place()).poll(&mut cx).is_ready());
 }

@@ -1,13 +1,13 @@
 //! The driver of the node's router: clients on one side, owners of slots on the other.
 
-use crate::outbox::{Order, Outbox};
+use crate::outbox::{Order, Outbox, Place};
 use crate::services::Answer;
 use crate::shared::Shared;
 use muster_router::{Config, Input, Output, Router};
 use muster_types::{Machine, SessionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 /// What clients sent and the router has not seen yet; full makes them wait.
 pub(crate) const FROM_CLIENTS: usize = 4_096;
@@ -17,15 +17,11 @@ pub(crate) const ENVELOPES: usize = 16_384;
 const BATCH: usize = 64;
 
 /// What a session's task tells the router.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all of them are the largest, and a box would cost each stanza an allocation"
-)]
 pub(crate) enum FromClient {
     /// A client has logged in: its outbox, before anything else of it.
     Attach(SessionId, Arc<Outbox>),
     /// Anything a session says. What comes from the client holds one of the session's places here until it is taken.
-    Said(Input, Option<OwnedSemaphorePermit>),
+    Said(Input, Option<Place>),
     /// The session's task ends: its outbox goes.
     Detach(SessionId),
 }
