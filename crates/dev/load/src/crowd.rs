@@ -239,6 +239,23 @@ where
     Ok(members)
 }
 
+/// Reads whatever comes, so that pings are answered; answers who is still there and why others are not.
+pub(crate) async fn hold(members: Vec<Member>, time: Duration) -> (Vec<Member>, Failures) {
+    let until = tokio::time::Instant::now() + time;
+    let mut tasks = JoinSet::new();
+    for mut member in members {
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    element = member.session.next() => drop(element?),
+                    () = tokio::time::sleep_until(until) => return Ok(member),
+                }
+            }
+        });
+    }
+    join(tasks).await
+}
+
 /// Ends all streams in order.
 pub(crate) async fn close(members: Vec<Member>) {
     let mut tasks = JoinSet::new();

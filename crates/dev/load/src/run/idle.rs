@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::task::JoinSet;
 
 use crate::arrive::arrive;
-use crate::crowd::{self, Member, Opening, gather};
+use crate::crowd::{self, Opening, gather};
 use crate::duration;
-use crate::figures::{Failures, Report, ServerProcesses, Usage};
+use crate::figures::{Report, ServerProcesses, Usage};
 use crate::options::{Common, ServerPids};
 use crate::target::Target;
 
@@ -51,7 +50,7 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         "holding {opened} sessions for {} s",
         options.hold.as_secs_f32()
     );
-    let (members, lost) = hold(members, options.hold).await;
+    let (members, lost) = crowd::hold(members, options.hold).await;
     let after = server.each()?;
     let held = members.len() as u64;
     let cpu = server.cpu_since(settled)?;
@@ -69,23 +68,6 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         .with("lost", lost.report());
     crowd::close(members).await;
     Ok(report)
-}
-
-/// Reads whatever comes, so that pings are answered; answers who is still there and why others are not.
-async fn hold(members: Vec<Member>, time: Duration) -> (Vec<Member>, Failures) {
-    let until = tokio::time::Instant::now() + time;
-    let mut tasks = JoinSet::new();
-    for mut member in members {
-        tasks.spawn(async move {
-            loop {
-                tokio::select! {
-                    element = member.session.next() => drop(element?),
-                    () = tokio::time::sleep_until(until) => return Ok(member),
-                }
-            }
-        });
-    }
-    crowd::join(tasks).await
 }
 
 /// Growth of the resident memory of all processes by session, in KB (1000 bytes).

@@ -64,7 +64,7 @@ pub(super) async fn run(
         Ok(member)
     })
     .await?;
-    let (members, lost) = hold(members).await;
+    let (members, lost) = crowd::hold(members, SETTLE).await;
     if lost.total() > 0 {
         bail!(
             "{} streams ended before anything was killed: {lost}",
@@ -86,23 +86,6 @@ pub(super) async fn run(
     let (members, report) = watch_all(target, &notes, members, contacts).await?;
     close(members).await;
     Ok(report)
-}
-
-/// Reads on for a moment.
-async fn hold(members: Vec<Member>) -> (Vec<Member>, Failures) {
-    let until = tokio::time::Instant::now() + SETTLE;
-    let mut tasks = JoinSet::new();
-    for mut member in members {
-        tasks.spawn(async move {
-            loop {
-                tokio::select! {
-                    element = member.session.next() => drop(element?),
-                    () = tokio::time::sleep_until(until) => return Ok(member),
-                }
-            }
-        });
-    }
-    crowd::join(tasks).await
 }
 
 async fn watch_all(
