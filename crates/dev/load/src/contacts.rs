@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use muster_stanza::{Element, ElementRef, Writer, ns};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::arrive::bare;
@@ -17,9 +17,9 @@ use crate::target::Target;
 
 /// Requests of one user that wait for an answer at once, at most.
 const REQUESTS: usize = 16;
-/// The same of all users, if each has one at least: preparing is not meant to bury a server.
-const REQUESTS_OF_ALL: usize = 4096;
-/// How long one who has all contacts waits for the others: until one of them gives up.
+/// Users that ask at once, the others only answer: preparing is not meant to bury a server.
+const ASKING: usize = 256;
+/// How long one who has nothing to ask waits for the others: until one of them gives up.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 /// Mutual contacts, by the numbers of the users.
@@ -69,11 +69,7 @@ impl Contacts {
 }
 
 /// What one user still has to reach: bare JIDs of contacts and what the roster says of each.
-struct Wanted {
-    contacts: HashMap<String, Subscription>,
-    /// Requests that may wait for an answer at once.
-    at_once: usize,
-}
+struct Wanted(HashMap<String, Subscription>);
 
 /// The two directions of a subscription, and whether the request is on its way.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -89,10 +85,7 @@ impl Wanted {
             .of(number)
             .iter()
             .map(|n| target.users[*n].jid.to_string());
-        Self {
-            contacts: jids.map(|jid| (jid, Subscription::default())).collect(),
-            at_once: (REQUESTS_OF_ALL / target.users.len().max(1)).clamp(1, REQUESTS),
-        }
+        Self(jids.map(|jid| (jid, Subscription::default())).collect())
     }
 
     /// Takes what a roster or a roster push says.
@@ -106,10 +99,7 @@ impl Wanted {
     }
 
     fn learn_item(&mut self, item: &ElementRef<'_>) {
-        let Some(known) = item
-            .attr("jid")
-            .and_then(|jid| self.contacts.get_mut(&*jid))
-        else {
+        let Some(known) = item.attr("jid").and_then(|jid| self.0.get_mut(&*jid)) else {
             return;
         };
         let state = item.attr("subscription");
@@ -118,14 +108,19 @@ impl Wanted {
     }
 
     fn missing(&self) -> usize {
-        self.contacts.values().filter(|s| !(s.to && s.from)).count()
+        self.0.values().filter(|s| !(s.to && s.from)).count()
+    }
+
+    /// Whether some of them still have to say yes.
+    fn has_to_ask(&self) -> bool {
+        self.0.values().any(|s| !s.to)
     }
 
     /// The next contacts to send a request to, and marks them.
     fn next_requests(&mut self) -> Vec<String> {
-        let under_way = self.contacts.values().filter(|s| s.asked && !s.to).count();
-        let open = self.contacts.iter_mut().filter(|(_, s)| !s.asked && !s.to);
-        open.take(self.at_once.saturating_sub(under_way))
+        let under_way = self.0.values().filter(|s| s.asked && !s.to).count();
+        let open = self.0.iter_mut().filter(|(_, s)| !s.asked && !s.to);
+        open.take(REQUESTS.saturating_sub(under_way))
             .map(|(jid, state)| {
                 state.asked = true;
                 jid.clone()
@@ -143,50 +138,79 @@ pub(crate) async fn befriend(
     contacts: &Contacts,
     members: Vec<Member>,
 ) -> Result<Vec<Member>> {
-    let left = Arc::new(AtomicUsize::new(members.len()));
-    let (all_done, _) = watch::channel(false);
-    let all_done = Arc::new(all_done);
+    let all = Arc::new(Together {
+        left: AtomicUsize::new(members.len()),
+        done: watch::channel(false).0,
+        turns: Semaphore::new(ASKING),
+        patience: target.timeout,
+    });
     crowd::each("have their contacts", members, |mut member| {
         let wanted = Wanted::of(target, contacts, member.number);
-        let (left, all_done, patience) = (Arc::clone(&left), Arc::clone(&all_done), target.timeout);
+        let all = Arc::clone(&all);
         async move {
-            reach(&mut member.session, wanted, &left, &all_done, patience).await?;
+            reach(&mut member.session, wanted, &all).await?;
             Ok(member)
         }
     })
     .await
 }
 
-/// One user's part; goes on answering the others until all are done.
+/// What all users have in common while they make their contacts.
+struct Together {
+    /// Users that do not have all contacts yet.
+    left: AtomicUsize,
+    done: watch::Sender<bool>,
+    turns: Semaphore,
+    patience: Duration,
+}
+
+/// One user's part: asks in its turn, and goes on answering the others until all are done.
 async fn reach(
     session: &mut Session,
     mut wanted: Wanted,
-    left: &AtomicUsize,
-    all_done: &watch::Sender<bool>,
-    patience: Duration,
+    all: &Together,
 ) -> Result<(), SessionError> {
     wanted.learn(&session.roster().await?);
     session.queue(b"<presence/>")?;
-    let mut ended = all_done.subscribe();
+    let mut ended = all.done.subscribe();
     let mut done = false;
+    let mut turn = None;
+    let next_turn = all.turns.acquire();
+    tokio::pin!(next_turn);
+    let mut waits = wanted.has_to_ask();
     loop {
-        for jid in wanted.next_requests() {
-            session.queue(&presence(&jid, "subscribe"))?;
+        if turn.is_some() {
+            for jid in wanted.next_requests() {
+                session.queue(&presence(&jid, "subscribe"))?;
+            }
+            if !wanted.has_to_ask() {
+                turn = None;
+            }
         }
         if !done && wanted.missing() == 0 {
             done = true;
-            if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                all_done.send_replace(true);
+            if all.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                all.done.send_replace(true);
             }
         }
-        let limit = if done { FOREVER } else { patience };
+        let limit = if turn.is_some() {
+            all.patience
+        } else {
+            FOREVER
+        };
         let element = tokio::select! {
             element = timeout(limit, session.next()) => element.map_err(|_| SessionError::Timeout(limit))??,
+            permit = &mut next_turn, if waits => {
+                // Never closed.
+                turn = permit.ok();
+                waits = false;
+                continue;
+            }
             () = crowd::raised(&mut ended) => return session.flush().await,
         };
         if element.name() == "presence" && element.attr("type").as_deref() == Some("subscribe") {
             let from = element.attr("from").unwrap_or_default();
-            if wanted.contacts.contains_key(bare(&from)) {
+            if wanted.0.contains_key(bare(&from)) {
                 session.queue(&presence(bare(&from), "subscribed"))?;
             }
         } else if element.name() == "iq" {
@@ -213,7 +237,7 @@ pub(crate) async fn check(
                 missing => bail!(
                     "{} misses {missing} of {} mutual contacts: run once with --setup",
                     bare(member.session.jid()),
-                    wanted.contacts.len()
+                    wanted.0.len()
                 ),
             }
         }
@@ -265,12 +289,9 @@ mod tests {
     #[test]
     fn requests_go_out_a_few_at_a_time_and_once() {
         let jids = (0..20).map(|n| format!("u{n}@b"));
-        let mut wanted = Wanted {
-            contacts: jids.map(|jid| (jid, Subscription::default())).collect(),
-            at_once: 5,
-        };
+        let mut wanted = Wanted(jids.map(|jid| (jid, Subscription::default())).collect());
         let first = wanted.next_requests();
-        assert_eq!(first.len(), 5);
+        assert_eq!(first.len(), REQUESTS);
         assert_eq!(wanted.next_requests().len(), 0);
         for (jid, state) in [(&first[0], "to"), (&first[1], "both"), (&first[2], "from")] {
             let push = format!(
