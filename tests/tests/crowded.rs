@@ -18,6 +18,20 @@ fn the_limit_of_open_files_is_named_and_clients_beyond_it_are_told_so() -> Outco
     for part in ["300 open files", "44 clients", "LimitNOFILE=19256"] {
         assert!(status.contains(part), "{part}: {status}");
     }
+    // What it stands on, each named node asked: what is not as it should be comes with what to do.
+    let checks = cluster.ctl().json(&["doctor"])?;
+    let checks = checks.as_array().map(Vec::as_slice).unwrap_or_default();
+    let limits = checks.iter().filter(|one| one["check"] == "open-files");
+    let limits: Vec<_> = limits.map(|one| (one["verdict"].as_str(), one["remedy"].to_string())).collect();
+    let crowded = limits.iter().filter(|(verdict, remedy)| {
+        *verdict == Some("warn") && remedy.contains("LimitNOFILE=19256")
+    });
+    // The witness has no clients.
+    assert_eq!((crowded.count(), limits.len()), (2, 3), "{checks:?}");
+    for check in ["quorum", "links"] {
+        let good = |one: &&serde_json::Value| one["check"] == check && one["verdict"] == "pass";
+        assert_eq!(checks.iter().filter(good).count(), 3, "{check}: {checks:?}");
+    }
     let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
     let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &couple.peer)?;
     alice.befriend(&mut bob)?;

@@ -119,6 +119,9 @@ pub(crate) enum Command {
     Watch,
     /// The cluster on one screen, and whether a failure now would be survived.
     Status,
+    /// Examines the nodes asked, and says what to do where something is not as it should be: name every node
+    /// with --address to see all.
+    Doctor,
     /// DNS records by which clients find the cluster, and other servers that they cannot.
     #[command(subcommand)]
     Dns(Dns),

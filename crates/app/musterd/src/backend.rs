@@ -10,11 +10,11 @@ use crate::links;
 use crate::membership::wanted_slots;
 use crate::node::Node;
 use crate::shared::wall;
-use crate::{asks, follows, ousting, replication, start_gate};
+use crate::{asks, checkup, follows, ousting, replication, start_gate};
 use futures_util::future::BoxFuture;
 use muster_admin::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, Following, LiveView, OperatorCertificate,
-    ProposeFailure, ReplicaInfo, ServiceInfo, SessionInfo, SlotView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, Following, LiveView,
+    OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo, SessionInfo, SlotView, Verdict,
 };
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
 use muster_envelope::{Answer, Question};
@@ -328,6 +328,16 @@ impl Backend for NodeBackend {
         let node = self.node.get();
         node.map(|node| node.shared.services.states())
             .unwrap_or_default()
+    }
+
+    fn checkup(&self) -> BoxFuture<'static, Vec<CheckInfo>> {
+        let node = self.node.get().cloned();
+        Box::pin(async move {
+            match node {
+                Some(node) => checkup::run(Arc::clone(&node.shared)).await,
+                None => vec![CheckInfo::bad("node", Verdict::Fail, NO_CLUSTER, "")],
+            }
+        })
     }
 
     fn alarms(&self) -> Vec<AlarmInfo> {

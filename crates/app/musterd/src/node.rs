@@ -15,8 +15,8 @@ use crate::links::{LinkHandler, LinkTransport};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
 use crate::{
-    clocks, follows, ha, membership, ousting, replicas, replication, router, services, setup,
-    version,
+    clocks, follows, ha, membership, ousting, raft_thread, replicas, replication, router, services,
+    setup, version,
 };
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
@@ -87,20 +87,6 @@ pub(crate) fn host(shared: &Arc<Shared>) -> Host {
             shared: Arc::clone(shared),
         }),
     }
-}
-
-/// Raft, heartbeats and leases get a thread that nothing else runs on.
-pub(crate) fn raft_runtime() -> anyhow::Result<tokio::runtime::Handle> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the raft thread")?;
-    let handle = runtime.handle().clone();
-    std::thread::Builder::new()
-        .name("raft".into())
-        .spawn(move || runtime.block_on(std::future::pending::<()>()))
-        .context("cannot start the raft thread")?;
-    Ok(handle)
 }
 
 impl Node {
@@ -224,6 +210,7 @@ async fn share(
     let identity = setup::next_boot(folder)?;
     let store_dir = folder.file("store");
     let store = tokio::task::spawn_blocking(move || Store::open(&store_dir)).await??;
+    let raft = raft_thread::start()?;
     Ok(Shared::new(Parts {
         config: config.clone(),
         cluster: identity.cluster,
@@ -234,7 +221,8 @@ async fn share(
         link_events,
         first_peers: setup::first_peers(folder)?,
         main: tokio::runtime::Handle::current(),
-        raft: raft_runtime()?,
+        raft: raft.runtime,
+        raft_rank: raft.rank,
         alarms,
     }))
 }

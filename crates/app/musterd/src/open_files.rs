@@ -24,15 +24,28 @@ pub(crate) fn raise() -> u64 {
     limit.unwrap_or(u64::MAX)
 }
 
+/// As many as may be open now.
+pub(crate) fn limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// What to do where there is room for `fit` clients of `configured`.
+pub(crate) fn remedy(configured: usize, fit: usize) -> String {
+    let needed = configured as u64 + OTHERS;
+    format!(
+        "set LimitNOFILE={needed} in the unit (ulimit -n {needed} in a shell), or c2s.clients_max={fit}"
+    )
+}
+
 /// How many clients are taken of those configured, and what an operator has to know if they are fewer.
 pub(crate) fn places(configured: usize, files: u64) -> (usize, Option<String>) {
     let fit = usize::try_from(files.saturating_sub(OTHERS)).unwrap_or(usize::MAX);
     if configured <= fit {
         return (configured, None);
     }
-    let needed = configured as u64 + OTHERS;
     let words = format!(
-        "the limit of {files} open files leaves room for {fit} clients, c2s.clients_max is {configured}: set LimitNOFILE={needed} in the unit (ulimit -n {needed} in a shell), or c2s.clients_max={fit}"
+        "the limit of {files} open files leaves room for {fit} clients, c2s.clients_max is {configured}: {}",
+        remedy(configured, fit)
     );
     (fit, Some(words))
 }

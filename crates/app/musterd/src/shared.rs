@@ -5,6 +5,7 @@ use crate::asks::Asks;
 use crate::clocks::PeerClocks;
 use crate::config::Config;
 use crate::follows::{self, Follows};
+use crate::raft_thread::Rank;
 use crate::replication::Histories;
 use crate::services::Services;
 use crate::slot::SlotHandle;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) main: tokio::runtime::Handle,
     /// The runtime of Raft, heartbeats and leases.
     pub(crate) raft: tokio::runtime::Handle,
+    /// How its thread ranks among the others.
+    pub(crate) raft_rank: Rank,
     /// Who serves each slot, by the highest epoch heard of; gone when it closed.
     owners: RwLock<BTreeMap<SlotId, (Option<NodeId>, Epoch)>>,
     /// The members this node was told of when it joined.
@@ -79,6 +82,7 @@ pub(crate) struct Parts {
     pub(crate) first_peers: BTreeMap<NodeId, String>,
     pub(crate) main: tokio::runtime::Handle,
     pub(crate) raft: tokio::runtime::Handle,
+    pub(crate) raft_rank: Rank,
     pub(crate) alarms: Alarms,
 }
 
@@ -98,6 +102,7 @@ impl Shared {
             slots: RwLock::default(),
             main: parts.main,
             raft: parts.raft,
+            raft_rank: parts.raft_rank,
             owners: RwLock::default(),
             first_peers: parts.first_peers,
             link_events: parts.link_events,

@@ -15,7 +15,7 @@ use crate::shared::{Shared, wall};
 use crate::supervise::supervise;
 use futures_util::future::BoxFuture;
 use muster_owner::{Config, Input, Output, OwnerEvent, Replica};
-use muster_raft::{Applied, Group, Lease, RaftGroupId, Records, StateMachine};
+use muster_raft::{Applied, Group, Lease, RaftGroupId, Records, StateMachine, Status};
 use muster_slot::{SlotCommand, SlotState};
 use muster_types::{Epoch, Instant, LogIndex, Machine, NodeId, Replicated, SlotId, Writes};
 use std::sync::Arc;
@@ -27,6 +27,9 @@ const FROM_LINKS: usize = 16_384;
 const TOLD: usize = 4_096;
 /// Proposals that may wait for the log. More are dropped, and made again by the replica.
 const PROPOSALS: usize = 65_536;
+/// Entries that may be in the log and not applied yet before proposals wait: a log that grows faster than disks
+/// and other nodes take it would outgrow what is kept of it in memory.
+const UNAPPLIED: u64 = 8_192;
 /// Events that may wait for the node's HA machine and for watchers.
 type Events = mpsc::UnboundedSender<(SlotId, OwnerEvent)>;
 
@@ -152,9 +155,15 @@ pub(crate) async fn start(
     })
 }
 
-/// Hands proposals to the log, in order.
+/// Hands proposals to the log, in order, and no faster than they are applied.
 async fn propose(group: Group, mut proposals: mpsc::Receiver<SlotCommand>) {
+    let mut status = group.status();
+    // A log that others lead takes nothing from here: no reason to wait.
+    let has_room = |now: &Status| !now.leading || now.last_log - now.applied < UNAPPLIED;
     while let Some(command) = proposals.recv().await {
+        if status.wait_for(has_room).await.is_err() {
+            return;
+        }
         if group.submit(command.to_entry()).await.is_err() {
             return;
         }

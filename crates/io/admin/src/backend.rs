@@ -53,6 +53,11 @@ pub trait Backend: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Examines what this node stands on. The default looks at nothing.
+    fn checkup(&self) -> BoxFuture<'static, Vec<CheckInfo>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     /// What is wrong on this node now. The default knows of nothing.
     fn alarms(&self) -> Vec<AlarmInfo> {
         Vec::new()
@@ -262,6 +267,57 @@ impl ServiceInfo {
     pub fn has_failed(&self) -> bool {
         self.down.is_some_and(|down| down >= self.delay)
     }
+}
+
+/// What came of looking at one thing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CheckInfo {
+    /// What was looked at, as `open-files`.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub verdict: Verdict,
+    /// What was found.
+    pub words: String,
+    /// What to do about it; empty where nothing has to be done.
+    pub remedy: String,
+}
+
+impl CheckInfo {
+    /// It is as it should be.
+    pub fn pass(name: &'static str, words: impl Into<String>) -> Self {
+        Self {
+            name,
+            verdict: Verdict::Pass,
+            words: words.into(),
+            remedy: String::new(),
+        }
+    }
+
+    /// It is not, and this is to be done.
+    pub fn bad(
+        name: &'static str,
+        verdict: Verdict,
+        words: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            name,
+            verdict,
+            words: words.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// Whether something is as it should be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Verdict {
+    /// It is.
+    Pass,
+    /// It works, and will not under every circumstance.
+    Warn,
+    /// It is not.
+    Fail,
 }
 
 /// Something that is wrong.

@@ -40,9 +40,9 @@ mod visit;
 mod words;
 
 pub use backend::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, EventKind, FollowRefused, Following, Lag, LiveView,
-    OperatorCertificate, ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo, SessionInfo,
-    SlotView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, EventKind, FollowRefused, Following,
+    Lag, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo,
+    SessionInfo, SlotView, Verdict,
 };
 pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};

@@ -433,6 +433,12 @@ impl Admin for Service {
         Ok(Response::new(proto::ApiClientListResponse { clients }))
     }
 
+    async fn checkup(&self, _: Request<proto::CheckupRequest>) -> Answer<proto::CheckupResponse> {
+        let (state, live) = (self.backend.cluster(), self.backend.live());
+        let checks = self.backend.checkup().await;
+        Ok(Response::new(view::checkup(&state, &live, &checks)))
+    }
+
     async fn service_list(
         &self,
         _: Request<proto::ServiceListRequest>,

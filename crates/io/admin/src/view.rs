@@ -1,7 +1,7 @@
 //! The cluster as the answering node sees it, as messages.
 
 use crate::settings::KNOWN;
-use crate::{AlarmInfo, LiveView, ReplicaInfo, ServiceInfo, proto, resolve};
+use crate::{AlarmInfo, CheckInfo, LiveView, ReplicaInfo, ServiceInfo, Verdict, proto, resolve};
 use muster_cluster::{Account, ClusterState, Group, Node, Role, Slot};
 use muster_ha::{advice, allowed_action, meaning};
 use muster_types::{BareJid, NodeId};
@@ -71,6 +71,29 @@ pub(crate) fn service(
         delay_seconds: service.delay.as_secs(),
         state: word.to_owned(),
         down_ms: service.down.map_or(0, millis),
+    }
+}
+
+/// What the answering node found out about itself.
+pub(crate) fn checkup(
+    state: &ClusterState,
+    live: &LiveView,
+    checks: &[CheckInfo],
+) -> proto::CheckupResponse {
+    let check = |check: &CheckInfo| proto::Check {
+        name: check.name.to_owned(),
+        verdict: i32::from(match check.verdict {
+            Verdict::Pass => proto::Verdict::Pass,
+            Verdict::Warn => proto::Verdict::Warn,
+            Verdict::Fail => proto::Verdict::Fail,
+        }),
+        words: check.words.clone(),
+        remedy: check.remedy.clone(),
+    };
+    let node = state.node(live.node);
+    proto::CheckupResponse {
+        node: node.map_or_else(String::new, |node| node.name.to_string()),
+        checks: checks.iter().map(check).collect(),
     }
 }
 

@@ -12,8 +12,8 @@ pub struct Timing {
     pub election_min: Duration,
     /// The longest election timeout: what every voter waits out before it votes. Default 400 ms.
     pub election_max: Duration,
-    /// Log entries after which a snapshot is taken and older entries are removed, all but the last tenth
-    /// of as many. Default 20,000.
+    /// Log entries after which a snapshot is taken and older entries are removed, all but the last of as
+    /// many: a node that is a second behind must not need all records. Default 20,000.
     pub entries_per_snapshot: u64,
 }
 
@@ -57,7 +57,7 @@ impl Timing {
             // A leader that can send but not hear learns that it has lost its quorum.
             quorum_loss_probe_interval: Some(2 * millis(self.election_max)),
             snapshot_policy: openraft::SnapshotPolicy::Never,
-            max_in_snapshot_log_to_keep: self.entries_per_snapshot / 10,
+            max_in_snapshot_log_to_keep: self.entries_per_snapshot,
             replication_lag_threshold: self.entries_per_snapshot.saturating_mul(2),
             install_snapshot_timeout: 30_000,
             ..Default::default()

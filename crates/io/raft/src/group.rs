@@ -444,7 +444,7 @@ impl Group {
     async fn take_part(&self, part: SnapshotPart) -> Response {
         let whole = match self.collect(&part).await {
             Ok(None) => return Response::Snapshot(None),
-            Ok(Some(whole)) => unseal(&whole),
+            Ok(Some(whole)) => runtime::aside(move || unseal(&whole)).await,
             Err(error) => Err(error),
         };
         let records = match whole {

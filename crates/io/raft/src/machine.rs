@@ -1,6 +1,7 @@
 //! The replicated state behind a group, and how it is kept in the store.
 
 use crate::rpc::{GroupId, decode, encode};
+use crate::runtime;
 use crate::types::{Answer, LogId, Membership, SnapshotMeta, Types};
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt};
@@ -225,15 +226,20 @@ impl RaftStateMachine<Types> for Machine {
             applied: meta.last_log_id,
             membership: meta.last_membership.clone(),
         };
-        let mut batch = Batch::default();
-        for (key, _) in stored(&self.records)? {
-            batch.remove(key);
-        }
-        for (key, value) in &records {
-            batch.put(key.as_slice(), value.as_slice());
-        }
-        batch.put(POSITION, encode(&self.position));
-        self.records.apply(batch)?;
+        let (table, position) = (self.records.clone(), encode(&self.position));
+        let replaced = runtime::aside(move || {
+            let mut batch = Batch::default();
+            for (key, _) in stored(&table)? {
+                batch.remove(key);
+            }
+            for (key, value) in &records {
+                batch.put(key.as_slice(), value.as_slice());
+            }
+            batch.put(POSITION, position);
+            table.apply(batch)?;
+            Ok::<_, io::Error>(records)
+        });
+        let records = replaced.await?;
         let (tx, rx) = tokio::sync::oneshot::channel();
         self.store.barrier(move |result| {
             // Nobody waits when the group is being shut down.
@@ -250,7 +256,8 @@ impl RaftStateMachine<Types> for Machine {
             return Ok(None);
         }
         let snapshot = if self.live.load(Ordering::Acquire) {
-            SnapshotData::Records(stored(&self.records)?)
+            let table = self.records.clone();
+            SnapshotData::Records(runtime::aside(move || stored(&table)).await?)
         } else {
             SnapshotData::Mark
         };

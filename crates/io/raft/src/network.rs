@@ -2,6 +2,7 @@
 
 use crate::machine::SnapshotData;
 use crate::rpc::{Addressed, GroupId, Request, Response, SnapshotPart, decode, encode};
+use crate::runtime;
 use crate::sealed::seal;
 use crate::types::{Types, Vote, node_of};
 use bytes::Bytes;
@@ -107,8 +108,7 @@ impl Peer {
         let SnapshotData::Records(records) = snapshot.snapshot else {
             return Err(io::Error::other("a snapshot mark cannot be sent"));
         };
-        let bytes = seal(&records);
-        drop(records);
+        let bytes = runtime::aside(move || seal(&records)).await;
         let mut offset = 0;
         loop {
             let end = (offset + PART_BYTES).min(bytes.len());

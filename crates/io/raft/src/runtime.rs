@@ -93,6 +93,17 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(Runtime::spawn(task));
 }
 
+/// Does what takes long beside this thread, which has beats to send; in a simulation it takes no time.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    if world().is_some() {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
 /// Waits.
 pub(crate) fn sleep(duration: Duration) -> Sleep {
     Sleep::until(Instant::now() + duration)

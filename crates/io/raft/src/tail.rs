@@ -6,8 +6,9 @@ use openraft::entry::RaftEntry as _;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Bytes that are kept of each log.
-const KEPT_BYTES: usize = 1 << 20;
+/// Bytes that are kept of each log: more than what is written to a busy one while its disk, or that of another
+/// node, stands still for a second.
+const KEPT_BYTES: usize = 16 << 20;
 
 /// Entries that follow on one another, up to the last one of the log.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 mod api_client;
 mod cluster;
 mod dns;
+mod doctor;
 mod get;
 mod group;
 mod import;
@@ -52,6 +53,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         } => presence::explain(&connector, jid, watcher, words_of).await?,
         Command::Watch => return watch::run(&connector, format).await,
         Command::Status => status::run(&connector).await?,
+        Command::Doctor => return doctor::run(&connector, format).await,
         Command::Dns(command) => dns::run(&connector, command, format).await?,
         Command::Completion { .. } => return Ok(()),
     };
