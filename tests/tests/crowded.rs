@@ -22,7 +22,9 @@ fn the_limit_of_open_files_is_named_and_clients_beyond_it_are_told_so() -> Outco
     let checks = cluster.ctl().json(&["doctor"])?;
     let checks = checks.as_array().map(Vec::as_slice).unwrap_or_default();
     let limits = checks.iter().filter(|one| one["check"] == "open-files");
-    let limits: Vec<_> = limits.map(|one| (one["verdict"].as_str(), one["remedy"].to_string())).collect();
+    let limits: Vec<_> = limits
+        .map(|one| (one["verdict"].as_str(), one["remedy"].to_string()))
+        .collect();
     let crowded = limits.iter().filter(|(verdict, remedy)| {
         *verdict == Some("warn") && remedy.contains("LimitNOFILE=19256")
     });
