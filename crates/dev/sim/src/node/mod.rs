@@ -195,18 +195,20 @@ impl Node {
 
     /// The epoch under which this node decides for a slot.
     pub(crate) fn decides(&self, world: Instant, slot: SlotId) -> Option<Epoch> {
-        let part = self.parts.get(&slot)?;
-        let now = self.clock.local(world);
-        let runs = self.condition == Condition::Running;
-        part.replica.serving().filter(|_| runs).filter(|_| {
-            now < part.raft.lease() || self.setup.sabotage == Some(Sabotage::IgnoreLease)
-        })
+        self.decides_by(world, self.parts.get(&slot)?)
+    }
+
+    fn decides_by(&self, world: Instant, part: &Part) -> Option<Epoch> {
+        let epoch = part.replica.serving()?;
+        let leased = self.clock.local(world) < part.raft.lease()
+            || self.setup.sabotage == Some(Sabotage::IgnoreLease);
+        (leased && self.condition == Condition::Running).then_some(epoch)
     }
 
     /// The slots that this node decides for.
     pub(crate) fn decided(&self, world: Instant) -> impl Iterator<Item = (SlotId, Epoch)> + '_ {
-        let slots = self.parts.keys();
-        slots.filter_map(move |slot| Some((*slot, self.decides(world, *slot)?)))
+        let parts = self.parts.iter();
+        parts.filter_map(move |(slot, part)| Some((*slot, self.decides_by(world, part)?)))
     }
 
     /// The state of the control log as this node has it.

@@ -55,21 +55,16 @@ impl World {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };
-        let mut outcomes = Vec::new();
-        for (slot, epoch) in node.decided(self.now) {
-            let also = |other: &&Node| other.decides(self.now, slot).is_some();
-            let owners: Vec<_> = self
-                .nodes
-                .values()
-                .filter(also)
-                .filter_map(|node| Some((node.id(), node.decides(self.now, slot)?)))
-                .collect();
-            outcomes.push(one_owner::check(slot, &owners));
-            outcomes.push(self.epochs.check(slot, id, epoch));
+        let (nodes, now) = (&self.nodes, self.now);
+        let mut outcome = Ok(());
+        for (slot, epoch) in node.decided(now) {
+            let owner = |node: &Node| Some((node.id(), node.decides(now, slot)?));
+            let owners = nodes.values().filter_map(owner);
+            outcome = outcome
+                .and(one_owner::check(slot, owners))
+                .and(self.epochs.check(slot, id, epoch));
         }
-        for outcome in outcomes {
-            self.expect(outcome);
-        }
+        self.expect(outcome);
     }
 
     /// Now and then.
