@@ -85,6 +85,7 @@ impl Node {
         let now = self.clock.local(world);
         let mut changed = false;
         while let Some((index, proposal)) = self.control.take_committed() {
+            self.wanted = None;
             self.cluster
                 .apply(index, (*proposal).clone(), &mut Vec::new());
             effects.push(Effect::Controlled { index, proposal });

@@ -1,6 +1,7 @@
 //! A process starts and dies; its disk stays.
 
 use super::part::{Part, replay};
+use super::upkeep::Wanted;
 use super::{Clock, Condition, Node, Setup, services};
 use crate::Rng;
 use crate::device::Device;
@@ -73,6 +74,7 @@ impl Node {
             ),
             router: new_router(&setup, &cluster),
             cluster,
+            wanted: None,
             connected: BTreeMap::new(),
             cut_off_since: None,
             away: false,
@@ -93,7 +95,7 @@ impl Node {
         let Some(beginning) = beginning else {
             return node;
         };
-        for slot in node.wanted_slots() {
+        for slot in Wanted::of(&node.cluster).slots_of(id) {
             let raft = Raft::new(id, timing.clone(), sabotage, beginning.slot(slot));
             let state = replay(&node.setup, &raft, 0);
             let part = Part::new(&node.setup, Boot(0), slot, raft, state);
@@ -142,6 +144,7 @@ impl Node {
     fn load_control(&mut self, now: Instant, rng: &mut Rng, lags: bool) {
         let mut applied = self.control.applied();
         if lags || self.lost_control {
+            self.wanted = None;
             applied = pick(rng, applied);
             self.cluster = ClusterState::default();
             for (index, proposal) in self.control.commands(applied) {

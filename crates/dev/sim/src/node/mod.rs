@@ -141,6 +141,8 @@ pub(crate) struct Node {
     pub(crate) stopped: bool,
     stopping: bool,
     cluster: ClusterState,
+    /// Who should belong to which log, until the cluster changes.
+    wanted: Option<upkeep::Wanted>,
     control: Raft<Proposal>,
     control_dirty: bool,
     /// A crash took entries back that were applied.

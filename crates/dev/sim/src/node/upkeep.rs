@@ -6,17 +6,42 @@ use super::{Effect, Node};
 use crate::Rng;
 use crate::plan::Sabotage;
 use crate::raft::{Cx, Raft};
-use muster_cluster::ControlCommand;
+use muster_cluster::{ClusterState, ControlCommand};
 use muster_envelope::{Envelope, ToPeer};
-use muster_ha::{control_members, slot_members};
+use muster_ha::{Members, control_members, slot_members};
 use muster_types::{Instant, Machine, NodeId, SessionId, SlotId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How often groups are compared with what they should be.
 const UPKEEP: Duration = Duration::from_millis(200);
 /// How long a node may be cut off before its clients are sent away.
 const CUT_OFF: Duration = Duration::from_secs(5);
+
+/// Who should belong to which log.
+pub(super) struct Wanted {
+    control: Members,
+    slots: BTreeMap<SlotId, Members>,
+}
+
+impl Wanted {
+    /// As the cluster's state has it.
+    pub(super) fn of(cluster: &ClusterState) -> Self {
+        let slots = cluster.slots().map(|slot| slot.id);
+        Self {
+            control: control_members(cluster),
+            slots: slots
+                .map(|slot| (slot, slot_members(cluster, slot)))
+                .collect(),
+        }
+    }
+
+    /// The slots of which a node should have a replica.
+    pub(super) fn slots_of(&self, node: NodeId) -> impl Iterator<Item = SlotId> {
+        let has = move |(_, members): &(&SlotId, &Members)| members.has(node);
+        self.slots.iter().filter(has).map(|(slot, _)| *slot)
+    }
+}
 
 impl Node {
     /// Time passes: what is due happens. Answers the sessions that are sent away.
@@ -67,25 +92,19 @@ impl Node {
         }
     }
 
-    /// The slots of which this node should have a replica.
-    pub(super) fn wanted_slots(&self) -> Vec<SlotId> {
-        let has = |slot: &SlotId| slot_members(&self.cluster, *slot).has(self.id());
-        let slots = self.cluster.slots().map(|slot| slot.id);
-        slots.filter(has).collect()
-    }
-
     fn keep_members(&mut self, world: Instant, rng: &mut Rng) {
         let now = self.clock.local(world);
-        for slot in self.wanted_slots() {
+        let wanted = self.wanted.take();
+        let wanted = wanted.unwrap_or_else(|| Wanted::of(&self.cluster));
+        for slot in wanted.slots_of(self.id()) {
             if !self.parts.contains_key(&slot) {
                 self.add_part(world, rng, slot);
             }
         }
-        let wanted = control_members(&self.cluster);
         let alive: BTreeSet<_> = self.connected.keys().copied().chain([self.id()]).collect();
         let device = &mut self.device;
         let mut cx = Cx { now, rng, device };
-        self.control.align(&mut cx, &wanted, &alive);
+        self.control.align(&mut cx, &wanted.control, &alive);
         self.control_dirty = true;
         for (slot, part) in &mut self.parts {
             part.dirty = true;
@@ -95,16 +114,18 @@ impl Node {
             if known.home == self.setup.id && known.owner.is_none() {
                 part.raft.initialize(&mut cx);
             }
-            let wanted = slot_members(&self.cluster, *slot);
-            part.raft.align(&mut cx, &wanted, &alive);
+            if let Some(wanted) = wanted.slots.get(slot) {
+                part.raft.align(&mut cx, wanted, &alive);
+            }
             let voters = &part.raft.members().voters;
-            let recorded: BTreeSet<_> = known.voters.iter().copied().collect();
-            if part.raft.may_change() && part.raft.is_settled() && recorded != *voters {
+            let recorded = || known.voters.iter().copied().collect::<BTreeSet<_>>();
+            if part.raft.may_change() && part.raft.is_settled() && recorded() != *voters {
                 let (slot, voters) = (*slot, voters.iter().copied().collect());
                 self.wishes
                     .push_back(ControlCommand::SlotVotersChanged { slot, voters });
             }
         }
+        self.wanted = Some(wanted);
     }
 
     /// A replica that this node has not had.

@@ -159,7 +159,10 @@ impl<C> Raft<C> {
         wanted: &muster_ha::Members,
         alive: &BTreeSet<NodeId>,
     ) {
-        if !self.may_change() {
+        let is_so = self.members.voters == wanted.voters
+            && self.members.learners == wanted.learners
+            && self.members.outgoing.is_empty();
+        if is_so || !self.may_change() {
             return;
         }
         let now = muster_ha::Members {
