@@ -1,7 +1,7 @@
 //! From the leader's log to the others'.
 
 use super::message::Append;
-use super::{Cx, Entry, Message, Part, Raft, Undo};
+use super::{Content, Cx, Entry, Message, Part, Raft, Undo};
 use muster_types::{Instant, NodeId};
 
 /// Entries in one message.
@@ -94,14 +94,18 @@ impl<C> Raft<C> {
         let Some((from, _)) = differs else {
             return equal;
         };
-        if from < self.log.len() {
+        let cuts = from < self.log.len();
+        if cuts {
             let old = self.log.split_off(from);
             self.note(cx, Undo::Restore(from, old));
         } else {
             self.note(cx, Undo::Cut(from));
         }
         self.log.extend(entries.into_iter().skip(from - before));
-        self.look_up_members();
+        let changes = |entry: &Entry<C>| matches!(entry.content, Content::Members(_));
+        if cuts || self.log[from..].iter().any(changes) {
+            self.look_up_members();
+        }
         equal
     }
 
@@ -128,6 +132,9 @@ impl<C> Raft<C> {
     /// As the leader: commits what a majority has on its disks. Only entries of the own term commit
     /// by counting (Raft §5.4.2).
     pub(super) fn count(&mut self) {
+        if self.commit == self.log.len() {
+            return;
+        }
         let own = self.synced_length();
         let Part::Leader(lead) = &mut self.part else {
             return;
