@@ -8,6 +8,7 @@ use crate::raft::Cx;
 use muster_cluster::{ControlCommand, Proposal};
 use muster_envelope::Envelope;
 use muster_types::{Instant, Machine, NodeId, Origin, Replicated, SlotId};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +28,12 @@ impl Node {
             }
             self.check_leases(world);
             let mut busy = self.drive_control(world, rng, effects);
-            for slot in self.slots_here() {
+            let mut next = self.next_dirty(Bound::Unbounded);
+            while let Some(slot) = next {
                 busy |= self.drive_slot(world, rng, slot, effects);
+                next = self.next_dirty(Bound::Excluded(slot));
             }
-            for (to, envelope) in std::mem::take(&mut self.outgoing) {
+            for (to, envelope) in self.outgoing.drain(..) {
                 let envelope = Box::new(envelope);
                 effects.push(Effect::Data { to, envelope });
             }
@@ -67,7 +70,10 @@ impl Node {
         if self.control.deadline() <= now {
             self.control.wake(&mut cx);
         }
-        for (to, message) in self.control.take_out() {
+        for _ in 0..self.control.to_send() {
+            let Some((to, message)) = self.control.send_next() else {
+                break;
+            };
             if to == self.setup.id {
                 self.control.receive(&mut cx, to, message);
                 self.control_dirty = true;
@@ -125,6 +131,12 @@ impl Node {
         self.tell_nodes(world);
     }
 
+    /// The first slot from there on to which something has happened.
+    fn next_dirty(&self, from: Bound<SlotId>) -> Option<SlotId> {
+        let mut parts = self.parts.range((from, Bound::Unbounded));
+        parts.find(|(_, part)| part.dirty).map(|(slot, _)| *slot)
+    }
+
     fn drive_slot(
         &mut self,
         world: Instant,
@@ -133,14 +145,17 @@ impl Node {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let (now, clock) = (self.clock.local(world), self.clock);
-        let Some(part) = self.parts.get_mut(&slot).filter(|part| part.dirty) else {
+        let Some(part) = self.parts.get_mut(&slot) else {
             return false;
         };
         part.dirty = false;
         let device = &mut self.device;
         let mut cx = Cx { now, rng, device };
         part.pump(&mut cx);
-        for (to, message) in part.raft.take_out() {
+        for _ in 0..part.raft.to_send() {
+            let Some((to, message)) = part.raft.send_next() else {
+                break;
+            };
             if to == self.setup.id {
                 part.raft.receive(&mut cx, to, message);
                 part.dirty = true;

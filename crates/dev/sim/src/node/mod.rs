@@ -252,16 +252,16 @@ impl Node {
     }
 
     /// When it has to be woken.
-    pub(crate) fn next_wake(&self) -> Instant {
+    pub(crate) fn next_wake(&mut self) -> Instant {
         let mut due = self.upkeep_at.min(self.control.deadline());
         let mut soonest = |at: Option<Instant>| due = due.min(at.unwrap_or(due));
         soonest(self.device.deadline());
         soonest(self.machine.deadline());
         soonest(self.router.deadline());
-        for part in self.parts.values() {
+        for part in self.parts.values_mut() {
             soonest(Some(part.raft.deadline()));
             if self.setup.sabotage != Some(Sabotage::LostTimer) {
-                soonest(part.replica.deadline());
+                soonest(part.due());
             }
             if part.replica.serving().is_some() {
                 soonest(Some(part.raft.lease()));

@@ -65,9 +65,8 @@ impl Node {
         let timers = self.setup.sabotage != Some(Sabotage::LostTimer);
         for part in self.parts.values_mut() {
             part.dirty |= part.raft.deadline() <= now;
-            if timers && part.replica.deadline().is_some_and(|due| due <= now) {
-                part.replica.wake(now);
-                part.dirty = true;
+            if timers {
+                part.wake(now);
             }
         }
         self.machine.wake(now);

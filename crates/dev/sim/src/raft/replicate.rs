@@ -39,7 +39,7 @@ impl<C> Raft<C> {
                 entries: self.log[before..end].to_vec(),
                 commit: self.commit,
             };
-            self.out.push((*to, Message::Append(append)));
+            self.out.push_back((*to, Message::Append(append)));
         }
         if lone {
             self.renew();
@@ -56,7 +56,9 @@ impl<C> Raft<C> {
             commit,
         } = append;
         if term < self.term {
-            return self.out.push((from, Message::Outdated { term: self.term }));
+            return self
+                .out
+                .push_back((from, Message::Outdated { term: self.term }));
         }
         self.adopt(cx, term);
         self.part = Part::Follower;
@@ -68,7 +70,7 @@ impl<C> Raft<C> {
         // The beat is answered at once, for what is on the disk; the rest when it is.
         let on_disk = equal.min(self.synced_length());
         let answer = |equal| Message::Appended { term, sent, equal };
-        self.out.push((from, answer(on_disk)));
+        self.out.push_back((from, answer(on_disk)));
         if on_disk < equal {
             self.say_when_synced(from, answer(equal));
         }

@@ -138,6 +138,8 @@ pub struct World {
     clients: Vec<Client>,
     errands: Vec<Errand>,
     names: u32,
+    /// What the node that acts wants, until it is carried out; empty otherwise.
+    effects: Vec<Effect>,
     truth: Truth,
     epochs: Epochs,
     fallback: Fallback,
@@ -269,7 +271,7 @@ impl World {
             Condition::Paused => node.backlog.push_back(arrival),
             Condition::Running => {
                 node.arrive(self.now, &mut self.rng, arrival);
-                self.settle(id, Vec::new());
+                self.settle(id);
             }
         }
     }
@@ -281,15 +283,15 @@ impl World {
         if node.wakes_at > self.now || node.condition != Condition::Running {
             return;
         }
-        let mut effects = Vec::new();
-        let away = node.wake(self.now, &mut self.rng, &mut effects);
-        self.settle(id, effects);
+        let away = node.wake(self.now, &mut self.rng, &mut self.effects);
+        self.settle(id);
         for session in away {
             self.lose_session(session);
         }
     }
 
-    fn settle(&mut self, id: NodeId, mut effects: Vec<Effect>) {
+    fn settle(&mut self, id: NodeId) {
+        let mut effects = std::mem::take(&mut self.effects);
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
@@ -299,9 +301,10 @@ impl World {
             node.wakes_at = wakes_at;
             self.queue.push(wakes_at, Event::Wake(id));
         }
-        for effect in effects {
+        for effect in effects.drain(..) {
             self.carry_out(id, effect);
         }
+        self.effects = effects;
         self.check_owner(id);
     }
 
@@ -407,7 +410,7 @@ impl World {
             };
             if node.condition == Condition::Running {
                 node.hear(self.now, &heard);
-                self.settle(*id, Vec::new());
+                self.settle(*id);
             }
         }
     }

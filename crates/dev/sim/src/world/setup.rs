@@ -52,6 +52,7 @@ impl World {
             clients: Vec::new(),
             errands: Vec::new(),
             names: 0,
+            effects: Vec::new(),
             truth: Truth::new(plan.limits.clone(), &beginning),
             epochs: Epochs::default(),
             fallback: Fallback::new(plan.fallback_delay),
