@@ -8,7 +8,6 @@ use crate::raft::Cx;
 use muster_cluster::{ControlCommand, Proposal};
 use muster_envelope::Envelope;
 use muster_types::{Instant, Machine, NodeId, Origin, Replicated, SlotId};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,10 +27,10 @@ impl Node {
             }
             self.check_leases(world);
             let mut busy = self.drive_control(world, rng, effects);
-            let mut next = self.next_dirty(Bound::Unbounded);
+            let mut next = self.next_dirty(None);
             while let Some(slot) = next {
                 busy |= self.drive_slot(world, rng, slot, effects);
-                next = self.next_dirty(Bound::Excluded(slot));
+                next = self.next_dirty(Some(slot));
             }
             for (to, envelope) in self.outgoing.drain(..) {
                 let envelope = Box::new(envelope);
@@ -131,10 +130,12 @@ impl Node {
         self.tell_nodes(world);
     }
 
-    /// The first slot from there on to which something has happened.
-    fn next_dirty(&self, from: Bound<SlotId>) -> Option<SlotId> {
-        let mut parts = self.parts.range((from, Bound::Unbounded));
-        parts.find(|(_, part)| part.dirty).map(|(slot, _)| *slot)
+    /// The first slot after that one to which something has happened.
+    fn next_dirty(&self, after: Option<SlotId>) -> Option<SlotId> {
+        let mut parts = self.parts.iter();
+        parts
+            .find(|(slot, part)| part.dirty && Some(*slot) > after)
+            .map(|(slot, _)| slot)
     }
 
     fn drive_slot(
@@ -145,7 +146,7 @@ impl Node {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let (now, clock) = (self.clock.local(world), self.clock);
-        let Some(part) = self.parts.get_mut(&slot) else {
+        let Some(part) = self.parts.get_mut(slot) else {
             return false;
         };
         part.dirty = false;
@@ -184,13 +185,13 @@ impl Node {
         let mut busy = part.dirty;
         while let Some(output) = self
             .parts
-            .get_mut(&slot)
+            .get_mut(slot)
             .and_then(|part| part.replica.poll())
         {
             busy = true;
             self.carry_out_replica(world, rng, slot, output, effects);
         }
-        let part = self.parts.get_mut(&slot);
+        let part = self.parts.get_mut(slot);
         part.is_some_and(|part| {
             part.dirty |= part.raft.deadline() <= now || busy;
             part.dirty
@@ -209,7 +210,7 @@ impl Node {
             muster_owner::Output::Propose(command) => {
                 let (now, device) = (self.clock.local(world), &mut self.device);
                 let mut cx = Cx { now, rng, device };
-                if let Some(part) = self.parts.get_mut(&slot) {
+                if let Some(part) = self.parts.get_mut(slot) {
                     part.raft.propose(&mut cx, command);
                 }
             }
@@ -233,7 +234,7 @@ impl Node {
     }
 
     fn is_forgotten(&mut self, slot: SlotId, envelope: &Envelope) -> bool {
-        let part = self.parts.get_mut(&slot);
+        let part = self.parts.get_mut(slot);
         let forgets = self.setup.sabotage == Some(Sabotage::ForgetOutbox);
         forgets && part.is_some_and(|part| part.forgotten.has(&part.replica, envelope))
     }
@@ -276,7 +277,7 @@ impl Node {
             }
             muster_ha::Output::Transfer { slot, to } => {
                 let now = self.clock.local(world);
-                if let Some(part) = self.parts.get_mut(&slot) {
+                if let Some(part) = self.parts.get_mut(slot) {
                     part.raft.transfer(now, to);
                     part.dirty = true;
                 }

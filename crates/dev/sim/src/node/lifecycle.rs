@@ -1,6 +1,7 @@
 //! A process starts and dies; its disk stays.
 
 use super::part::{Part, replay};
+use super::parts::Parts;
 use super::upkeep::Wanted;
 use super::{Clock, Condition, Node, Setup, services};
 use crate::Rng;
@@ -66,7 +67,7 @@ impl Node {
             lost_control: false,
             control_leader: None,
             leads_control: false,
-            parts: BTreeMap::new(),
+            parts: Parts::default(),
             machine: NodeMachine::new(
                 identity(&setup, Boot(0), 1),
                 Timing::default(),
@@ -119,8 +120,8 @@ impl Node {
         (self.hangs_since, self.wrong_since) = (None, None);
         let lags = rng.chance(LAGS);
         self.load_control(now, rng, lags);
-        for slot in self.parts.keys().copied().collect::<Vec<_>>() {
-            if let Some(mut part) = self.parts.remove(&slot) {
+        for slot in self.slots_here() {
+            if let Some(mut part) = self.parts.remove(slot) {
                 let mut applied = part.raft.applied();
                 let mut state = part.replica.state().clone();
                 if lags || part.lost_entries {
@@ -135,10 +136,9 @@ impl Node {
         let identity = identity(&self.setup, self.boot, self.version);
         self.machine = NodeMachine::new(identity, Timing::default(), now);
         self.router = new_router(&self.setup, &self.cluster);
-        let slots: Vec<_> = self.parts.keys().copied().collect();
-        slots
-            .into_iter()
-            .for_each(|slot| self.introduce(world, slot));
+        for slot in self.slots_here() {
+            self.introduce(world, slot);
+        }
     }
 
     fn load_control(&mut self, now: Instant, rng: &mut Rng, lags: bool) {
@@ -162,7 +162,7 @@ impl Node {
         self.condition = Condition::Down;
         let kept = self.device.crash(rng);
         self.lost_control |= self.control.crash(kept);
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             part.lost_entries |= part.raft.crash(kept);
         }
         self.backlog.clear();

@@ -5,6 +5,7 @@ mod clock;
 mod drive;
 mod lifecycle;
 mod part;
+mod parts;
 mod sabotage;
 mod services;
 mod upkeep;
@@ -21,6 +22,7 @@ use muster_router::Router;
 use muster_slot::SlotCommand;
 use muster_types::{Boot, Epoch, Instant, Limits, LogIndex, Machine, NodeId, SessionId, SlotId};
 use part::Part;
+use parts::Parts;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -149,7 +151,7 @@ pub(crate) struct Node {
     lost_control: bool,
     control_leader: Option<NodeId>,
     leads_control: bool,
-    parts: BTreeMap<SlotId, Part>,
+    parts: Parts,
     machine: NodeMachine,
     router: Router,
     connected: BTreeMap<NodeId, Boot>,
@@ -197,7 +199,7 @@ impl Node {
 
     /// The epoch under which this node decides for a slot.
     pub(crate) fn decides(&self, world: Instant, slot: SlotId) -> Option<Epoch> {
-        self.decides_by(world, self.parts.get(&slot)?)
+        self.decides_by(world, self.parts.get(slot)?)
     }
 
     fn decides_by(&self, world: Instant, part: &Part) -> Option<Epoch> {
@@ -207,10 +209,16 @@ impl Node {
         (leased && self.condition == Condition::Running).then_some(epoch)
     }
 
+    /// The slots that this node serves, whether its lease holds or not.
+    pub(crate) fn served(&self) -> impl Iterator<Item = SlotId> {
+        let serves = |(_, part): &(SlotId, &Part)| part.replica.serving().is_some();
+        self.parts.iter().filter(serves).map(|(slot, _)| slot)
+    }
+
     /// The slots that this node decides for.
     pub(crate) fn decided(&self, world: Instant) -> impl Iterator<Item = (SlotId, Epoch)> + '_ {
         let parts = self.parts.iter();
-        parts.filter_map(move |(slot, part)| Some((*slot, self.decides_by(world, part)?)))
+        parts.filter_map(move |(slot, part)| Some((slot, self.decides_by(world, part)?)))
     }
 
     /// The state of the control log as this node has it.
@@ -220,7 +228,7 @@ impl Node {
 
     /// Whether this node leads a slot, and which voters have all of its log.
     pub(crate) fn caught_up(&self, slot: SlotId) -> Option<Vec<NodeId>> {
-        let raft = &self.parts.get(&slot)?.raft;
+        let raft = &self.parts.get(slot)?.raft;
         raft.is_leading().then(|| raft.caught_up())
     }
 
@@ -229,19 +237,19 @@ impl Node {
         let runs = self.condition == Condition::Running;
         runs && self
             .parts
-            .get(&slot)
+            .get(slot)
             .is_some_and(|part| part.raft.is_leading())
     }
 
     /// Whether another has nearly all of a slot's log that this node leads.
     pub(crate) fn has_nearly_all(&self, slot: SlotId, other: NodeId) -> bool {
-        let part = self.parts.get(&slot);
+        let part = self.parts.get(slot);
         part.is_some_and(|part| part.raft.is_near(other))
     }
 
     /// The members of each log that it belongs to, as far as it knows.
     pub(crate) fn memberships(&self) -> impl Iterator<Item = &Members> {
-        let slots = self.parts.values().map(|part| part.raft.members());
+        let slots = self.parts.iter().map(|(_, part)| part.raft.members());
         let all = slots.chain([self.control.members()]);
         all.filter(|members| members.has(self.setup.id))
     }
@@ -258,7 +266,7 @@ impl Node {
         soonest(self.device.deadline());
         soonest(self.machine.deadline());
         soonest(self.router.deadline());
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             soonest(Some(part.raft.deadline()));
             if self.setup.sabotage != Some(Sabotage::LostTimer) {
                 soonest(part.due());

@@ -63,7 +63,7 @@ impl Node {
         self.check_leases(world);
         self.control_dirty |= self.control.deadline() <= now;
         let timers = self.setup.sabotage != Some(Sabotage::LostTimer);
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             part.dirty |= part.raft.deadline() <= now;
             if timers {
                 part.wake(now);
@@ -85,7 +85,7 @@ impl Node {
     fn synced(&mut self, ticket: u64) {
         self.control.synced(ticket);
         self.control_dirty = true;
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             part.raft.synced(ticket);
             part.dirty = true;
         }
@@ -96,7 +96,7 @@ impl Node {
         let wanted = self.wanted.take();
         let wanted = wanted.unwrap_or_else(|| Wanted::of(&self.cluster));
         for slot in wanted.slots_of(self.id()) {
-            if !self.parts.contains_key(&slot) {
+            if self.parts.get(slot).is_none() {
                 self.add_part(world, rng, slot);
             }
         }
@@ -105,21 +105,21 @@ impl Node {
         let mut cx = Cx { now, rng, device };
         self.control.align(&mut cx, &wanted.control, &alive);
         self.control_dirty = true;
-        for (slot, part) in &mut self.parts {
+        for (slot, part) in self.parts.iter_mut() {
             part.dirty = true;
-            let Some(known) = self.cluster.slot(*slot) else {
+            let Some(known) = self.cluster.slot(slot) else {
                 continue;
             };
             if known.home == self.setup.id && known.owner.is_none() {
                 part.raft.initialize(&mut cx);
             }
-            if let Some(wanted) = wanted.slots.get(slot) {
+            if let Some(wanted) = wanted.slots.get(&slot) {
                 part.raft.align(&mut cx, wanted, &alive);
             }
             let voters = &part.raft.members().voters;
             let recorded = || known.voters.iter().copied().collect::<BTreeSet<_>>();
             if part.raft.may_change() && part.raft.is_settled() && recorded() != *voters {
-                let (slot, voters) = (*slot, voters.iter().copied().collect());
+                let voters = voters.iter().copied().collect();
                 self.wishes
                     .push_back(ControlCommand::SlotVotersChanged { slot, voters });
             }
@@ -216,7 +216,7 @@ impl Node {
     }
 
     fn is_cut_off(&self, now: Instant) -> bool {
-        let leased = self.parts.values().any(|part| now < part.raft.lease());
+        let leased = self.parts.iter().any(|(_, part)| now < part.raft.lease());
         let voters: Vec<_> = self.control.members().electors().collect();
         let reached = |node: &&&NodeId| ***node == self.id() || self.connected.contains_key(node);
         !leased && voters.iter().filter(reached).count() * 2 <= voters.len()

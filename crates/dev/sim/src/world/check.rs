@@ -58,8 +58,9 @@ impl World {
         let (nodes, now) = (&self.nodes, self.now);
         let mut outcome = Ok(());
         for (slot, epoch) in node.decided(now) {
-            let owner = |node: &Node| Some((node.id(), node.decides(now, slot)?));
-            let owners = nodes.values().filter_map(owner);
+            let owner = |id: &NodeId| Some((*id, nodes.get(id)?.decides(now, slot)?));
+            let owners = self.servers.get(&slot).into_iter().flatten();
+            let owners = owners.filter_map(owner);
             outcome = outcome
                 .and(one_owner::check(slot, owners))
                 .and(self.epochs.check(slot, id, epoch));

@@ -141,6 +141,8 @@ pub struct World {
     /// What the node that acts wants, until it is carried out; empty otherwise.
     effects: Vec<Effect>,
     truth: Truth,
+    /// Who has served which slot so far: nobody else can decide for it.
+    servers: BTreeMap<SlotId, BTreeSet<NodeId>>,
     epochs: Epochs,
     fallback: Fallback,
     reach: reach::Reach,
@@ -296,6 +298,9 @@ impl World {
             return;
         };
         node.settle(self.now, &mut self.rng, &mut effects);
+        for slot in node.served() {
+            self.servers.entry(slot).or_default().insert(id);
+        }
         let wakes_at = node.next_wake().max(self.now + Duration::from_micros(1));
         if wakes_at != node.wakes_at {
             node.wakes_at = wakes_at;

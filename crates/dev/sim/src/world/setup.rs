@@ -54,6 +54,7 @@ impl World {
             names: 0,
             effects: Vec::new(),
             truth: Truth::new(plan.limits.clone(), &beginning),
+            servers: BTreeMap::new(),
             epochs: Epochs::default(),
             fallback: Fallback::new(plan.fallback_delay),
             reach: super::reach::Reach::default(),
