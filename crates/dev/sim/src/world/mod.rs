@@ -363,13 +363,9 @@ impl World {
     }
 
     fn tick(&mut self) {
-        let nodes = &self.nodes;
-        let responds = |id: NodeId| {
-            nodes
-                .get(&id)
-                .is_some_and(|node| node.condition == Condition::Running)
-        };
-        for (end, other, news) in self.net.tick(self.now, &responds) {
+        let runs = |node: &&Node| node.condition == Condition::Running;
+        let running: Vec<_> = self.nodes.values().filter(runs).map(Node::id).collect();
+        for (end, other, news) in self.net.tick(self.now, &running) {
             self.tell_link(end, other, news);
         }
         for ((from, to), envelope) in self.net.release() {
@@ -383,10 +379,12 @@ impl World {
                 self.alone_with_wrong_clock_at = Some(self.now);
             }
         }
+        let calm = self.now >= self.plan.calm;
         for at in 0..self.clients.len() {
-            let calm = self.now >= self.plan.calm;
             let acts = self.clients[at].think(self.now, &mut self.rng, calm);
-            self.act(at, acts);
+            if !acts.is_empty() {
+                self.act(at, acts);
+            }
         }
         if self.now.since(self.looked_at) >= LOOK {
             self.looked_at = self.now;
@@ -400,15 +398,12 @@ impl World {
     fn beat(&mut self) {
         let ids: Vec<_> = self.nodes.keys().copied().collect();
         for id in &ids {
-            let heard: Vec<_> = ids
-                .iter()
-                .copied()
-                .filter(|from| from != id && self.net.passes(*from, *id))
-                .filter(|from| self.condition(*from) == Some(Condition::Running))
-                .collect();
-            let heard = heard.into_iter().filter(|_| !self.net.loses(&mut self.rng));
-            let heard: Vec<_> = heard
-                .filter_map(|from| Some((from, self.nodes.get(&from)?.clock.local(self.now))))
+            let others = self.nodes.values().filter(|from| from.id() != *id);
+            let heard: Vec<_> = others
+                .filter(|from| from.condition == Condition::Running)
+                .filter(|from| self.net.passes(from.id(), *id))
+                .filter(|_| !self.net.loses(&mut self.rng))
+                .map(|from| (from.id(), from.clock.local(self.now)))
                 .collect();
             let Some(node) = self.nodes.get_mut(id) else {
                 continue;
