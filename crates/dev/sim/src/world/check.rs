@@ -2,7 +2,7 @@
 
 use super::{LATE, World};
 use crate::Violation;
-use crate::client::Stage;
+use crate::client::{Client, Stage};
 use crate::invariants::{
     acknowledged, agreement, ghosts, messages, one_owner, settled, states, views,
 };
@@ -76,25 +76,16 @@ impl World {
         }
         let quiet_since = self.disturbed_at;
         let is_well = |node: NodeId| self.nodes.get(&node).is_some_and(Node::is_well);
-        let watching = |at: &usize| {
-            let client = &self.clients[*at];
-            match client.stage {
-                Stage::On { session } => client.available && is_well(session.node),
-                Stage::Off { .. } | Stage::Binding { .. } => false,
-            }
+        let watching = |client: &&Client| match client.stage {
+            Stage::On { session } => client.available && is_well(session.node),
+            Stage::Off { .. } | Stage::Binding { .. } => false,
         };
         // A client that left while its owner was changing is waited for like one that was lost.
         let late = LATE + self.plan.limits.grace;
-        let watchers = (0..self.clients.len()).filter(watching);
-        let outcomes: Vec<_> = watchers
-            .map(|at| {
-                let watcher = &self.clients[at];
-                ghosts::check(&self.truth, self.now, (quiet_since, late), watcher)
-            })
-            .collect();
-        for outcome in outcomes {
-            self.expect(outcome);
-        }
+        let gone = ghosts::gone(&self.truth, self.now, (quiet_since, late));
+        let mut watchers = self.clients.iter().filter(watching);
+        let outcome = watchers.try_for_each(|watcher| ghosts::check(&gone, watcher));
+        self.expect(outcome);
     }
 
     /// Who is down or paused for long enough to be missed. A restart that is quicker counts when it is
