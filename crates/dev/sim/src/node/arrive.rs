@@ -17,7 +17,7 @@ impl Node {
         match arrival {
             Arrival::Packet { from, packet } => {
                 self.machine.handle(now, muster_ha::Input::Heard(from));
-                self.packet(now, rng, from, *packet);
+                self.packet(now, rng, from, packet);
             }
             Arrival::Data { from, envelope } => {
                 self.machine.handle(now, muster_ha::Input::Heard(from));
@@ -25,7 +25,7 @@ impl Node {
             }
             Arrival::Link { other, boot, news } => self.link(world, other, boot, news),
             Arrival::Client(input) => self.router.handle(now, *input),
-            Arrival::Operator(command) => self.wishes.push_back(command),
+            Arrival::Operator(command) => self.wishes.push_back(*command),
             Arrival::Service { works } => self.set_service(now, works),
             Arrival::Stop => {
                 self.stopping = true;
@@ -63,7 +63,7 @@ impl Node {
                 }
             }
             Packet::Forward(proposal) => {
-                self.control.propose(&mut cx, proposal);
+                self.control.propose(&mut cx, *proposal);
                 self.control_dirty = true;
             }
         }

@@ -77,7 +77,7 @@ impl Node {
                 self.control.receive(&mut cx, to, message);
                 self.control_dirty = true;
             } else {
-                let packet = Box::new(Packet::Control(message));
+                let packet = Packet::Control(message);
                 effects.push(Effect::Packet { to, packet });
             }
         }
@@ -161,7 +161,7 @@ impl Node {
                 part.raft.receive(&mut cx, to, message);
                 part.dirty = true;
             } else {
-                let packet = Box::new(Packet::Slot(slot, message));
+                let packet = Packet::Slot(slot, message);
                 effects.push(Effect::Packet { to, packet });
             }
         }
@@ -317,7 +317,7 @@ impl Node {
             self.control.propose(&mut cx, proposal);
             self.control_dirty = true;
         } else if let Some(to) = self.control_leader.filter(|leader| *leader != self.id()) {
-            let packet = Box::new(Packet::Forward(proposal));
+            let packet = Packet::Forward(Box::new(proposal));
             effects.push(Effect::Packet { to, packet });
         }
     }

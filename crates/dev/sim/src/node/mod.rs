@@ -34,14 +34,14 @@ pub(crate) enum Packet {
     /// Of a slot's log.
     Slot(SlotId, Message<SlotCommand>),
     /// A proposal on its way to the leader of the control log.
-    Forward(Proposal),
+    Forward(Box<Proposal>),
 }
 
 /// What happens to a node.
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// A packet on the Raft lane.
-    Packet { from: NodeId, packet: Box<Packet> },
+    Packet { from: NodeId, packet: Packet },
     /// A message on the data lane.
     Data {
         from: NodeId,
@@ -56,7 +56,7 @@ pub(crate) enum Arrival {
     /// From a client, or about one.
     Client(Box<muster_router::Input>),
     /// An operator's command.
-    Operator(ControlCommand),
+    Operator(Box<ControlCommand>),
     /// A critical service of the process stops working, or works again.
     Service { works: bool },
     /// The process is asked to end.
@@ -67,7 +67,7 @@ pub(crate) enum Arrival {
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Send on the Raft lane.
-    Packet { to: NodeId, packet: Box<Packet> },
+    Packet { to: NodeId, packet: Packet },
     /// Send on the data lane.
     Data { to: NodeId, envelope: Box<Envelope> },
     /// Do something for a client.

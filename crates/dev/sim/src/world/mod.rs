@@ -44,7 +44,7 @@ const MARGIN: Duration = Duration::from_secs(6);
 enum Event {
     Packet {
         way: Way,
-        packet: Box<Packet>,
+        packet: Packet,
     },
     Data {
         way: Way,
@@ -348,7 +348,7 @@ impl World {
         }
     }
 
-    fn send_packet(&mut self, way: Way, packet: Box<Packet>) {
+    fn send_packet(&mut self, way: Way, packet: Packet) {
         if !self.net.passes(way.0, way.1) {
             return;
         }
