@@ -62,8 +62,8 @@ impl World {
             let owners = self.servers.get(&slot).into_iter().flatten();
             let owners = owners.filter_map(owner);
             outcome = outcome
-                .and(one_owner::check(slot, owners))
-                .and(self.epochs.check(slot, id, epoch));
+                .and_then(|()| one_owner::check(slot, owners))
+                .and_then(|()| self.epochs.check(slot, id, epoch));
         }
         self.expect(outcome);
     }
