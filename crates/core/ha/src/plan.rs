@@ -49,11 +49,9 @@ pub fn desired_learners(state: &ClusterState, slot: SlotId) -> Vec<NodeId> {
 fn third_voter(state: &ClusterState, slot: &Slot) -> Option<NodeId> {
     let candidates = state.third_voters(state.group(slot.group)?);
     let serves = |id: &NodeId| state.node(*id).is_some_and(|node| node.serves());
-    let (serving, witnesses): (Vec<_>, Vec<_>) = candidates.into_iter().partition(serves);
-    let choice = if witnesses.is_empty() {
-        serving
-    } else {
-        witnesses
+    let choice = match candidates.iter().position(serves) {
+        Some(0) | None => &candidates[..],
+        Some(witnesses) => &candidates[..witnesses],
     };
     choice
         .get(usize::from(slot.id.0).checked_rem(choice.len())?)

@@ -94,7 +94,8 @@ impl Client {
 
     /// The user.
     pub(crate) fn user(&self) -> BareJid {
-        self.jid.to_bare()
+        // `to_bare` formats the parts anew.
+        self.jid.clone().into_bare()
     }
 
     /// The resource it asks for.

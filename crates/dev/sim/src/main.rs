@@ -4,6 +4,11 @@ use muster_sim::{Coverage, FaultKind, Operation, Outcome, Plan, run, run_many};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Instant;
+use tikv_jemallocator::Jemalloc;
+
+/// A run makes and drops many small values.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const USAGE: &str = "usage: muster-sim --seeds N [--seed FIRST] [--go-on] [-o json]\n       \
                      muster-sim --seed S [--log]";

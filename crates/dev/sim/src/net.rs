@@ -233,20 +233,20 @@ impl Net {
     }
 
     /// Whether packets pass between two nodes that respond, both ways.
-    fn works(&self, one: NodeId, other: NodeId, responds: &dyn Fn(NodeId) -> bool) -> bool {
+    fn works(&self, one: NodeId, other: NodeId, responding: &[NodeId]) -> bool {
         let passes = self.passes(one, other) && self.passes(other, one);
-        passes && responds(one) && responds(other)
+        passes && responding.contains(&one) && responding.contains(&other)
     }
 
     /// How a link could be made that has been without one for a while.
-    fn path(&self, way: Way, responds: &dyn Fn(NodeId) -> bool) -> Option<Path> {
+    fn path(&self, way: Way, responding: &[NodeId]) -> Option<Path> {
         let (one, other) = way;
-        if self.works(one, other, responds) {
+        if self.works(one, other, responding) {
             return Some(Path::Direct);
         }
         let direct = |a: NodeId, b: NodeId| {
             let link = self.links.get(&pair(a, b));
-            link.is_some_and(|link| link.up == Some(Path::Direct)) && self.works(a, b, responds)
+            link.is_some_and(|link| link.up == Some(Path::Direct)) && self.works(a, b, responding)
         };
         let ends = self.links.keys().flat_map(|(a, b)| [*a, *b]);
         ends.filter(|by| *by != one && *by != other)
@@ -254,18 +254,27 @@ impl Net {
             .map(Path::Relayed)
     }
 
-    /// Looks at every link; `responds` says which nodes do. Answers the ends to be told.
+    /// Looks at every link; `responding` are the nodes that do. Answers the ends to be told.
     pub(crate) fn tick(
         &mut self,
         now: Instant,
-        responds: &dyn Fn(NodeId) -> bool,
+        responding: &[NodeId],
     ) -> Vec<(NodeId, NodeId, LinkNews)> {
         let mut news = Vec::new();
         let mut tell = |(one, other): Way, what| {
             news.extend([(one, other, what), (other, one, what)]);
         };
-        for way in self.links.keys().copied().collect::<Vec<_>>() {
-            match self.look_at(way, now, responds) {
+        let at_rest = |(one, other): Way, link: &Link| {
+            let undisturbed = link.up == Some(Path::Direct) && link.ill_since.is_none();
+            undisturbed && self.works(one, other, responding)
+        };
+        let links = self.links.iter();
+        let restless: Vec<_> = links
+            .filter(|(way, link)| !at_rest(**way, link))
+            .map(|(way, _)| *way)
+            .collect();
+        for way in restless {
+            match self.look_at(way, now, responding) {
                 Change::None => {}
                 Change::Up => tell(way, LinkNews::Up),
                 Change::Lost => {
@@ -277,21 +286,22 @@ impl Net {
         news
     }
 
-    fn look_at(&mut self, way: Way, now: Instant, responds: &dyn Fn(NodeId) -> bool) -> Change {
+    fn look_at(&mut self, way: Way, now: Instant, responding: &[NodeId]) -> Change {
         let Some(up) = self.links.get(&way).map(|link| link.up) else {
             return Change::None;
         };
         let (one, other) = way;
         let well = match up {
-            Some(Path::Direct) => self.works(one, other, responds),
+            Some(Path::Direct) => self.works(one, other, responding),
             Some(Path::Relayed(by)) => {
-                self.works(one, by, responds) && self.works(by, other, responds)
+                self.works(one, by, responding) && self.works(by, other, responding)
             }
             None => true,
         };
-        let direct_again = matches!(up, Some(Path::Relayed(_))) && self.works(one, other, responds);
+        let direct_again =
+            matches!(up, Some(Path::Relayed(_))) && self.works(one, other, responding);
         let path = if up.is_none() {
-            self.path(way, responds)
+            self.path(way, responding)
         } else {
             None
         };

@@ -32,17 +32,18 @@ const SEEDS: u64 = 1_000;
 
 /// Runs the simulator; a failure prints its own replay line.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
-    let package = if options.raft {
-        "muster-sim-raft"
+    let (package, profile) = if options.raft {
+        ("muster-sim-raft", "release")
     } else {
-        "muster-sim"
+        ("muster-sim", "sim")
     };
     let mut command = Command::new(run::cargo());
     command.current_dir(&workspace.root).args([
         "run",
         "--quiet",
         "--locked",
-        "--release",
+        "--profile",
+        profile,
         "--package",
         package,
         "--",

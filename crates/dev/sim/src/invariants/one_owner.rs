@@ -7,9 +7,12 @@ use muster_types::{Epoch, NodeId, SlotId};
 ///
 /// # Errors
 /// When there are two.
-pub(crate) fn check(slot: SlotId, owners: &[(NodeId, Epoch)]) -> Result<(), Violation> {
-    if owners.len() > 1 {
-        let seen = format!("{slot} has owners {owners:?}");
+pub(crate) fn check(
+    slot: SlotId,
+    owners: impl Iterator<Item = (NodeId, Epoch)> + Clone,
+) -> Result<(), Violation> {
+    if owners.clone().nth(1).is_some() {
+        let seen = format!("{slot} has owners {:?}", owners.collect::<Vec<_>>());
         return Err(Violation::new("at most one owner of a slot", seen));
     }
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) fn check(
     watcher: &BareJid,
     from: &FullJid,
 ) -> Result<(), Violation> {
-    let user = from.to_bare();
+    let user = from.clone().into_bare();
     // KNOWN: of another slot than its own a watcher's node may hear earlier than whom it has blocked.
     let slot = |user: &BareJid| truth.cluster.account_slot(user);
     let blocks_it = || slot(&user) == slot(watcher) && truth.blocks(watcher, &user);

@@ -23,7 +23,7 @@ pub(crate) fn check(
     let Some(presence) = truth.presence.get(from) else {
         return Ok(());
     };
-    let user = from.to_bare();
+    let user = from.clone().into_bare();
     let lost_sight = *watcher != user && !truth.shows(&user, watcher);
     let lost_lately = truth
         .withdrawn

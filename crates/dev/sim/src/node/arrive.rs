@@ -17,7 +17,7 @@ impl Node {
         match arrival {
             Arrival::Packet { from, packet } => {
                 self.machine.handle(now, muster_ha::Input::Heard(from));
-                self.packet(now, rng, from, *packet);
+                self.packet(now, rng, from, packet);
             }
             Arrival::Data { from, envelope } => {
                 self.machine.handle(now, muster_ha::Input::Heard(from));
@@ -25,7 +25,7 @@ impl Node {
             }
             Arrival::Link { other, boot, news } => self.link(world, other, boot, news),
             Arrival::Client(input) => self.router.handle(now, *input),
-            Arrival::Operator(command) => self.wishes.push_back(command),
+            Arrival::Operator(command) => self.wishes.push_back(*command),
             Arrival::Service { works } => self.set_service(now, works),
             Arrival::Stop => {
                 self.stopping = true;
@@ -57,13 +57,13 @@ impl Node {
                 self.control_dirty = true;
             }
             Packet::Slot(slot, message) => {
-                if let Some(part) = self.parts.get_mut(&slot) {
+                if let Some(part) = self.parts.get_mut(slot) {
                     part.raft.receive(&mut cx, from, message);
                     part.dirty = true;
                 }
             }
             Packet::Forward(proposal) => {
-                self.control.propose(&mut cx, proposal);
+                self.control.propose(&mut cx, *proposal);
                 self.control_dirty = true;
             }
         }
@@ -109,12 +109,12 @@ impl Node {
     }
 
     pub(super) fn slots_here(&self) -> Vec<SlotId> {
-        self.parts.keys().copied().collect()
+        self.parts.slots().collect()
     }
 
     pub(super) fn tell_part(&mut self, world: Instant, slot: SlotId, input: muster_owner::Input) {
         let (now, clock) = (self.clock.local(world), self.clock);
-        if let Some(part) = self.parts.get_mut(&slot) {
+        if let Some(part) = self.parts.get_mut(slot) {
             part.tell((now, world, clock), input);
         }
     }
@@ -150,7 +150,7 @@ impl Node {
             return;
         }
         let (now, clock) = (self.clock.local(world), self.clock);
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             if part.replica.serving().is_some() && now >= part.raft.lease() {
                 part.tell((now, world, clock), muster_owner::Input::Close);
             }

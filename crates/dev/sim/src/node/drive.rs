@@ -27,10 +27,12 @@ impl Node {
             }
             self.check_leases(world);
             let mut busy = self.drive_control(world, rng, effects);
-            for slot in self.slots_here() {
+            let mut next = self.next_dirty(None);
+            while let Some(slot) = next {
                 busy |= self.drive_slot(world, rng, slot, effects);
+                next = self.next_dirty(Some(slot));
             }
-            for (to, envelope) in std::mem::take(&mut self.outgoing) {
+            for (to, envelope) in self.outgoing.drain(..) {
                 let envelope = Box::new(envelope);
                 effects.push(Effect::Data { to, envelope });
             }
@@ -67,12 +69,15 @@ impl Node {
         if self.control.deadline() <= now {
             self.control.wake(&mut cx);
         }
-        for (to, message) in self.control.take_out() {
+        for _ in 0..self.control.to_send() {
+            let Some((to, message)) = self.control.send_next() else {
+                break;
+            };
             if to == self.setup.id {
                 self.control.receive(&mut cx, to, message);
                 self.control_dirty = true;
             } else {
-                let packet = Box::new(Packet::Control(message));
+                let packet = Packet::Control(message);
                 effects.push(Effect::Packet { to, packet });
             }
         }
@@ -85,6 +90,7 @@ impl Node {
         let now = self.clock.local(world);
         let mut changed = false;
         while let Some((index, proposal)) = self.control.take_committed() {
+            self.wanted = None;
             self.cluster
                 .apply(index, (*proposal).clone(), &mut Vec::new());
             effects.push(Effect::Controlled { index, proposal });
@@ -124,6 +130,14 @@ impl Node {
         self.tell_nodes(world);
     }
 
+    /// The first slot after that one to which something has happened.
+    fn next_dirty(&self, after: Option<SlotId>) -> Option<SlotId> {
+        let mut parts = self.parts.iter();
+        parts
+            .find(|(slot, part)| part.dirty && Some(*slot) > after)
+            .map(|(slot, _)| slot)
+    }
+
     fn drive_slot(
         &mut self,
         world: Instant,
@@ -132,19 +146,22 @@ impl Node {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let (now, clock) = (self.clock.local(world), self.clock);
-        let Some(part) = self.parts.get_mut(&slot).filter(|part| part.dirty) else {
+        let Some(part) = self.parts.get_mut(slot) else {
             return false;
         };
         part.dirty = false;
         let device = &mut self.device;
         let mut cx = Cx { now, rng, device };
         part.pump(&mut cx);
-        for (to, message) in part.raft.take_out() {
+        for _ in 0..part.raft.to_send() {
+            let Some((to, message)) = part.raft.send_next() else {
+                break;
+            };
             if to == self.setup.id {
                 part.raft.receive(&mut cx, to, message);
                 part.dirty = true;
             } else {
-                let packet = Box::new(Packet::Slot(slot, message));
+                let packet = Packet::Slot(slot, message);
                 effects.push(Effect::Packet { to, packet });
             }
         }
@@ -168,13 +185,13 @@ impl Node {
         let mut busy = part.dirty;
         while let Some(output) = self
             .parts
-            .get_mut(&slot)
+            .get_mut(slot)
             .and_then(|part| part.replica.poll())
         {
             busy = true;
             self.carry_out_replica(world, rng, slot, output, effects);
         }
-        let part = self.parts.get_mut(&slot);
+        let part = self.parts.get_mut(slot);
         part.is_some_and(|part| {
             part.dirty |= part.raft.deadline() <= now || busy;
             part.dirty
@@ -193,7 +210,7 @@ impl Node {
             muster_owner::Output::Propose(command) => {
                 let (now, device) = (self.clock.local(world), &mut self.device);
                 let mut cx = Cx { now, rng, device };
-                if let Some(part) = self.parts.get_mut(&slot) {
+                if let Some(part) = self.parts.get_mut(slot) {
                     part.raft.propose(&mut cx, command);
                 }
             }
@@ -217,7 +234,7 @@ impl Node {
     }
 
     fn is_forgotten(&mut self, slot: SlotId, envelope: &Envelope) -> bool {
-        let part = self.parts.get_mut(&slot);
+        let part = self.parts.get_mut(slot);
         let forgets = self.setup.sabotage == Some(Sabotage::ForgetOutbox);
         forgets && part.is_some_and(|part| part.forgotten.has(&part.replica, envelope))
     }
@@ -260,7 +277,7 @@ impl Node {
             }
             muster_ha::Output::Transfer { slot, to } => {
                 let now = self.clock.local(world);
-                if let Some(part) = self.parts.get_mut(&slot) {
+                if let Some(part) = self.parts.get_mut(slot) {
                     part.raft.transfer(now, to);
                     part.dirty = true;
                 }
@@ -300,7 +317,7 @@ impl Node {
             self.control.propose(&mut cx, proposal);
             self.control_dirty = true;
         } else if let Some(to) = self.control_leader.filter(|leader| *leader != self.id()) {
-            let packet = Box::new(Packet::Forward(proposal));
+            let packet = Packet::Forward(Box::new(proposal));
             effects.push(Effect::Packet { to, packet });
         }
     }

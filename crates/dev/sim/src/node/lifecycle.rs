@@ -1,6 +1,8 @@
 //! A process starts and dies; its disk stays.
 
 use super::part::{Part, replay};
+use super::parts::Parts;
+use super::upkeep::Wanted;
 use super::{Clock, Condition, Node, Setup, services};
 use crate::Rng;
 use crate::device::Device;
@@ -65,7 +67,7 @@ impl Node {
             lost_control: false,
             control_leader: None,
             leads_control: false,
-            parts: BTreeMap::new(),
+            parts: Parts::default(),
             machine: NodeMachine::new(
                 identity(&setup, Boot(0), 1),
                 Timing::default(),
@@ -73,6 +75,7 @@ impl Node {
             ),
             router: new_router(&setup, &cluster),
             cluster,
+            wanted: None,
             connected: BTreeMap::new(),
             cut_off_since: None,
             away: false,
@@ -93,7 +96,7 @@ impl Node {
         let Some(beginning) = beginning else {
             return node;
         };
-        for slot in node.wanted_slots() {
+        for slot in Wanted::of(&node.cluster).slots_of(id) {
             let raft = Raft::new(id, timing.clone(), sabotage, beginning.slot(slot));
             let state = replay(&node.setup, &raft, 0);
             let part = Part::new(&node.setup, Boot(0), slot, raft, state);
@@ -117,8 +120,8 @@ impl Node {
         (self.hangs_since, self.wrong_since) = (None, None);
         let lags = rng.chance(LAGS);
         self.load_control(now, rng, lags);
-        for slot in self.parts.keys().copied().collect::<Vec<_>>() {
-            if let Some(mut part) = self.parts.remove(&slot) {
+        for slot in self.slots_here() {
+            if let Some(mut part) = self.parts.remove(slot) {
                 let mut applied = part.raft.applied();
                 let mut state = part.replica.state().clone();
                 if lags || part.lost_entries {
@@ -133,15 +136,15 @@ impl Node {
         let identity = identity(&self.setup, self.boot, self.version);
         self.machine = NodeMachine::new(identity, Timing::default(), now);
         self.router = new_router(&self.setup, &self.cluster);
-        let slots: Vec<_> = self.parts.keys().copied().collect();
-        slots
-            .into_iter()
-            .for_each(|slot| self.introduce(world, slot));
+        for slot in self.slots_here() {
+            self.introduce(world, slot);
+        }
     }
 
     fn load_control(&mut self, now: Instant, rng: &mut Rng, lags: bool) {
         let mut applied = self.control.applied();
         if lags || self.lost_control {
+            self.wanted = None;
             applied = pick(rng, applied);
             self.cluster = ClusterState::default();
             for (index, proposal) in self.control.commands(applied) {
@@ -159,7 +162,7 @@ impl Node {
         self.condition = Condition::Down;
         let kept = self.device.crash(rng);
         self.lost_control |= self.control.crash(kept);
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             part.lost_entries |= part.raft.crash(kept);
         }
         self.backlog.clear();

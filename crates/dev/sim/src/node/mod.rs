@@ -5,6 +5,7 @@ mod clock;
 mod drive;
 mod lifecycle;
 mod part;
+mod parts;
 mod sabotage;
 mod services;
 mod upkeep;
@@ -21,6 +22,7 @@ use muster_router::Router;
 use muster_slot::SlotCommand;
 use muster_types::{Boot, Epoch, Instant, Limits, LogIndex, Machine, NodeId, SessionId, SlotId};
 use part::Part;
+use parts::Parts;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -32,14 +34,14 @@ pub(crate) enum Packet {
     /// Of a slot's log.
     Slot(SlotId, Message<SlotCommand>),
     /// A proposal on its way to the leader of the control log.
-    Forward(Proposal),
+    Forward(Box<Proposal>),
 }
 
 /// What happens to a node.
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// A packet on the Raft lane.
-    Packet { from: NodeId, packet: Box<Packet> },
+    Packet { from: NodeId, packet: Packet },
     /// A message on the data lane.
     Data {
         from: NodeId,
@@ -54,7 +56,7 @@ pub(crate) enum Arrival {
     /// From a client, or about one.
     Client(Box<muster_router::Input>),
     /// An operator's command.
-    Operator(ControlCommand),
+    Operator(Box<ControlCommand>),
     /// A critical service of the process stops working, or works again.
     Service { works: bool },
     /// The process is asked to end.
@@ -65,7 +67,7 @@ pub(crate) enum Arrival {
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// Send on the Raft lane.
-    Packet { to: NodeId, packet: Box<Packet> },
+    Packet { to: NodeId, packet: Packet },
     /// Send on the data lane.
     Data { to: NodeId, envelope: Box<Envelope> },
     /// Do something for a client.
@@ -141,13 +143,15 @@ pub(crate) struct Node {
     pub(crate) stopped: bool,
     stopping: bool,
     cluster: ClusterState,
+    /// Who should belong to which log, until the cluster changes.
+    wanted: Option<upkeep::Wanted>,
     control: Raft<Proposal>,
     control_dirty: bool,
     /// A crash took entries back that were applied.
     lost_control: bool,
     control_leader: Option<NodeId>,
     leads_control: bool,
-    parts: BTreeMap<SlotId, Part>,
+    parts: Parts,
     machine: NodeMachine,
     router: Router,
     connected: BTreeMap<NodeId, Boot>,
@@ -195,18 +199,26 @@ impl Node {
 
     /// The epoch under which this node decides for a slot.
     pub(crate) fn decides(&self, world: Instant, slot: SlotId) -> Option<Epoch> {
-        let part = self.parts.get(&slot)?;
-        let now = self.clock.local(world);
-        let runs = self.condition == Condition::Running;
-        part.replica.serving().filter(|_| runs).filter(|_| {
-            now < part.raft.lease() || self.setup.sabotage == Some(Sabotage::IgnoreLease)
-        })
+        self.decides_by(world, self.parts.get(slot)?)
+    }
+
+    fn decides_by(&self, world: Instant, part: &Part) -> Option<Epoch> {
+        let epoch = part.replica.serving()?;
+        let leased = self.clock.local(world) < part.raft.lease()
+            || self.setup.sabotage == Some(Sabotage::IgnoreLease);
+        (leased && self.condition == Condition::Running).then_some(epoch)
+    }
+
+    /// The slots that this node serves, whether its lease holds or not.
+    pub(crate) fn served(&self) -> impl Iterator<Item = SlotId> {
+        let serves = |(_, part): &(SlotId, &Part)| part.replica.serving().is_some();
+        self.parts.iter().filter(serves).map(|(slot, _)| slot)
     }
 
     /// The slots that this node decides for.
     pub(crate) fn decided(&self, world: Instant) -> impl Iterator<Item = (SlotId, Epoch)> + '_ {
-        let slots = self.parts.keys();
-        slots.filter_map(move |slot| Some((*slot, self.decides(world, *slot)?)))
+        let parts = self.parts.iter();
+        parts.filter_map(move |(slot, part)| Some((slot, self.decides_by(world, part)?)))
     }
 
     /// The state of the control log as this node has it.
@@ -216,7 +228,7 @@ impl Node {
 
     /// Whether this node leads a slot, and which voters have all of its log.
     pub(crate) fn caught_up(&self, slot: SlotId) -> Option<Vec<NodeId>> {
-        let raft = &self.parts.get(&slot)?.raft;
+        let raft = &self.parts.get(slot)?.raft;
         raft.is_leading().then(|| raft.caught_up())
     }
 
@@ -225,19 +237,19 @@ impl Node {
         let runs = self.condition == Condition::Running;
         runs && self
             .parts
-            .get(&slot)
+            .get(slot)
             .is_some_and(|part| part.raft.is_leading())
     }
 
     /// Whether another has nearly all of a slot's log that this node leads.
     pub(crate) fn has_nearly_all(&self, slot: SlotId, other: NodeId) -> bool {
-        let part = self.parts.get(&slot);
+        let part = self.parts.get(slot);
         part.is_some_and(|part| part.raft.is_near(other))
     }
 
     /// The members of each log that it belongs to, as far as it knows.
     pub(crate) fn memberships(&self) -> impl Iterator<Item = &Members> {
-        let slots = self.parts.values().map(|part| part.raft.members());
+        let slots = self.parts.iter().map(|(_, part)| part.raft.members());
         let all = slots.chain([self.control.members()]);
         all.filter(|members| members.has(self.setup.id))
     }
@@ -248,16 +260,16 @@ impl Node {
     }
 
     /// When it has to be woken.
-    pub(crate) fn next_wake(&self) -> Instant {
+    pub(crate) fn next_wake(&mut self) -> Instant {
         let mut due = self.upkeep_at.min(self.control.deadline());
         let mut soonest = |at: Option<Instant>| due = due.min(at.unwrap_or(due));
         soonest(self.device.deadline());
         soonest(self.machine.deadline());
         soonest(self.router.deadline());
-        for part in self.parts.values() {
+        for (_, part) in self.parts.iter_mut() {
             soonest(Some(part.raft.deadline()));
             if self.setup.sabotage != Some(Sabotage::LostTimer) {
-                soonest(part.replica.deadline());
+                soonest(part.due());
             }
             if part.replica.serving().is_some() {
                 soonest(Some(part.raft.lease()));

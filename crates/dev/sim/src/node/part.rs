@@ -77,6 +77,8 @@ pub(super) struct Part {
     pub(super) replica: Replica,
     /// Something has happened to it.
     pub(super) dirty: bool,
+    /// When the replica has to be woken, while nothing has happened to it since that was asked.
+    due: Option<Option<Instant>>,
     /// A crash took entries back that were applied.
     pub(super) lost_entries: bool,
     pub(super) forgotten: Forgotten,
@@ -104,6 +106,7 @@ impl Part {
             raft,
             replica: Replica::new(config, state),
             dirty: true,
+            due: None,
             lost_entries: false,
             forgotten: Forgotten::default(),
             role: None,
@@ -120,7 +123,22 @@ impl Part {
         let wall = muster_owner::Input::Wall(clock.wall(world));
         self.replica.handle(now, wall);
         self.replica.handle(now, input);
+        self.due = None;
         self.dirty = true;
+    }
+
+    /// When the replica has to be woken.
+    pub(super) fn due(&mut self) -> Option<Instant> {
+        *self.due.get_or_insert_with(|| self.replica.deadline())
+    }
+
+    /// Lets the replica's timers fire, if they are due.
+    pub(super) fn wake(&mut self, now: Instant) {
+        if self.due().is_some_and(|due| due <= now) {
+            self.replica.wake(now);
+            self.due = None;
+            self.dirty = true;
+        }
     }
 
     /// What the HA machine has to be told of it.

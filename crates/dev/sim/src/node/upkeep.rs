@@ -6,17 +6,42 @@ use super::{Effect, Node};
 use crate::Rng;
 use crate::plan::Sabotage;
 use crate::raft::{Cx, Raft};
-use muster_cluster::ControlCommand;
+use muster_cluster::{ClusterState, ControlCommand};
 use muster_envelope::{Envelope, ToPeer};
-use muster_ha::{control_members, slot_members};
+use muster_ha::{Members, control_members, slot_members};
 use muster_types::{Instant, Machine, NodeId, SessionId, SlotId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How often groups are compared with what they should be.
 const UPKEEP: Duration = Duration::from_millis(200);
 /// How long a node may be cut off before its clients are sent away.
 const CUT_OFF: Duration = Duration::from_secs(5);
+
+/// Who should belong to which log.
+pub(super) struct Wanted {
+    control: Members,
+    slots: BTreeMap<SlotId, Members>,
+}
+
+impl Wanted {
+    /// As the cluster's state has it.
+    pub(super) fn of(cluster: &ClusterState) -> Self {
+        let slots = cluster.slots().map(|slot| slot.id);
+        Self {
+            control: control_members(cluster),
+            slots: slots
+                .map(|slot| (slot, slot_members(cluster, slot)))
+                .collect(),
+        }
+    }
+
+    /// The slots of which a node should have a replica.
+    pub(super) fn slots_of(&self, node: NodeId) -> impl Iterator<Item = SlotId> {
+        let has = move |(_, members): &(&SlotId, &Members)| members.has(node);
+        self.slots.iter().filter(has).map(|(slot, _)| *slot)
+    }
+}
 
 impl Node {
     /// Time passes: what is due happens. Answers the sessions that are sent away.
@@ -38,11 +63,10 @@ impl Node {
         self.check_leases(world);
         self.control_dirty |= self.control.deadline() <= now;
         let timers = self.setup.sabotage != Some(Sabotage::LostTimer);
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             part.dirty |= part.raft.deadline() <= now;
-            if timers && part.replica.deadline().is_some_and(|due| due <= now) {
-                part.replica.wake(now);
-                part.dirty = true;
+            if timers {
+                part.wake(now);
             }
         }
         self.machine.wake(now);
@@ -61,50 +85,46 @@ impl Node {
     fn synced(&mut self, ticket: u64) {
         self.control.synced(ticket);
         self.control_dirty = true;
-        for part in self.parts.values_mut() {
+        for (_, part) in self.parts.iter_mut() {
             part.raft.synced(ticket);
             part.dirty = true;
         }
     }
 
-    /// The slots of which this node should have a replica.
-    pub(super) fn wanted_slots(&self) -> Vec<SlotId> {
-        let has = |slot: &SlotId| slot_members(&self.cluster, *slot).has(self.id());
-        let slots = self.cluster.slots().map(|slot| slot.id);
-        slots.filter(has).collect()
-    }
-
     fn keep_members(&mut self, world: Instant, rng: &mut Rng) {
         let now = self.clock.local(world);
-        for slot in self.wanted_slots() {
-            if !self.parts.contains_key(&slot) {
+        let wanted = self.wanted.take();
+        let wanted = wanted.unwrap_or_else(|| Wanted::of(&self.cluster));
+        for slot in wanted.slots_of(self.id()) {
+            if self.parts.get(slot).is_none() {
                 self.add_part(world, rng, slot);
             }
         }
-        let wanted = control_members(&self.cluster);
         let alive: BTreeSet<_> = self.connected.keys().copied().chain([self.id()]).collect();
         let device = &mut self.device;
         let mut cx = Cx { now, rng, device };
-        self.control.align(&mut cx, &wanted, &alive);
+        self.control.align(&mut cx, &wanted.control, &alive);
         self.control_dirty = true;
-        for (slot, part) in &mut self.parts {
+        for (slot, part) in self.parts.iter_mut() {
             part.dirty = true;
-            let Some(known) = self.cluster.slot(*slot) else {
+            let Some(known) = self.cluster.slot(slot) else {
                 continue;
             };
             if known.home == self.setup.id && known.owner.is_none() {
                 part.raft.initialize(&mut cx);
             }
-            let wanted = slot_members(&self.cluster, *slot);
-            part.raft.align(&mut cx, &wanted, &alive);
+            if let Some(wanted) = wanted.slots.get(&slot) {
+                part.raft.align(&mut cx, wanted, &alive);
+            }
             let voters = &part.raft.members().voters;
-            let recorded: BTreeSet<_> = known.voters.iter().copied().collect();
-            if part.raft.may_change() && part.raft.is_settled() && recorded != *voters {
-                let (slot, voters) = (*slot, voters.iter().copied().collect());
+            let recorded = || known.voters.iter().copied().collect::<BTreeSet<_>>();
+            if part.raft.may_change() && part.raft.is_settled() && recorded() != *voters {
+                let voters = voters.iter().copied().collect();
                 self.wishes
                     .push_back(ControlCommand::SlotVotersChanged { slot, voters });
             }
         }
+        self.wanted = Some(wanted);
     }
 
     /// A replica that this node has not had.
@@ -196,7 +216,7 @@ impl Node {
     }
 
     fn is_cut_off(&self, now: Instant) -> bool {
-        let leased = self.parts.values().any(|part| now < part.raft.lease());
+        let leased = self.parts.iter().any(|(_, part)| now < part.raft.lease());
         let voters: Vec<_> = self.control.members().electors().collect();
         let reached = |node: &&&NodeId| ***node == self.id() || self.connected.contains_key(node);
         !leased && voters.iter().filter(reached).count() * 2 <= voters.len()

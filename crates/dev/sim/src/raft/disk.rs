@@ -27,7 +27,7 @@ impl<C> Raft<C> {
     pub(super) fn say_when_synced(&mut self, to: NodeId, message: Message<C>) {
         match self.unsynced.back() {
             Some((ticket, _)) if !self.lies() => self.waiting.push_back((*ticket, to, message)),
-            Some(_) | None => self.out.push((to, message)),
+            Some(_) | None => self.out.push_back((to, message)),
         }
     }
 

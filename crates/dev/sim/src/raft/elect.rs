@@ -72,7 +72,7 @@ impl<C> Raft<C> {
         let is_complete = (candidacy.last_term, candidacy.length) >= (own_term, own_length);
         if dry {
             if is_complete {
-                self.out.push((from, Message::Grant { term, dry }));
+                self.out.push_back((from, Message::Grant { term, dry }));
             }
             return;
         }

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 
 /// A learner that lags no more than this may become a voter.
 const NEARLY: usize = 100;
+/// A group has no more voters than this.
+const VOTERS_MAX: usize = 7;
 
 /// The members of a group.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -67,12 +69,18 @@ impl Members {
     }
 
     /// What a majority has at least, of the old voters too while they change.
-    pub(super) fn quorum<T: Ord>(&self, of: impl Fn(&NodeId) -> Option<T>) -> Option<T> {
+    pub(super) fn quorum<T: Copy + Ord>(&self, of: impl Fn(&NodeId) -> Option<T>) -> Option<T> {
         let among = |voters: &BTreeSet<NodeId>| {
-            let mut values: Vec<_> = voters.iter().filter_map(&of).collect();
+            debug_assert!(voters.len() <= VOTERS_MAX, "no group has more voters");
+            // Who has nothing comes first.
+            let mut values = [None; VOTERS_MAX];
+            let values = &mut values[..voters.len()];
+            for (value, voter) in values.iter_mut().zip(voters) {
+                *value = of(voter);
+            }
             values.sort_unstable();
             let at = values.len().checked_sub(voters.len() / 2 + 1)?;
-            values.into_iter().nth(at)
+            values[at]
         };
         let new = among(&self.voters)?;
         if self.outgoing.is_empty() {
@@ -159,7 +167,10 @@ impl<C> Raft<C> {
         wanted: &muster_ha::Members,
         alive: &BTreeSet<NodeId>,
     ) {
-        if !self.may_change() {
+        let is_so = self.members.voters == wanted.voters
+            && self.members.learners == wanted.learners
+            && self.members.outgoing.is_empty();
+        if is_so || !self.may_change() {
             return;
         }
         let now = muster_ha::Members {

@@ -117,7 +117,7 @@ pub(crate) struct Raft<C> {
     /// When the leader was heard last; the start counts too. `None` when that leader hands over.
     heard: Option<Instant>,
     stands_at: Instant,
-    out: Vec<(NodeId, Message<C>)>,
+    out: VecDeque<(NodeId, Message<C>)>,
     /// What may be said when the disk has caught up.
     waiting: VecDeque<(u64, NodeId, Message<C>)>,
     transferred: Option<bool>,
@@ -154,7 +154,7 @@ impl<C> Raft<C> {
             part: Part::Follower,
             heard: None,
             stands_at: Instant::ZERO,
-            out: Vec::new(),
+            out: VecDeque::new(),
             waiting: VecDeque::new(),
             transferred: None,
             lease: Instant::ZERO,
@@ -326,9 +326,14 @@ impl<C> Raft<C> {
         self.log.len()
     }
 
-    /// What is to be sent.
-    pub(crate) fn take_out(&mut self) -> Vec<(NodeId, Message<C>)> {
-        std::mem::take(&mut self.out)
+    /// How many messages are to be sent.
+    pub(crate) fn to_send(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The next message to be sent.
+    pub(crate) fn send_next(&mut self) -> Option<(NodeId, Message<C>)> {
+        self.out.pop_front()
     }
 
     /// When something is due.

@@ -1,7 +1,7 @@
 //! From the leader's log to the others'.
 
 use super::message::Append;
-use super::{Cx, Entry, Message, Part, Raft, Undo};
+use super::{Content, Cx, Entry, Message, Part, Raft, Undo};
 use muster_types::{Instant, NodeId};
 
 /// Entries in one message.
@@ -39,7 +39,7 @@ impl<C> Raft<C> {
                 entries: self.log[before..end].to_vec(),
                 commit: self.commit,
             };
-            self.out.push((*to, Message::Append(append)));
+            self.out.push_back((*to, Message::Append(append)));
         }
         if lone {
             self.renew();
@@ -56,7 +56,9 @@ impl<C> Raft<C> {
             commit,
         } = append;
         if term < self.term {
-            return self.out.push((from, Message::Outdated { term: self.term }));
+            return self
+                .out
+                .push_back((from, Message::Outdated { term: self.term }));
         }
         self.adopt(cx, term);
         self.part = Part::Follower;
@@ -68,7 +70,7 @@ impl<C> Raft<C> {
         // The beat is answered at once, for what is on the disk; the rest when it is.
         let on_disk = equal.min(self.synced_length());
         let answer = |equal| Message::Appended { term, sent, equal };
-        self.out.push((from, answer(on_disk)));
+        self.out.push_back((from, answer(on_disk)));
         if on_disk < equal {
             self.say_when_synced(from, answer(equal));
         }
@@ -94,14 +96,18 @@ impl<C> Raft<C> {
         let Some((from, _)) = differs else {
             return equal;
         };
-        if from < self.log.len() {
+        let cuts = from < self.log.len();
+        if cuts {
             let old = self.log.split_off(from);
             self.note(cx, Undo::Restore(from, old));
         } else {
             self.note(cx, Undo::Cut(from));
         }
         self.log.extend(entries.into_iter().skip(from - before));
-        self.look_up_members();
+        let changes = |entry: &Entry<C>| matches!(entry.content, Content::Members(_));
+        if cuts || self.log[from..].iter().any(changes) {
+            self.look_up_members();
+        }
         equal
     }
 
@@ -128,6 +134,9 @@ impl<C> Raft<C> {
     /// As the leader: commits what a majority has on its disks. Only entries of the own term commit
     /// by counting (Raft §5.4.2).
     pub(super) fn count(&mut self) {
+        if self.commit == self.log.len() {
+            return;
+        }
         let own = self.synced_length();
         let Part::Leader(lead) = &mut self.part else {
             return;

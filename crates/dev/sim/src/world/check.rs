@@ -2,7 +2,7 @@
 
 use super::{LATE, World};
 use crate::Violation;
-use crate::client::Stage;
+use crate::client::{Client, Stage};
 use crate::invariants::{
     acknowledged, agreement, ghosts, messages, one_owner, settled, states, views,
 };
@@ -55,21 +55,17 @@ impl World {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };
-        let mut outcomes = Vec::new();
-        for (slot, epoch) in node.decided(self.now) {
-            let also = |other: &&Node| other.decides(self.now, slot).is_some();
-            let owners: Vec<_> = self
-                .nodes
-                .values()
-                .filter(also)
-                .filter_map(|node| Some((node.id(), node.decides(self.now, slot)?)))
-                .collect();
-            outcomes.push(one_owner::check(slot, &owners));
-            outcomes.push(self.epochs.check(slot, id, epoch));
+        let (nodes, now) = (&self.nodes, self.now);
+        let mut outcome = Ok(());
+        for (slot, epoch) in node.decided(now) {
+            let owner = |id: &NodeId| Some((*id, nodes.get(id)?.decides(now, slot)?));
+            let owners = self.servers.get(&slot).into_iter().flatten();
+            let owners = owners.filter_map(owner);
+            outcome = outcome
+                .and_then(|()| one_owner::check(slot, owners))
+                .and_then(|()| self.epochs.check(slot, id, epoch));
         }
-        for outcome in outcomes {
-            self.expect(outcome);
-        }
+        self.expect(outcome);
     }
 
     /// Now and then.
@@ -80,25 +76,16 @@ impl World {
         }
         let quiet_since = self.disturbed_at;
         let is_well = |node: NodeId| self.nodes.get(&node).is_some_and(Node::is_well);
-        let watching = |at: &usize| {
-            let client = &self.clients[*at];
-            match client.stage {
-                Stage::On { session } => client.available && is_well(session.node),
-                Stage::Off { .. } | Stage::Binding { .. } => false,
-            }
+        let watching = |client: &&Client| match client.stage {
+            Stage::On { session } => client.available && is_well(session.node),
+            Stage::Off { .. } | Stage::Binding { .. } => false,
         };
         // A client that left while its owner was changing is waited for like one that was lost.
         let late = LATE + self.plan.limits.grace;
-        let watchers = (0..self.clients.len()).filter(watching);
-        let outcomes: Vec<_> = watchers
-            .map(|at| {
-                let watcher = &self.clients[at];
-                ghosts::check(&self.truth, self.now, (quiet_since, late), watcher)
-            })
-            .collect();
-        for outcome in outcomes {
-            self.expect(outcome);
-        }
+        let gone = ghosts::gone(&self.truth, self.now, (quiet_since, late));
+        let mut watchers = self.clients.iter().filter(watching);
+        let outcome = watchers.try_for_each(|watcher| ghosts::check(&gone, watcher));
+        self.expect(outcome);
     }
 
     /// Who is down or paused for long enough to be missed. A restart that is quicker counts when it is

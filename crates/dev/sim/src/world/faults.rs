@@ -170,7 +170,7 @@ impl World {
             node.version = version;
             node.start(self.now, &mut self.rng);
             self.disturbed_at = self.now;
-            self.settle(id, Vec::new());
+            self.settle(id);
         }
     }
 
@@ -240,7 +240,7 @@ impl World {
         node.condition = Condition::Running;
         let backlog: VecDeque<Arrival> = std::mem::take(&mut node.backlog);
         self.count_pauses();
-        self.settle(id, Vec::new());
+        self.settle(id);
         self.schedule(self.now, Event::Wake(id));
         if let Some(node) = self.nodes.get_mut(&id) {
             node.wakes_at = self.now;

@@ -44,7 +44,7 @@ const MARGIN: Duration = Duration::from_secs(6);
 enum Event {
     Packet {
         way: Way,
-        packet: Box<Packet>,
+        packet: Packet,
     },
     Data {
         way: Way,
@@ -138,7 +138,11 @@ pub struct World {
     clients: Vec<Client>,
     errands: Vec<Errand>,
     names: u32,
+    /// What the node that acts wants, until it is carried out; empty otherwise.
+    effects: Vec<Effect>,
     truth: Truth,
+    /// Who has served which slot so far: nobody else can decide for it.
+    servers: BTreeMap<SlotId, BTreeSet<NodeId>>,
     epochs: Epochs,
     fallback: Fallback,
     reach: reach::Reach,
@@ -269,7 +273,7 @@ impl World {
             Condition::Paused => node.backlog.push_back(arrival),
             Condition::Running => {
                 node.arrive(self.now, &mut self.rng, arrival);
-                self.settle(id, Vec::new());
+                self.settle(id);
             }
         }
     }
@@ -281,27 +285,31 @@ impl World {
         if node.wakes_at > self.now || node.condition != Condition::Running {
             return;
         }
-        let mut effects = Vec::new();
-        let away = node.wake(self.now, &mut self.rng, &mut effects);
-        self.settle(id, effects);
+        let away = node.wake(self.now, &mut self.rng, &mut self.effects);
+        self.settle(id);
         for session in away {
             self.lose_session(session);
         }
     }
 
-    fn settle(&mut self, id: NodeId, mut effects: Vec<Effect>) {
+    fn settle(&mut self, id: NodeId) {
+        let mut effects = std::mem::take(&mut self.effects);
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
         node.settle(self.now, &mut self.rng, &mut effects);
+        for slot in node.served() {
+            self.servers.entry(slot).or_default().insert(id);
+        }
         let wakes_at = node.next_wake().max(self.now + Duration::from_micros(1));
         if wakes_at != node.wakes_at {
             node.wakes_at = wakes_at;
             self.queue.push(wakes_at, Event::Wake(id));
         }
-        for effect in effects {
+        for effect in effects.drain(..) {
             self.carry_out(id, effect);
         }
+        self.effects = effects;
         self.check_owner(id);
     }
 
@@ -340,7 +348,7 @@ impl World {
         }
     }
 
-    fn send_packet(&mut self, way: Way, packet: Box<Packet>) {
+    fn send_packet(&mut self, way: Way, packet: Packet) {
         if !self.net.passes(way.0, way.1) {
             return;
         }
@@ -355,13 +363,9 @@ impl World {
     }
 
     fn tick(&mut self) {
-        let nodes = &self.nodes;
-        let responds = |id: NodeId| {
-            nodes
-                .get(&id)
-                .is_some_and(|node| node.condition == Condition::Running)
-        };
-        for (end, other, news) in self.net.tick(self.now, &responds) {
+        let runs = |node: &&Node| node.condition == Condition::Running;
+        let running: Vec<_> = self.nodes.values().filter(runs).map(Node::id).collect();
+        for (end, other, news) in self.net.tick(self.now, &running) {
             self.tell_link(end, other, news);
         }
         for ((from, to), envelope) in self.net.release() {
@@ -375,10 +379,12 @@ impl World {
                 self.alone_with_wrong_clock_at = Some(self.now);
             }
         }
+        let calm = self.now >= self.plan.calm;
         for at in 0..self.clients.len() {
-            let calm = self.now >= self.plan.calm;
             let acts = self.clients[at].think(self.now, &mut self.rng, calm);
-            self.act(at, acts);
+            if !acts.is_empty() {
+                self.act(at, acts);
+            }
         }
         if self.now.since(self.looked_at) >= LOOK {
             self.looked_at = self.now;
@@ -392,22 +398,19 @@ impl World {
     fn beat(&mut self) {
         let ids: Vec<_> = self.nodes.keys().copied().collect();
         for id in &ids {
-            let heard: Vec<_> = ids
-                .iter()
-                .copied()
-                .filter(|from| from != id && self.net.passes(*from, *id))
-                .filter(|from| self.condition(*from) == Some(Condition::Running))
-                .collect();
-            let heard = heard.into_iter().filter(|_| !self.net.loses(&mut self.rng));
-            let heard: Vec<_> = heard
-                .filter_map(|from| Some((from, self.nodes.get(&from)?.clock.local(self.now))))
+            let others = self.nodes.values().filter(|from| from.id() != *id);
+            let heard: Vec<_> = others
+                .filter(|from| from.condition == Condition::Running)
+                .filter(|from| self.net.passes(from.id(), *id))
+                .filter(|_| !self.net.loses(&mut self.rng))
+                .map(|from| (from.id(), from.clock.local(self.now)))
                 .collect();
             let Some(node) = self.nodes.get_mut(id) else {
                 continue;
             };
             if node.condition == Condition::Running {
                 node.hear(self.now, &heard);
-                self.settle(*id, Vec::new());
+                self.settle(*id);
             }
         }
     }

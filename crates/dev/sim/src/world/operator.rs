@@ -81,14 +81,14 @@ impl World {
         if self.moves_users_blindly() {
             self.alone_with_wrong_clock_at = Some(self.now);
         }
-        self.arrive(node, Arrival::Operator(command));
+        self.arrive(node, Arrival::Operator(Box::new(command)));
         Ok(())
     }
 
     /// Sends a command that needs no check.
     pub(super) fn command(&mut self, command: ControlCommand) {
         if let Some(node) = self.any_node() {
-            self.arrive(node, Arrival::Operator(command));
+            self.arrive(node, Arrival::Operator(Box::new(command)));
         }
     }
 
