@@ -17,6 +17,9 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod access;
+mod announcing;
+#[cfg(test)]
+mod announcing_test;
 mod answers;
 mod caps;
 #[cfg(test)]
@@ -33,11 +36,15 @@ mod interest;
 mod interest_test;
 mod lane;
 mod leases;
+mod links;
 mod news;
 mod port;
 mod publishing;
 mod router;
 mod session;
+mod shards;
+#[cfg(test)]
+mod shards_test;
 mod shown;
 mod slots;
 mod takeover;
@@ -57,7 +64,10 @@ mod watch;
 #[cfg(test)]
 mod watch_test;
 
+pub use announcing::Announcing;
 pub use directory::Directory;
 pub use hop::{Hop, classify};
+pub use links::{HeardLinks, Losses};
 pub use port::{BindAnswer, Config, Input, Output};
 pub use router::Router;
+pub use shards::{Split, split};

@@ -19,7 +19,7 @@ pub struct Config {
 }
 
 /// What a driver feeds into a [`Router`](crate::Router).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// A client that has logged in wants a resource (RFC 6120 §7).
     Bind {
