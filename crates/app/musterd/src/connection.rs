@@ -337,6 +337,9 @@ impl Connection {
                 } => {
                     if !self.attached {
                         self.attached = true;
+                        // From here on the id says the user's shard, and is known to others.
+                        let shards = self.clients.shared.shards.count;
+                        self.session = shards.session_of(self.session, &user);
                         let outbox = Arc::clone(&self.outbox);
                         self.tell(FromClient::Attach(self.session, outbox)).await;
                     }
@@ -386,8 +389,7 @@ impl Connection {
     }
 
     async fn tell(&self, said: FromClient) {
-        // The router ends only with the process.
-        let _ = self.clients.router.send(said).await;
+        self.clients.router.tell(self.session, said).await;
     }
 
     /// Writes what waits, else reads, whichever the socket is ready for.

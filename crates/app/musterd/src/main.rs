@@ -29,6 +29,7 @@ mod router;
 mod run;
 mod services;
 mod setup;
+mod shards;
 mod shared;
 mod slot;
 mod start_gate;

@@ -1,6 +1,7 @@
 //! A process starts and dies; its disk stays.
 
 use super::part::{Part, replay};
+use super::shards::Shards;
 use super::{Clock, Condition, Node, Setup, services};
 use crate::Rng;
 use crate::device::Device;
@@ -26,7 +27,7 @@ fn identity(setup: &Setup, boot: Boot, number: u32) -> Identity {
     }
 }
 
-fn new_router(setup: &Setup, cluster: &ClusterState) -> Router {
+fn new_shards(setup: &Setup, boot: Boot, cluster: &ClusterState) -> Shards {
     let host = muster_xep::HostInfo {
         name: "Muster".to_owned(),
         version: "0".to_owned(),
@@ -36,7 +37,10 @@ fn new_router(setup: &Setup, cluster: &ClusterState) -> Router {
     };
     let directory: Arc<dyn Directory> = Arc::new(cluster.clone());
     let limits = setup.limits.clone();
-    Router::new(muster_router::Config { limits, host }, directory)
+    let config = muster_router::Config { limits, host };
+    Shards::new(setup, boot, || {
+        Router::new(config.clone(), Arc::clone(&directory))
+    })
 }
 
 impl Node {
@@ -71,7 +75,7 @@ impl Node {
                 Timing::default(),
                 Instant::ZERO,
             ),
-            router: new_router(&setup, &cluster),
+            router: new_shards(&setup, Boot(0), &cluster),
             cluster,
             connected: BTreeMap::new(),
             cut_off_since: None,
@@ -132,7 +136,7 @@ impl Node {
         }
         let identity = identity(&self.setup, self.boot, self.version);
         self.machine = NodeMachine::new(identity, Timing::default(), now);
-        self.router = new_router(&self.setup, &self.cluster);
+        self.router = new_shards(&self.setup, self.boot, &self.cluster);
         let slots: Vec<_> = self.parts.keys().copied().collect();
         slots
             .into_iter()

@@ -30,11 +30,15 @@ pub enum Sabotage {
     WrongState,
     /// A node does not look whether its clock is right.
     TrustClock,
+    /// Each shard of a node announces for itself, as if it were all of the node.
+    EachShardAnnounces,
+    /// A shard says something over a link that it has not heard of.
+    UnheardLink,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::IgnoreLease,
         Self::LongLease,
         Self::Unsynced,
@@ -48,5 +52,7 @@ impl Sabotage {
         Self::NoFallback,
         Self::WrongState,
         Self::TrustClock,
+        Self::EachShardAnnounces,
+        Self::UnheardLink,
     ];
 }
