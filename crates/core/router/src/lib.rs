@@ -21,6 +21,7 @@ mod announcing;
 #[cfg(test)]
 mod announcing_test;
 mod answers;
+mod batch;
 mod caps;
 #[cfg(test)]
 mod caps_test;
@@ -65,6 +66,7 @@ mod watch;
 mod watch_test;
 
 pub use announcing::Announcing;
+pub use batch::Batch;
 pub use directory::Directory;
 pub use hop::{Hop, classify};
 pub use links::{HeardLinks, Losses};

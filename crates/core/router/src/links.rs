@@ -50,6 +50,7 @@ impl HeardLinks {
             | Input::Stanza { .. }
             | Input::Ended { .. }
             | Input::Envelope(_)
+            | Input::Presence { .. }
             | Input::Cluster(_) => {}
         }
     }

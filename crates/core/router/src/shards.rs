@@ -8,7 +8,7 @@
 //! A shard is a whole [`Router`](crate::Router) that never hears of the others: what it watches is kept under its
 //! own users, here and at the owners. To other nodes all shards are one node; see [`Announcing`](crate::Announcing).
 
-use crate::Input;
+use crate::{Batch, Input};
 use muster_envelope::{Envelope, Notice, PresenceBatch, ToNode};
 use muster_types::{BareJid, Epoch, SessionId, ShardId, Shards, SlotId};
 use std::collections::BTreeMap;
@@ -35,6 +35,7 @@ impl Input {
             | Self::Stanza { .. }
             | Self::Ended { .. }
             | Self::Envelope(_)
+            | Self::Presence { .. }
             | Self::Cluster(_) => false,
         }
     }
@@ -59,12 +60,16 @@ fn told(shards: Shards, slot: SlotId, epoch: Epoch, body: ToNode) -> Vec<(ShardI
         let envelope = Envelope::ToNode { slot, epoch, body };
         (shard, Input::Envelope(envelope))
     };
-    if shards == Shards::ONE {
-        return vec![input((ShardId(0), body))];
-    }
-    let parts = match concerned(shards, &body) {
-        Some(shard) => vec![(shard, body)],
-        None => parts(shards, body),
+    let parts = match (body, shards) {
+        (ToNode::Presence(batch), _) => {
+            return batches(shards, (slot, epoch), vec![batch], false);
+        }
+        (ToNode::Answers(all), _) => return batches(shards, (slot, epoch), all, true),
+        (body, Shards::ONE) => vec![(ShardId(0), body)],
+        (body, _) => match concerned(shards, &body) {
+            Some(shard) => vec![(shard, body)],
+            None => parts(shards, body),
+        },
     };
     parts.into_iter().map(input).collect()
 }
@@ -104,14 +109,6 @@ fn parts(shards: Shards, body: ToNode) -> Vec<(ShardId, ToNode)> {
             let digests = by_session(shards, digests, |(session, _)| *session);
             each(digests, ToNode::ContactsDigests)
         }
-        ToNode::Presence(batch) => each(batches(shards, batch), ToNode::Presence),
-        ToNode::Answers(answers) => {
-            let mut by_shard: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for (shard, batch) in answers.into_iter().flat_map(|one| batches(shards, one)) {
-                by_shard.entry(shard).or_default().push(batch);
-            }
-            each(by_shard, ToNode::Answers)
-        }
         ToNode::Item { news, watchers } => {
             // Also those without a watcher: each shard says what it has heard of last.
             let mut watchers = by_user(shards, watchers);
@@ -128,6 +125,8 @@ fn parts(shards: Shards, body: ToNode) -> Vec<(ShardId, ToNode)> {
         | ToNode::Contacts { .. }
         | ToNode::Notice(_)
         | ToNode::Interested { .. }
+        | ToNode::Presence(_)
+        | ToNode::Answers(_)
         | ToNode::Replaced { .. }
         | ToNode::Access { .. }
         | ToNode::Items { .. }
@@ -145,25 +144,28 @@ fn each<T>(
 }
 
 /// The same news for each shard's watchers.
-fn batches(shards: Shards, batch: PresenceBatch) -> Vec<(ShardId, PresenceBatch)> {
-    let PresenceBatch {
-        presentity,
-        version,
-        resources,
-        full,
-        watchers,
-    } = batch;
-    let part = |(shard, watchers)| {
-        let batch = PresenceBatch {
-            presentity: presentity.clone(),
-            version,
-            resources: resources.clone(),
-            full,
-            watchers,
-        };
-        (shard, batch)
+fn batches(
+    shards: Shards,
+    (slot, epoch): (SlotId, Epoch),
+    batches: Vec<PresenceBatch>,
+    answers: bool,
+) -> Vec<(ShardId, Input)> {
+    let mut parts = vec![Vec::new(); shards.count()];
+    for batch in batches {
+        let cut = Batch::from(batch).cut(shards);
+        for (part, batch) in parts.iter_mut().zip(cut) {
+            part.extend(batch);
+        }
+    }
+    let parts = shards.all().zip(parts);
+    let parts = parts.filter(|(_, batches)| !batches.is_empty());
+    let input = |batches| Input::Presence {
+        slot,
+        epoch,
+        batches,
+        answers,
     };
-    by_user(shards, watchers).into_iter().map(part).collect()
+    parts.map(|(shard, part)| (shard, input(part))).collect()
 }
 
 fn by_user(shards: Shards, users: Vec<Arc<BareJid>>) -> BTreeMap<ShardId, Vec<Arc<BareJid>>> {

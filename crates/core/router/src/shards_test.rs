@@ -1,9 +1,9 @@
 use crate::testing::*;
-use crate::{Announcing, Split, split};
+use crate::{Announcing, Batch, Split, split};
 use muster_envelope::{ItemNews, TemporaryOutcome};
 use muster_types::{ShardId, Shards};
 use muster_xep::HostInfo;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const USERS: u64 = 12;
 
@@ -228,43 +228,91 @@ fn what_is_for_many_is_cut_into_what_is_for_each_shard() {
     is_whole(cut.collect(), &digests);
 }
 
+/// What presence comes to, by shard.
+fn batches(body: ToNode) -> Vec<(ShardId, Vec<Batch>, bool)> {
+    let (slot, epoch) = (MINE, epoch(5));
+    let Split::Parts(parts) = split(three(), Envelope::ToNode { slot, epoch, body }) else {
+        panic!("an order for all shards");
+    };
+    let batches = |input| match input {
+        Input::Presence {
+            slot: MINE,
+            batches,
+            answers,
+            ..
+        } => (batches, answers),
+        other => panic!("{other:?}"),
+    };
+    let parts = parts.into_iter().map(|(shard, input)| {
+        let (batches, answers) = batches(input);
+        (shard, batches, answers)
+    });
+    parts.collect()
+}
+
 #[test]
 fn presence_goes_to_the_shards_of_its_watchers_and_is_the_same_for_each() {
     let all = users(0..USERS);
-    let whole = batch(1, 3, available(), all.clone());
-    let cut = parts(ToNode::Presence(whole.clone()));
+    let cut = batches(ToNode::Presence(batch(1, 3, available(), all.clone())));
     assert_eq!(cut.len(), 3);
-    let cut = cut.into_iter().map(|(shard, body)| match body {
-        ToNode::Presence(part) => (shard, watchers_of(part, &whole)),
-        other => panic!("{other:?}"),
+    let mut news = Vec::new();
+    let cut = cut.into_iter().map(|(shard, mut part, answers)| {
+        assert!(!answers && part.len() == 1);
+        let part = part.remove(0);
+        news.push(part.news);
+        let watchers = part.watchers.into_iter();
+        (shard, watchers.map(|one| (number_of(&one), one)).collect())
     });
     is_whole(cut.collect(), &all);
+    let same = |one: &Arc<_>| Arc::ptr_eq(one, &news[0]);
+    assert!(news.iter().all(same), "made ready once");
+    assert_eq!(news[0].presentity, user(1));
 
     // Answers stay together, in their order.
-    let answers = vec![whole.clone(), batch(2, 4, available(), users([0]))];
-    for (at, body) in parts(ToNode::Answers(answers)) {
-        let ToNode::Answers(part) = body else {
-            panic!("{body:?}")
-        };
-        let of_both = at == shard(0);
-        assert_eq!(part.len(), 1 + usize::from(of_both));
-        watchers_of(part[0].clone(), &whole);
+    let answers = vec![
+        batch(1, 3, available(), all),
+        batch(2, 4, available(), users([0])),
+    ];
+    for (at, part, answers) in batches(ToNode::Answers(answers)) {
+        let both = [user(1), user(2)];
+        let expected = &both[..1 + usize::from(at == shard(0))];
+        let presentities: Vec<_> = part
+            .into_iter()
+            .map(|one| one.news.presentity.clone())
+            .collect();
+        assert!(answers);
+        assert_eq!(presentities, expected);
     }
-    let cut = parts(ToNode::Presence(batch(1, 3, available(), users([4]))));
+    let cut = batches(ToNode::Presence(batch(1, 3, available(), users([4]))));
     assert_eq!(cut.len(), 1, "nobody else is woken");
 }
 
-fn watchers_of(part: PresenceBatch, whole: &PresenceBatch) -> Vec<(u64, Arc<BareJid>)> {
-    let watchers = part.watchers.clone();
-    let all = PresenceBatch {
-        watchers: whole.watchers.clone(),
-        ..part
-    };
-    assert_eq!(all, *whole);
-    watchers
-        .into_iter()
-        .map(|one| (number_of(&one), one))
-        .collect()
+/// The bytes of a presence are the same ones for clients in all shards.
+#[test]
+fn a_presence_is_encoded_once_for_all_shards() {
+    let mut side = Side::new(three());
+    for input in logins() {
+        side.put(input);
+    }
+    side.settle(true);
+    let away = available().with_content("<show>away</show>");
+    side.put(told(
+        HIS,
+        ToNode::Presence(batch(1, 2, away, users(0..USERS))),
+    ));
+    let out = side.settle(true);
+    let mut shown = BTreeMap::new();
+    for output in &out {
+        if let Output::Deliver {
+            session, stanza, ..
+        } = output
+        {
+            shown.insert(*session, stanza.as_bytes().as_ptr());
+        }
+    }
+    assert_eq!(shown.len(), 12);
+    let bytes: BTreeSet<_> = shown.values().collect();
+    assert_eq!(bytes.len(), 1, "{shown:?}");
 }
 
 #[test]
@@ -342,6 +390,7 @@ impl Side {
             | Input::Stanza { session, .. }
             | Input::Ended { session, .. } => vec![(self.shards.of_session(session), input)],
             Input::NodeLost(_) | Input::NodeUp { .. } | Input::Cluster(_) => self.to_all(&input),
+            Input::Presence { .. } => panic!("made here only"),
         };
         for (shard, input) in parts {
             self.routers[usize::from(shard.0)].1.push_back(input);

@@ -97,6 +97,8 @@ impl Shards {
                 self.tell_all(now, &input);
             }
             Input::NodeUp { .. } => self.tell_all(now, &input),
+            // Made of envelopes, above.
+            Input::Presence { .. } => {}
             Input::Cluster(_) => {
                 for shard in &mut self.all {
                     shard.cluster = Some(input.clone());
