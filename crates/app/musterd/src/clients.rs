@@ -236,6 +236,11 @@ impl Clients {
         }
     }
 
+    /// The same session once its user is known.
+    pub(crate) fn session_of(&self, session: SessionId, user: &BareJid) -> SessionId {
+        self.shared.shards.count.session_of(session, user)
+    }
+
     fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }

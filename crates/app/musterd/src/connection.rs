@@ -337,9 +337,8 @@ impl Connection {
                 } => {
                     if !self.attached {
                         self.attached = true;
-                        // From here on the id says the user's shard, and is known to others.
-                        let shards = self.clients.shared.shards.count;
-                        self.session = shards.session_of(self.session, &user);
+                        // Nobody else knows the id before it says the user's shard.
+                        self.session = self.clients.session_of(self.session, &user);
                         let outbox = Arc::clone(&self.outbox);
                         self.tell(FromClient::Attach(self.session, outbox)).await;
                     }
@@ -389,7 +388,8 @@ impl Connection {
     }
 
     async fn tell(&self, said: FromClient) {
-        self.clients.router.tell(self.session, said).await;
+        // The router ends only with the process.
+        let _ = self.clients.router.of(self.session).send(said).await;
     }
 
     /// Writes what waits, else reads, whichever the socket is ready for.

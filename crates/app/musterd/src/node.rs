@@ -13,12 +13,12 @@ use crate::control::Control;
 use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::services::Answer;
-use crate::shards::{ClientInboxes, Inboxes, Shards};
+use crate::shards::{ClientInboxes, Shards};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
 use crate::{
     clocks, follows, ha, membership, ousting, replicas, replication, router, services, setup,
-    shards, version,
+    version,
 };
 use anyhow::Context;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
@@ -115,6 +115,8 @@ impl Node {
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let alarms = Alarms::new(events.clone());
         let shared = share(&config, folder, shards, alarms).await?;
+        // Links bring envelopes from here on, and wait until all shards have them.
+        supervise(&shared.main, "router order", inboxes.order.keep());
         let (ha_tx, ha_rx) = mpsc::channel(ha::INBOX);
         let handler = Arc::new(LinkHandler {
             shared: Arc::clone(&shared),
@@ -135,7 +137,7 @@ impl Node {
         supervise(&shared.main, "follows", following);
 
         let (stop_clients, stopping) = watch::channel(false);
-        let (clients_tx, questions_tx) = start_shards(&shared, inboxes);
+        let (clients_tx, questions_tx) = start_shards(&shared, inboxes.envelopes);
         let clients = start_clients(&shared, clients_tx, stopping)?;
         services::register_all(&shared, clients.as_ref(), questions_tx);
         services::watch(Arc::clone(&shared), ha_tx.clone()).context("cannot start a thread")?;
@@ -231,12 +233,12 @@ async fn share(
 /// The session side. Answers the ways of clients to it, and of questions to each shard.
 fn start_shards(
     shared: &Arc<Shared>,
-    inboxes: Inboxes,
+    inboxes: Vec<mpsc::Receiver<muster_router::Input>>,
 ) -> (ClientInboxes, Vec<mpsc::Sender<Answer>>) {
     let count = shared.shards.count;
     let (clients, from_clients) = ClientInboxes::new(count);
     let mut questions = Vec::new();
-    let all = count.all().zip(from_clients).zip(inboxes.envelopes);
+    let all = count.all().zip(from_clients).zip(inboxes);
     for ((shard, from_clients), envelopes) in all {
         let (asked, to_answer) = mpsc::channel(services::QUESTIONS);
         questions.push(asked);
@@ -246,8 +248,6 @@ fn start_shards(
         let routing = router::run(shared, shard, config, from_clients, envelopes, to_answer);
         supervise(&main, "router", routing);
     }
-    let ordering = shards::keep_order(Arc::clone(shared), inboxes.in_order);
-    supervise(&shared.main, "router order", ordering);
     (clients, questions)
 }
 

@@ -3,18 +3,17 @@
 //! ```text
 //! links, replicas -- envelope --> split --> inboxes of the shards it is for
 //!                                   `-- what all must see in one order --.
-//! links -- up, lost ----------------------------------> keep_order -- one after the other --> every inbox
+//! links -- up, lost ----------------------------------> Order::keep -- one after the other --> every inbox
 //! shards -- announcements --> merged into the node's --> owners
 //! ```
 //!
 //! Whoever brings something waits for room in an inbox; a shard waits for nobody, so there is no circle.
 
 use crate::router::{ENVELOPES, FROM_CLIENTS, FromClient};
-use crate::shared::Shared;
 use muster_envelope::{Envelope, ToOwner};
 use muster_router::{Announcing, HeardLinks, Input, Losses, Split, split};
 use muster_types::{NodeId, SessionId, ShardId, Shards as Count};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 /// An inbox has room for this at least, however many shards share what there is.
@@ -33,7 +32,7 @@ pub(crate) struct Shards {
 }
 
 /// Something for all shards.
-pub(crate) struct Ordered {
+struct Ordered {
     input: Input,
     /// Who waits until they have it.
     told: Option<oneshot::Sender<()>>,
@@ -41,18 +40,28 @@ pub(crate) struct Ordered {
 
 /// What comes to the shards.
 pub(crate) struct Inboxes {
-    /// Of each.
+    /// For each.
     pub(crate) envelopes: Vec<mpsc::Receiver<Input>>,
-    /// Of all: links say a few things a second, and of each of the others who say something one waits.
-    pub(crate) in_order: mpsc::UnboundedReceiver<Ordered>,
+    pub(crate) order: Order,
+}
+
+/// What comes to all of them.
+pub(crate) struct Order {
+    inboxes: Vec<mpsc::Sender<Input>>,
+    /// Links say a few things a second; whoever else says something waits until it is told.
+    in_order: mpsc::UnboundedReceiver<Ordered>,
 }
 
 impl Shards {
     pub(crate) fn new(count: Count) -> (Self, Inboxes) {
         let room = room(ENVELOPES, count);
         let inboxes = count.all().map(|_| mpsc::channel(room));
-        let (envelopes, receivers) = inboxes.unzip();
+        let (envelopes, receivers): (Vec<_>, _) = inboxes.unzip();
         let (in_order, ordered) = mpsc::unbounded_channel();
+        let order = Order {
+            inboxes: envelopes.clone(),
+            in_order: ordered,
+        };
         let shards = Self {
             count,
             envelopes,
@@ -62,7 +71,7 @@ impl Shards {
         };
         let inboxes = Inboxes {
             envelopes: receivers,
-            in_order: ordered,
+            order,
         };
         (shards, inboxes)
     }
@@ -142,19 +151,18 @@ impl Shards {
     }
 }
 
-/// Tells all shards, in one order, what they have to know in the same order. Runs until the node ends.
-pub(crate) async fn keep_order(
-    shared: Arc<Shared>,
-    mut in_order: mpsc::UnboundedReceiver<Ordered>,
-) {
-    while let Some(Ordered { input, told }) = in_order.recv().await {
-        for inbox in &shared.shards.envelopes {
-            // The shards end only with the process.
-            let _ = inbox.send(input.clone()).await;
-        }
-        if let Some(told) = told {
-            // A link may have ended meanwhile.
-            let _ = told.send(());
+impl Order {
+    /// Tells all shards, in one order, what they have to know in the same order. Runs until the node ends.
+    pub(crate) async fn keep(mut self) {
+        while let Some(Ordered { input, told }) = self.in_order.recv().await {
+            for inbox in &self.inboxes {
+                // The shards end only with the process.
+                let _ = inbox.send(input.clone()).await;
+            }
+            if let Some(told) = told {
+                // A link may have ended meanwhile.
+                let _ = told.send(());
+            }
         }
     }
 }
@@ -173,13 +181,9 @@ impl ClientInboxes {
         (Self { count, inboxes }, receivers)
     }
 
-    /// Waits while the shard of the session is busy.
-    pub(crate) async fn tell(&self, session: SessionId, said: FromClient) {
-        let shard = self.count.of_session(session);
-        if let Some(inbox) = self.inboxes.get(usize::from(shard.0)) {
-            // The shards end only with the process.
-            let _ = inbox.send(said).await;
-        }
+    /// The inbox of the shard that a session is in.
+    pub(crate) fn of(&self, session: SessionId) -> &mpsc::Sender<FromClient> {
+        &self.inboxes[usize::from(self.count.of_session(session).0)]
     }
 
     /// Whether too much waits for one of them.
@@ -196,3 +200,7 @@ fn is_crowded<T>(inbox: &mpsc::Sender<T>) -> bool {
     let waiting = inbox.max_capacity() - inbox.capacity();
     waiting > inbox.max_capacity() / CROWDED_SHARE
 }
+
+#[cfg(test)]
+#[path = "shards_test.rs"]
+mod shards_test;

@@ -48,6 +48,8 @@ mod shards;
 mod shards_test;
 mod shown;
 mod slots;
+#[cfg(test)]
+mod split_test;
 mod takeover;
 #[cfg(test)]
 mod takeover_test;

@@ -1,26 +1,32 @@
+//! A node of three shards beside one of one.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails on everything that it does not expect"
+)]
+
 use crate::testing::*;
-use crate::{Announcing, Batch, Split, split};
-use muster_envelope::{ItemNews, TemporaryOutcome};
+use crate::{Announcing, Split, split};
+use muster_envelope::ItemNews;
 use muster_types::{ShardId, Shards};
 use muster_xep::HostInfo;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-const USERS: u64 = 12;
+pub(crate) const USERS: u64 = 12;
 
-fn three() -> Shards {
+pub(crate) fn three() -> Shards {
     Shards::new(3).unwrap()
 }
 
-fn user(number: u64) -> BareJid {
+pub(crate) fn user(number: u64) -> BareJid {
     BareJid::new(&format!("u{number}@x")).unwrap()
 }
 
-fn users(numbers: impl IntoIterator<Item = u64>) -> Vec<Arc<BareJid>> {
+pub(crate) fn users(numbers: impl IntoIterator<Item = u64>) -> Vec<Arc<BareJid>> {
     numbers.into_iter().map(|one| Arc::new(user(one))).collect()
 }
 
 /// The session of a user, in the user's shard.
-fn id(number: u64) -> SessionId {
+pub(crate) fn id(number: u64) -> SessionId {
     three().session_of(session(number + 1), &user(number))
 }
 
@@ -29,7 +35,7 @@ fn jid(number: u64) -> FullJid {
 }
 
 /// Where the users of even numbers live, and the others.
-fn home(number: u64) -> SlotId {
+pub(crate) fn home(number: u64) -> SlotId {
     if number.is_multiple_of(2) { MINE } else { HIS }
 }
 
@@ -63,12 +69,12 @@ fn router() -> Router {
     Router::new(Config { limits, host }, Arc::new(Everybody))
 }
 
-fn told(slot: SlotId, body: ToNode) -> Input {
+pub(crate) fn told(slot: SlotId, body: ToNode) -> Input {
     let epoch = epoch(5);
     Input::Envelope(Envelope::ToNode { slot, epoch, body })
 }
 
-fn opened(slot: SlotId, index: u64) -> Input {
+pub(crate) fn opened(slot: SlotId, index: u64) -> Input {
     Input::Envelope(Envelope::Opened {
         slot,
         epoch: epoch(index),
@@ -77,7 +83,7 @@ fn opened(slot: SlotId, index: u64) -> Input {
     })
 }
 
-fn says(number: u64, stanza: Stanza) -> Input {
+pub(crate) fn says(number: u64, stanza: Stanza) -> Input {
     Input::Stanza {
         session: id(number),
         stanza: stanza.with_from(jid(number)),
@@ -85,7 +91,12 @@ fn says(number: u64, stanza: Stanza) -> Input {
     }
 }
 
-fn batch(number: u64, seq: u64, stanza: Stanza, watchers: Vec<Arc<BareJid>>) -> PresenceBatch {
+pub(crate) fn batch(
+    number: u64,
+    seq: u64,
+    stanza: Stanza,
+    watchers: Vec<Arc<BareJid>>,
+) -> PresenceBatch {
     let stanza = stanza.with_from(jid(number));
     PresenceBatch {
         presentity: user(number),
@@ -103,264 +114,16 @@ fn batch(number: u64, seq: u64, stanza: Stanza, watchers: Vec<Arc<BareJid>>) -> 
 }
 
 /// A number of a user and the shards of some.
-fn shard(number: u64) -> ShardId {
+pub(crate) fn shard(number: u64) -> ShardId {
     three().of_user(&user(number))
 }
 
-#[test]
-fn users_of_the_test_are_in_three_shards() {
-    for shard_id in three().all() {
-        let count = (0..USERS).filter(|one| shard(*one) == shard_id).count();
-        assert!(count >= 2, "{shard_id}: {count}");
-    }
-}
-
-fn parts(body: ToNode) -> Vec<(ShardId, ToNode)> {
-    let (slot, epoch) = (MINE, epoch(5));
-    let Split::Parts(parts) = split(three(), Envelope::ToNode { slot, epoch, body }) else {
-        panic!("an order for all shards");
-    };
-    let body = |input| match input {
-        Input::Envelope(Envelope::ToNode { body, .. }) => body,
-        other => panic!("{other:?}"),
-    };
-    parts
-        .into_iter()
-        .map(|(shard, input)| (shard, body(input)))
-        .collect()
-}
-
-#[test]
-fn what_is_for_one_user_goes_to_its_shard_as_it_is() {
-    for number in 0..USERS {
-        let (session, user, contact) = (id(number), user(number), user(0));
-        let serial = 4;
-        let watcher = user.clone();
-        for body in [
-            ToNode::Bound {
-                session,
-                outcome: BindOutcome::TooMany,
-            },
-            ToNode::Confirm { session, serial },
-            ToNode::Published { session },
-            ToNode::Contacts {
-                session,
-                contacts: Vec::new(),
-            },
-            ToNode::Interested { session },
-            ToNode::Replaced { session },
-            ToNode::Items {
-                session,
-                news: Vec::new(),
-                up_to: None,
-            },
-            ToNode::Temporary {
-                session,
-                watcher,
-                contact: contact.clone(),
-                outcome: TemporaryOutcome::Granted,
-            },
-            ToNode::Notice(Notice::Sees {
-                user: user.clone(),
-                contact: contact.clone(),
-            }),
-            ToNode::Notice(Notice::SeesNoMore {
-                user: user.clone(),
-                contact,
-            }),
-            ToNode::Access {
-                user,
-                access: AccessList::default(),
-            },
-        ] {
-            assert_eq!(parts(body.clone()), [(shard(number), body)]);
-        }
-    }
-}
-
-/// All of something, cut by the shards of users: the parts are together the whole, each where it belongs.
-fn is_whole<T: PartialEq + std::fmt::Debug>(parts: Vec<(ShardId, Vec<(u64, T)>)>, whole: &[T]) {
-    let mut seen = BTreeMap::new();
-    for (at, part) in parts {
-        for (number, one) in part {
-            assert_eq!(shard(number), at);
-            assert!(seen.insert(number, one).is_none(), "{number} twice");
-        }
-    }
-    assert_eq!(seen.into_values().collect::<Vec<_>>(), whole);
-}
-
-fn number_of(user: &BareJid) -> u64 {
-    let name = user.as_str().strip_suffix("@x").unwrap();
-    name[1..].parse().unwrap()
-}
-
-#[test]
-fn what_is_for_many_is_cut_into_what_is_for_each_shard() {
-    let sessions: Vec<_> = (0..USERS).map(id).collect();
-    let number_of_session = |one: &SessionId| one.serial / 3 - 1;
-    let stanza = Stanza::message(MessageType::Chat);
-    let body = ToNode::Deliver {
-        sessions: sessions.clone(),
-        stanza: stanza.clone(),
-    };
-    let cut = parts(body).into_iter().map(|(shard, body)| match body {
-        ToNode::Deliver {
-            sessions,
-            stanza: same,
-        } if same == stanza => {
-            let part = sessions.iter().map(|one| (number_of_session(one), *one));
-            (shard, part.collect())
-        }
-        other => panic!("{other:?}"),
-    });
-    is_whole(cut.collect(), &sessions);
-
-    let digests: Vec<_> = (0..USERS).map(|one| (id(one), one)).collect();
-    let cut = parts(ToNode::ContactsDigests(digests.clone()));
-    let cut = cut.into_iter().map(|(shard, body)| match body {
-        ToNode::ContactsDigests(part) => (
-            shard,
-            part.into_iter().map(|one| (one.1, one)).collect::<Vec<_>>(),
-        ),
-        other => panic!("{other:?}"),
-    });
-    is_whole(cut.collect(), &digests);
-}
-
-/// What presence comes to, by shard.
-fn batches(body: ToNode) -> Vec<(ShardId, Vec<Batch>, bool)> {
-    let (slot, epoch) = (MINE, epoch(5));
-    let Split::Parts(parts) = split(three(), Envelope::ToNode { slot, epoch, body }) else {
-        panic!("an order for all shards");
-    };
-    let batches = |input| match input {
-        Input::Presence {
-            slot: MINE,
-            batches,
-            answers,
-            ..
-        } => (batches, answers),
-        other => panic!("{other:?}"),
-    };
-    let parts = parts.into_iter().map(|(shard, input)| {
-        let (batches, answers) = batches(input);
-        (shard, batches, answers)
-    });
-    parts.collect()
-}
-
-#[test]
-fn presence_goes_to_the_shards_of_its_watchers_and_is_the_same_for_each() {
-    let all = users(0..USERS);
-    let cut = batches(ToNode::Presence(batch(1, 3, available(), all.clone())));
-    assert_eq!(cut.len(), 3);
-    let mut news = Vec::new();
-    let cut = cut.into_iter().map(|(shard, mut part, answers)| {
-        assert!(!answers && part.len() == 1);
-        let part = part.remove(0);
-        news.push(part.news);
-        let watchers = part.watchers.into_iter();
-        (shard, watchers.map(|one| (number_of(&one), one)).collect())
-    });
-    is_whole(cut.collect(), &all);
-    let same = |one: &Arc<_>| Arc::ptr_eq(one, &news[0]);
-    assert!(news.iter().all(same), "made ready once");
-    assert_eq!(news[0].presentity, user(1));
-
-    // Answers stay together, in their order.
-    let answers = vec![
-        batch(1, 3, available(), all),
-        batch(2, 4, available(), users([0])),
-    ];
-    for (at, part, answers) in batches(ToNode::Answers(answers)) {
-        let both = [user(1), user(2)];
-        let expected = &both[..1 + usize::from(at == shard(0))];
-        let presentities: Vec<_> = part
-            .into_iter()
-            .map(|one| one.news.presentity.clone())
-            .collect();
-        assert!(answers);
-        assert_eq!(presentities, expected);
-    }
-    let cut = batches(ToNode::Presence(batch(1, 3, available(), users([4]))));
-    assert_eq!(cut.len(), 1, "nobody else is woken");
-}
-
-/// The bytes of a presence are the same ones for clients in all shards.
-#[test]
-fn a_presence_is_encoded_once_for_all_shards() {
-    let mut side = Side::new(three());
-    for input in logins() {
-        side.put(input);
-    }
-    side.settle(true);
-    let away = available().with_content("<show>away</show>");
-    side.put(told(
-        HIS,
-        ToNode::Presence(batch(1, 2, away, users(0..USERS))),
-    ));
-    let out = side.settle(true);
-    let mut shown = BTreeMap::new();
-    for output in &out {
-        if let Output::Deliver {
-            session, stanza, ..
-        } = output
-        {
-            shown.insert(*session, stanza.as_bytes().as_ptr());
-        }
-    }
-    assert_eq!(shown.len(), 12);
-    let bytes: BTreeSet<_> = shown.values().collect();
-    assert_eq!(bytes.len(), 1, "{shown:?}");
-}
-
-#[test]
-fn every_shard_hears_of_an_item_so_that_each_knows_what_it_has_heard() {
-    let news = item(9);
-    let watchers = users([0, 1]);
-    let cut = parts(ToNode::Item {
-        news: news.clone(),
-        watchers: watchers.clone(),
-    });
-    assert_eq!(cut.len(), 3);
-    let cut = cut.into_iter().map(|(shard, body)| match body {
-        ToNode::Item {
-            news: same,
-            watchers,
-        } if same == news => (
-            shard,
-            watchers
-                .into_iter()
-                .map(|one| (number_of(&one), one))
-                .collect::<Vec<_>>(),
-        ),
-        other => panic!("{other:?}"),
-    });
-    is_whole(cut.collect(), &watchers);
-}
-
-fn item(at: u64) -> ItemNews {
+pub(crate) fn item(at: u64) -> ItemNews {
     ItemNews {
         node: "urn:mood".into(),
         message: Stanza::message(MessageType::Headline).with_from(Jid::from(user(1))),
         at: LogIndex(at),
     }
-}
-
-#[test]
-fn owners_and_links_are_told_to_all_shards_in_one_order() {
-    let (slot, epoch) = (MINE, epoch(5));
-    let closed = Envelope::Closed { slot, epoch };
-    assert!(matches!(split(three(), closed), Split::InOrder(input) if input.is_in_order()));
-    let Input::Envelope(opened) = opened(MINE, 5) else {
-        unreachable!()
-    };
-    assert!(matches!(split(three(), opened), Split::InOrder(input) if input.is_in_order()));
-    let (node, boot) = (NodeId(2), Boot(1));
-    assert!(Input::NodeUp { node, boot }.is_in_order());
-    assert!(Input::NodeLost(node).is_in_order());
-    assert!(!says(1, available()).is_in_order());
 }
 
 /// The session side of a node: one router, or one for each of three shards.
@@ -433,7 +196,12 @@ impl Side {
         let mut out = Vec::new();
         let count = self.routers.len();
         if in_turn {
-            while (0..count).fold(false, |busy, at| self.step(at, &mut out) || busy) {}
+            loop {
+                let busy = (0..count).filter(|at| self.step(*at, &mut out)).count();
+                if busy == 0 {
+                    break;
+                }
+            }
         } else {
             for at in (0..count).rev() {
                 while self.step(at, &mut out) {}
@@ -600,6 +368,34 @@ fn takeover() -> Vec<Input> {
         },
         opened(HIS, 9),
     ]
+}
+
+/// The bytes of a presence are the same ones for clients in all shards.
+#[test]
+fn a_presence_is_encoded_once_for_all_shards() {
+    let mut side = Side::new(three());
+    for input in logins() {
+        side.put(input);
+    }
+    side.settle(true);
+    let away = available().with_content("<show>away</show>");
+    side.put(told(
+        HIS,
+        ToNode::Presence(batch(1, 2, away, users(0..USERS))),
+    ));
+    let out = side.settle(true);
+    let mut shown = BTreeMap::new();
+    for output in &out {
+        if let Output::Deliver {
+            session, stanza, ..
+        } = output
+        {
+            shown.insert(*session, stanza.as_bytes().as_ptr());
+        }
+    }
+    assert_eq!(shown.len(), 12);
+    let bytes: BTreeSet<_> = shown.values().collect();
+    assert_eq!(bytes.len(), 1, "{shown:?}");
 }
 
 #[test]

@@ -128,14 +128,6 @@ fn shards_that_announce_each_for_itself() {
     );
 }
 
-#[test]
-fn a_shard_that_speaks_over_a_link_it_has_not_heard_of() {
-    is_caught(
-        Sabotage::UnheardLink,
-        &["no acknowledged message lost", "no acknowledged write lost"],
-    );
-}
-
 /// From the first fault to the repair one node's clock runs 20 % fast, and nothing else is wrong.
 fn with_a_fast_clock(seed: u64, sabotage: Option<Sabotage>) -> Plan {
     let begins = Instant::ZERO + Duration::from_secs(12);

@@ -170,9 +170,7 @@ impl Shards {
         {
             self.announcing.merge(shard.id, *slot, part);
         }
-        let may = *to == self.node
-            || shard.links.may_say(&self.losses, *to)
-            || self.sabotage == Some(Sabotage::UnheardLink);
+        let may = *to == self.node || shard.links.may_say(&self.losses, *to);
         may.then_some(output)
     }
 

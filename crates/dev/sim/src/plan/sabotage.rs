@@ -32,13 +32,11 @@ pub enum Sabotage {
     TrustClock,
     /// Each shard of a node announces for itself, as if it were all of the node.
     EachShardAnnounces,
-    /// A shard says something over a link that it has not heard of.
-    UnheardLink,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::IgnoreLease,
         Self::LongLease,
         Self::Unsynced,
@@ -53,6 +51,5 @@ impl Sabotage {
         Self::WrongState,
         Self::TrustClock,
         Self::EachShardAnnounces,
-        Self::UnheardLink,
     ];
 }
