@@ -6,7 +6,7 @@ mod refused;
 use crate::config::{C2s, Certificate, Misplaced};
 use crate::connection::Connection;
 use crate::open_files;
-use crate::router::FromClient;
+use crate::shards::ClientInboxes;
 use crate::shared::Shared;
 use crate::supervise::supervise;
 use anyhow::Context;
@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub(crate) struct Clients {
     pub(crate) shared: Arc<Shared>,
     pub(crate) tls: TlsDomains,
-    pub(crate) router: mpsc::Sender<FromClient>,
+    pub(crate) router: ClientInboxes,
     /// True from the moment on when streams are to be ended.
     pub(crate) stopping: watch::Receiver<bool>,
     decoy: Decoy,
@@ -59,7 +59,7 @@ pub(crate) struct LiveSession {
 impl Clients {
     pub(crate) fn new(
         shared: &Arc<Shared>,
-        router: mpsc::Sender<FromClient>,
+        router: ClientInboxes,
         stopping: watch::Receiver<bool>,
         decoy: Decoy,
     ) -> anyhow::Result<Arc<Self>> {
@@ -234,6 +234,11 @@ impl Clients {
             boot: self.shared.boot,
             serial,
         }
+    }
+
+    /// The same session once its user is known.
+    pub(crate) fn session_of(&self, session: SessionId, user: &BareJid) -> SessionId {
+        self.shared.shards.count.session_of(session, user)
     }
 
     fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {

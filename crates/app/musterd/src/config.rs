@@ -7,7 +7,7 @@ mod services;
 pub(crate) use services::{ServiceConfig, ServicesConfig};
 
 use muster_raft::Timing;
-use muster_types::Limits;
+use muster_types::{Limits, Shards};
 use profile::Profile;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -104,6 +104,9 @@ pub(crate) struct C2s {
     pub(crate) certificate: Vec<Certificate>,
     /// The most clients at a time, at most 1,000,000. Default 19,000. Needs a restart.
     pub(crate) clients_max: usize,
+    /// Over how many tasks users with clients here are spread, from 1 to 16. More than there are processors help
+    /// nobody. Default: as many as there are, at most 16. Needs a restart.
+    pub(crate) router_shards: Option<u16>,
 }
 
 impl Default for C2s {
@@ -123,6 +126,7 @@ impl Default for C2s {
             misplaced: Misplaced::default(),
             certificate: Vec::new(),
             clients_max: 19_000,
+            router_shards: None,
         }
     }
 }
@@ -352,6 +356,16 @@ impl Config {
         }
     }
 
+    /// Over how many shards the session side is spread. That of a witness is idle.
+    pub(crate) fn shards(&self) -> Shards {
+        if self.role == Role::Witness {
+            return Shards::ONE;
+        }
+        // What is set was checked.
+        let set = self.c2s.router_shards.and_then(Shards::new);
+        set.unwrap_or_else(default_shards)
+    }
+
     /// The role in the cluster.
     pub(crate) fn cluster_role(&self) -> muster_cluster::Role {
         match self.role {
@@ -359,6 +373,13 @@ impl Config {
             Role::Witness => muster_cluster::Role::Witness,
         }
     }
+}
+
+/// How many shards there are if nobody says otherwise: one for each processor.
+fn default_shards() -> Shards {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = u16::try_from(processors).unwrap_or(Shards::MAX);
+    Shards::new(count.min(Shards::MAX)).unwrap_or(Shards::ONE)
 }
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ fn what_is_wrong_is_named_with_its_option() {
         ),
         ("[c2s]\nclients_max = 0\n", "c2s.clients_max is 0"),
         ("[c2s]\nclients_max = 1000001\n", "c2s.clients_max"),
+        ("[c2s]\nrouter_shards = 0\n", "c2s.router_shards is 0"),
+        (
+            "[c2s]\nrouter_shards = 17\n",
+            "c2s.router_shards is 17: it must be from 1 to 16",
+        ),
         (
             "[limits]\nsessions_per_user = 0\n",
             "limits.sessions_per_user",
@@ -182,6 +187,19 @@ fn what_is_not_said_is_on_loopback_or_everywhere() {
     assert_eq!(config.link.listen.to_string(), "[::]:7400");
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:7402");
     assert_eq!(config.admin.listen, None);
+}
+
+#[test]
+fn the_session_side_has_as_many_shards_as_is_said_or_as_there_are_processors() {
+    let shards = |text: &str| load(text).unwrap().shards().count();
+    for count in [1, 2, 16] {
+        let text = format!("{GOOD}[c2s]\nrouter_shards = {count}\n");
+        assert_eq!(shards(&text), count);
+    }
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(shards(GOOD), processors.min(16));
+    let witness = GOOD.split("[[").next().unwrap();
+    assert_eq!(shards(&format!("role = \"witness\"\n{witness}")), 1);
 }
 
 #[test]

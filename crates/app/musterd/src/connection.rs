@@ -337,6 +337,8 @@ impl Connection {
                 } => {
                     if !self.attached {
                         self.attached = true;
+                        // Nobody else knows the id before it says the user's shard.
+                        self.session = self.clients.session_of(self.session, &user);
                         let outbox = Arc::clone(&self.outbox);
                         self.tell(FromClient::Attach(self.session, outbox)).await;
                     }
@@ -387,7 +389,7 @@ impl Connection {
 
     async fn tell(&self, said: FromClient) {
         // The router ends only with the process.
-        let _ = self.clients.router.send(said).await;
+        let _ = self.clients.router.of(self.session).send(said).await;
     }
 
     /// Writes what waits, else reads, whichever the socket is ready for.

@@ -83,7 +83,7 @@ impl Handler for LinkHandler {
             slot.tell(replicas::nodes(&self.shared, &state, slot.slot));
         }
         self.shared.follows.node_up(peer.node);
-        self.to_router(RouterInput::NodeUp {
+        self.shared.shards.link_up(RouterInput::NodeUp {
             node: peer.node,
             boot: peer.boot,
         });
@@ -94,7 +94,7 @@ impl Handler for LinkHandler {
         for slot in self.shared.all_slots() {
             slot.tell(SlotInput::NodeLost(node));
         }
-        self.to_router(RouterInput::NodeLost(node));
+        self.shared.shards.link_lost(node);
     }
 
     fn join(&self, request: JoinRequest) -> BoxFuture<'static, Result<JoinResponse, String>> {
@@ -126,12 +126,6 @@ impl LinkHandler {
                 }
             }
         }
-    }
-
-    /// In the order it happens, and without waiting: a few a second at most.
-    fn to_router(&self, input: RouterInput) {
-        // The router ends only with the process.
-        let _ = self.shared.link_events.send(input);
     }
 }
 

@@ -31,6 +31,7 @@ mod router;
 mod run;
 mod services;
 mod setup;
+mod shards;
 mod shared;
 mod slot;
 mod start_gate;

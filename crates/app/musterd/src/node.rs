@@ -12,6 +12,8 @@ use crate::config::{Config, Role};
 use crate::control::Control;
 use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
+use crate::services::Answer;
+use crate::shards::{ClientInboxes, Shards};
 use crate::shared::{Parts, Shared};
 use crate::supervise::supervise;
 use crate::{
@@ -95,11 +97,12 @@ impl Node {
         config: Config,
         folder: &mut DataFolder,
     ) -> anyhow::Result<Arc<Self>> {
-        let (router_tx, envelopes) = mpsc::channel(router::ENVELOPES);
-        let (link_events, from_links) = mpsc::unbounded_channel();
+        let (shards, inboxes) = Shards::new(config.shards());
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let alarms = Alarms::new(events.clone());
-        let shared = share(&config, folder, router_tx, link_events, alarms).await?;
+        let shared = share(&config, folder, shards, alarms).await?;
+        // Links bring envelopes from here on, and wait until all shards have them.
+        supervise(&shared.main, "router order", inboxes.order.keep());
         let (ha_tx, ha_rx) = mpsc::channel(ha::INBOX);
         let handler = Arc::new(LinkHandler {
             shared: Arc::clone(&shared),
@@ -120,17 +123,7 @@ impl Node {
         supervise(&shared.main, "follows", following);
 
         let (stop_clients, stopping) = watch::channel(false);
-        let (clients_tx, from_clients) = mpsc::channel(router::FROM_CLIENTS);
-        let (questions_tx, questions) = mpsc::channel(services::QUESTIONS);
-        let routing = router::run(
-            Arc::clone(&shared),
-            router_config(&config),
-            from_clients,
-            envelopes,
-            from_links,
-            questions,
-        );
-        supervise(&shared.main, "router", routing);
+        let (clients_tx, questions_tx) = start_shards(&shared, inboxes.envelopes);
         let clients = start_clients(&shared, clients_tx, stopping)?;
         services::register_all(&shared, clients.as_ref(), questions_tx);
         services::watch(Arc::clone(&shared), ha_tx.clone()).context("cannot start a thread")?;
@@ -203,8 +196,7 @@ impl Node {
 async fn share(
     config: &Config,
     folder: &mut DataFolder,
-    router: mpsc::Sender<muster_router::Input>,
-    link_events: mpsc::UnboundedSender<muster_router::Input>,
+    shards: Shards,
     alarms: Alarms,
 ) -> anyhow::Result<Arc<Shared>> {
     let identity = setup::next_boot(folder)?;
@@ -217,8 +209,7 @@ async fn share(
         node: NodeId(identity.node),
         boot: Boot(identity.boot),
         store,
-        router,
-        link_events,
+        shards,
         first_peers: setup::first_peers(folder)?,
         main: tokio::runtime::Handle::current(),
         raft: raft.runtime,
@@ -227,10 +218,31 @@ async fn share(
     }))
 }
 
+/// The session side. Answers the ways of clients to it, and of questions to each shard.
+fn start_shards(
+    shared: &Arc<Shared>,
+    inboxes: Vec<mpsc::Receiver<muster_router::Input>>,
+) -> (ClientInboxes, Vec<mpsc::Sender<Answer>>) {
+    let count = shared.shards.count;
+    let (clients, from_clients) = ClientInboxes::new(count);
+    let mut questions = Vec::new();
+    let all = count.all().zip(from_clients).zip(inboxes);
+    for ((shard, from_clients), envelopes) in all {
+        let (asked, to_answer) = mpsc::channel(services::QUESTIONS);
+        questions.push(asked);
+        let config = router_config(&shared.config);
+        let shared = Arc::clone(shared);
+        let main = shared.main.clone();
+        let routing = router::run(shared, shard, config, from_clients, envelopes, to_answer);
+        supervise(&main, "router", routing);
+    }
+    (clients, questions)
+}
+
 /// What serves clients; nothing on a witness.
 fn start_clients(
     shared: &Arc<Shared>,
-    router: mpsc::Sender<router::FromClient>,
+    router: ClientInboxes,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Option<Arc<Clients>>> {
     if shared.config.role == Role::Witness {

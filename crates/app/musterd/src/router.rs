@@ -1,17 +1,17 @@
-//! The driver of the node's router: clients on one side, owners of slots on the other.
+//! The driver of one shard of the node's router: clients on one side, owners of slots on the other.
 
 use crate::outbox::{Order, Outbox, Place};
 use crate::services::Answer;
 use crate::shared::Shared;
-use muster_router::{Config, Input, Output, Router};
-use muster_types::{Machine, SessionId};
+use muster_router::{Config, HeardLinks, Input, Output, Router};
+use muster_types::{Instant, Machine, SessionId, ShardId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// What clients sent and the router has not seen yet; full makes them wait.
+/// What clients sent and the shards have not seen yet, all together; full makes them wait.
 pub(crate) const FROM_CLIENTS: usize = 4_096;
-/// Envelopes that may wait; full makes links and slots wait.
+/// Envelopes that may wait, for all shards together; full makes links and slots wait.
 pub(crate) const ENVELOPES: usize = 16_384;
 /// Inputs taken before the clock is looked at again.
 const BATCH: usize = 64;
@@ -29,50 +29,51 @@ pub(crate) enum FromClient {
 /// Runs until the node ends.
 pub(crate) async fn run(
     shared: Arc<Shared>,
+    shard: ShardId,
     config: Config,
     mut clients: mpsc::Receiver<FromClient>,
     mut envelopes: mpsc::Receiver<Input>,
-    mut links: mpsc::UnboundedReceiver<Input>,
     mut questions: mpsc::Receiver<Answer>,
 ) {
-    let mut router = Router::new(config, shared.cluster_state());
-    let mut outboxes = BTreeMap::new();
+    let mut driver = Driver {
+        shard,
+        router: Router::new(config, shared.cluster_state()),
+        links: HeardLinks::default(),
+        outboxes: BTreeMap::new(),
+        shared: Arc::clone(&shared),
+    };
     let mut state = shared.state.subscribe();
     state.mark_changed();
     loop {
-        let wake = router.deadline().map(|at| shared.clock.reading(at).into());
+        let wake = driver
+            .router
+            .deadline()
+            .map(|at| shared.clock.reading(at).into());
         let never = tokio::time::Instant::now() + std::time::Duration::from_secs(3600);
         tokio::select! {
             Ok(()) = state.changed() => {
                 let newest = Arc::clone(&state.borrow_and_update());
-                router.handle(shared.clock.now(), Input::Cluster(newest));
-                carry_out(&shared, &mut router, &mut outboxes);
+                driver.handle(shared.clock.now(), Input::Cluster(newest));
             }
             Some(answer) = questions.recv() => answer.good(),
-            Some(input) = links.recv() => {
-                router.handle(shared.clock.now(), input);
-                carry_out(&shared, &mut router, &mut outboxes);
-            }
             Some(input) = envelopes.recv() => {
                 let now = shared.clock.now();
-                router.handle(now, input);
-                carry_out(&shared, &mut router, &mut outboxes);
+                driver.handle(now, input);
                 for _ in 0..BATCH {
                     let Ok(input) = envelopes.try_recv() else { break };
-                    router.handle(now, input);
-                    carry_out(&shared, &mut router, &mut outboxes);
+                    driver.handle(now, input);
                 }
             }
             Some(said) = clients.recv() => {
-                take(&shared, &mut router, &mut outboxes, said);
+                driver.take(said);
                 for _ in 0..BATCH {
                     let Ok(said) = clients.try_recv() else { break };
-                    take(&shared, &mut router, &mut outboxes, said);
+                    driver.take(said);
                 }
             }
             () = tokio::time::sleep_until(wake.unwrap_or(never)), if wake.is_some() => {
-                router.wake(shared.clock.now());
-                carry_out(&shared, &mut router, &mut outboxes);
+                driver.router.wake(shared.clock.now());
+                driver.carry_out();
             }
             else => return,
         }
@@ -81,39 +82,57 @@ pub(crate) async fn run(
 
 type Outboxes = BTreeMap<SessionId, Arc<Outbox>>;
 
-fn take(shared: &Shared, router: &mut Router, outboxes: &mut Outboxes, said: FromClient) {
-    match said {
-        FromClient::Attach(session, outbox) => {
-            outboxes.insert(session, outbox);
-        }
-        FromClient::Said(input, _place) => {
-            router.handle(shared.clock.now(), input);
-            carry_out(shared, router, outboxes);
-        }
-        FromClient::Detach(session) => {
-            outboxes.remove(&session);
-        }
-    }
+struct Driver {
+    shared: Arc<Shared>,
+    shard: ShardId,
+    router: Router,
+    links: HeardLinks,
+    outboxes: Outboxes,
 }
 
-fn carry_out(shared: &Shared, router: &mut Router, outboxes: &mut Outboxes) {
-    while let Some(output) = router.poll() {
-        match output {
-            Output::Send { to, envelope } => shared.send_from_router(to, envelope),
-            Output::Deliver {
-                session,
-                stanza,
-                to,
-                key,
-            } => {
-                if let Some(outbox) = outboxes.get(&session) {
-                    outbox.deliver(stanza, to, key);
-                }
+impl Driver {
+    fn take(&mut self, said: FromClient) {
+        match said {
+            FromClient::Attach(session, outbox) => {
+                self.outboxes.insert(session, outbox);
             }
-            Output::Bound { session, answer } => order(outboxes, session, Order::Bound(answer)),
-            Output::End { session, error } => order(outboxes, session, Order::End(error)),
-            Output::Pause { session } => pause(outboxes, session, true),
-            Output::Resume { session } => pause(outboxes, session, false),
+            FromClient::Said(input, _place) => self.handle(self.shared.clock.now(), input),
+            FromClient::Detach(session) => {
+                self.outboxes.remove(&session);
+            }
+        }
+    }
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.links.note(&input);
+        self.router.handle(now, input);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        let outboxes = &self.outboxes;
+        while let Some(output) = self.router.poll() {
+            match output {
+                Output::Send { to, envelope } => {
+                    let ways = (to, self.shared.node);
+                    let send = |envelope| self.shared.send_from_router(to, envelope);
+                    (self.shared.shards).say(self.shard, &self.links, ways, envelope, send);
+                }
+                Output::Deliver {
+                    session,
+                    stanza,
+                    to,
+                    key,
+                } => {
+                    if let Some(outbox) = outboxes.get(&session) {
+                        outbox.deliver(stanza, to, key);
+                    }
+                }
+                Output::Bound { session, answer } => order(outboxes, session, Order::Bound(answer)),
+                Output::End { session, error } => order(outboxes, session, Order::End(error)),
+                Output::Pause { session } => pause(outboxes, session, true),
+                Output::Resume { session } => pause(outboxes, session, false),
+            }
         }
     }
 }

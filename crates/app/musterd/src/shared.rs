@@ -8,6 +8,7 @@ use crate::follows::{self, Follows};
 use crate::raft_thread::Rank;
 use crate::replication::Histories;
 use crate::services::Services;
+use crate::shards::Shards;
 use crate::slot::SlotHandle;
 use bytes::Bytes;
 use muster_admin::AskFailure;
@@ -16,14 +17,13 @@ use muster_envelope::Envelope;
 use muster_link::{LinkError, Links, PeerStatus};
 use muster_owner::{Body, Input as SlotInput};
 use muster_raft::{Clock, Groups, RaftGroupId};
-use muster_router::Input as RouterInput;
 use muster_store::Store;
 use muster_types::{Boot, Epoch, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::SystemTime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// One running node.
 pub(crate) struct Shared {
@@ -38,8 +38,8 @@ pub(crate) struct Shared {
     pub(crate) links: OnceLock<Links>,
     /// The newest applied state of the control log.
     pub(crate) state: watch::Sender<Arc<ClusterState>>,
-    /// The router's inbox for envelopes: a full one slows the links and the slots down.
-    pub(crate) router: mpsc::Sender<RouterInput>,
+    /// The session side.
+    pub(crate) shards: Shards,
     pub(crate) slots: RwLock<BTreeMap<SlotId, SlotHandle>>,
     /// The main runtime; groups and leases run on their own.
     pub(crate) main: tokio::runtime::Handle,
@@ -51,8 +51,6 @@ pub(crate) struct Shared {
     owners: RwLock<BTreeMap<SlotId, (Option<NodeId>, Epoch)>>,
     /// The members this node was told of when it joined.
     pub(crate) first_peers: BTreeMap<NodeId, String>,
-    /// What happens to links, for the router, in order.
-    pub(crate) link_events: mpsc::UnboundedSender<RouterInput>,
     /// What this node does its work with.
     pub(crate) services: Services,
     /// What is wrong with it.
@@ -77,8 +75,7 @@ pub(crate) struct Parts {
     pub(crate) node: NodeId,
     pub(crate) boot: Boot,
     pub(crate) store: Store,
-    pub(crate) router: mpsc::Sender<RouterInput>,
-    pub(crate) link_events: mpsc::UnboundedSender<RouterInput>,
+    pub(crate) shards: Shards,
     pub(crate) first_peers: BTreeMap<NodeId, String>,
     pub(crate) main: tokio::runtime::Handle,
     pub(crate) raft: tokio::runtime::Handle,
@@ -98,14 +95,13 @@ impl Shared {
             groups: Groups::default(),
             links: OnceLock::new(),
             state: watch::Sender::new(Arc::new(ClusterState::default())),
-            router: parts.router,
+            shards: parts.shards,
             slots: RwLock::default(),
             main: parts.main,
             raft: parts.raft,
             raft_rank: parts.raft_rank,
             owners: RwLock::default(),
             first_peers: parts.first_peers,
-            link_events: parts.link_events,
             services: Services::default(),
             alarms: parts.alarms,
             clocks: PeerClocks::default(),
@@ -311,14 +307,14 @@ impl Shared {
                 for handle in self.all_slots() {
                     handle.tell(SlotInput::OwnerKnown { slot, node, epoch });
                 }
-                self.to_router(RouterInput::Envelope(envelope)).await;
+                self.shards.take(envelope).await;
             }
             Envelope::Closed { slot, epoch } => {
                 self.note_owner(slot, None, epoch);
-                self.to_router(RouterInput::Envelope(envelope)).await;
+                self.shards.take(envelope).await;
             }
             Envelope::ToNode { .. } => {
-                self.to_router(RouterInput::Envelope(envelope)).await;
+                self.shards.take(envelope).await;
             }
             Envelope::Answer { ask, answer } => {
                 if let Some(answer) = follows::taken(&self.follows, answer) {
@@ -342,11 +338,6 @@ impl Shared {
                 }
             }
         }
-    }
-
-    pub(crate) async fn to_router(&self, input: RouterInput) {
-        // The router ends only with the process.
-        let _ = self.router.send(input).await;
     }
 }
 

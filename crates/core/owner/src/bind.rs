@@ -38,7 +38,11 @@ impl Serving {
         resource: ResourcePart,
     ) -> BindOutcome {
         if let Some(bound) = self.sessions.session(id) {
-            return BindOutcome::Bound(bound.jid.clone());
+            let jid = bound.jid.clone();
+            // Its node has not got the answer, so it does not announce it. A part of the node may ask again while
+            // another one is still announcing.
+            self.answer_for(id);
+            return BindOutcome::Bound(jid);
         }
         let surplus = if self.sessions.at(user, &resource).is_some() {
             None

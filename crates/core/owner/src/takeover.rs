@@ -150,9 +150,7 @@ impl Serving {
             interested,
             leaving,
         } = announced;
-        if let Some(questioned) = self.questioned.get_mut(&id.node) {
-            questioned.remove(&id);
-        }
+        self.answer_for(id);
         let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
         if cx.world.is_barred(&user) {
             cx.tell_node(id.node, ToNode::Replaced { session: id });
@@ -230,6 +228,13 @@ impl Serving {
             .filter(|session| session.standing == Standing::Live);
         let live = live.map(|session| session.id).collect();
         self.questioned.insert(node, live);
+    }
+
+    /// Its node has just said that it has this session.
+    pub(crate) fn answer_for(&mut self, id: SessionId) {
+        if let Some(questioned) = self.questioned.get_mut(&id.node) {
+            questioned.remove(&id);
+        }
     }
 
     fn lose_questioned(&mut self, cx: &mut Cx<'_>, node: NodeId) {

@@ -4,8 +4,9 @@
 //! what was shown is kept for each (contact, watcher). But as a rule all watchers of a contact were
 //! shown the same: then it is kept once, and worked out once.
 
+use crate::batch::Batch;
 use crate::shown::{Outcome, Seen, Shown, Step};
-use muster_envelope::{PresenceBatch, WatchRequest};
+use muster_envelope::WatchRequest;
 use muster_presence::Version;
 use muster_types::{Addresses, BareJid, SlotId, SortedMap};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,34 +99,30 @@ impl Interests {
     }
 
     /// Takes an owner's news; answers what each watcher is to be shown.
-    pub(crate) fn take(&mut self, batch: PresenceBatch) -> Vec<Show> {
+    pub(crate) fn take(&mut self, batch: Batch) -> Vec<Show> {
         self.take_in(batch, false)
     }
 
     /// The same of an answer: what a watcher was shown before and is the same is not shown again.
-    pub(crate) fn take_answer(&mut self, batch: PresenceBatch) -> Vec<Show> {
+    pub(crate) fn take_answer(&mut self, batch: Batch) -> Vec<Show> {
         self.take_in(batch, true)
     }
 
-    fn take_in(&mut self, batch: PresenceBatch, answer: bool) -> Vec<Show> {
-        let Some(contact) = self.contacts.get_mut(&batch.presentity) else {
+    fn take_in(&mut self, Batch { news, watchers }: Batch, answer: bool) -> Vec<Show> {
+        let Some(contact) = self.contacts.get_mut(&news.presentity) else {
             return Vec::new();
         };
-        let news: Vec<_> = batch
-            .resources
-            .into_iter()
-            .map(|one| contact.last.seen(&batch.presentity, one))
-            .collect();
+        let resources = news.resources.iter();
         let step = Step {
-            version: batch.version,
-            news,
-            full: batch.full,
+            version: news.version,
+            news: resources.map(|one| contact.last.seen(one)).collect(),
+            full: news.full,
             answer,
         };
         let mut shows = Vec::new();
         // Whoever was shown the same is shown the same.
         let mut worked_out: Option<(Arc<Shown>, Outcome)> = None;
-        for watcher in batch.watchers {
+        for watcher in watchers {
             let Some((watcher, shown)) = contact.watchers.get_entry_mut(&*watcher) else {
                 continue;
             };

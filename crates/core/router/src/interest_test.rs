@@ -1,3 +1,4 @@
+use crate::batch::Batch;
 use crate::interest::{Interests, Show};
 use crate::shown::Seen;
 use muster_envelope::{PresenceBatch, ResourcePresence};
@@ -21,12 +22,7 @@ fn version(epoch: u64, seq: u64) -> Version {
 }
 
 /// `("phone", "away")` is available with that status, `("phone", "-")` is unavailable.
-fn batch(
-    version: Version,
-    full: bool,
-    resources: &[(&str, &str)],
-    watchers: &[&str],
-) -> PresenceBatch {
+fn batch(version: Version, full: bool, resources: &[(&str, &str)], watchers: &[&str]) -> Batch {
     let contact = jid("juliet@x");
     let resources = resources.iter().map(|(resource, status)| {
         let resource = ResourcePart::new(resource).unwrap().into_owned();
@@ -40,13 +36,14 @@ fn batch(
             .with_content(format!("<status>{status}</status>").into_bytes());
         ResourcePresence { resource, stanza }
     });
-    PresenceBatch {
+    let batch = PresenceBatch {
         presentity: contact.clone(),
         version,
         resources: resources.collect(),
         full,
         watchers: watchers.iter().map(|one| Arc::new(jid(one))).collect(),
-    }
+    };
+    batch.into()
 }
 
 fn watched() -> Interests {

@@ -17,7 +17,11 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod access;
+mod announcing;
+#[cfg(test)]
+mod announcing_test;
 mod answers;
+mod batch;
 mod caps;
 #[cfg(test)]
 mod caps_test;
@@ -33,13 +37,19 @@ mod interest;
 mod interest_test;
 mod lane;
 mod leases;
+mod links;
 mod news;
 mod port;
 mod publishing;
 mod router;
 mod session;
+mod shards;
+#[cfg(test)]
+mod shards_test;
 mod shown;
 mod slots;
+#[cfg(test)]
+mod split_test;
 mod takeover;
 #[cfg(test)]
 mod takeover_test;
@@ -57,7 +67,11 @@ mod watch;
 #[cfg(test)]
 mod watch_test;
 
+pub use announcing::Announcing;
+pub use batch::Batch;
 pub use directory::Directory;
 pub use hop::{Hop, classify};
+pub use links::{HeardLinks, Losses};
 pub use port::{BindAnswer, Config, Input, Output};
 pub use router::Router;
+pub use shards::{Split, split};

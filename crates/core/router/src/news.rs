@@ -1,12 +1,13 @@
 //! What owners say.
 
+use crate::batch::Batch;
 use crate::interest::{Interests, Show};
 use crate::session::{Stage, User};
 use crate::slots::Owner;
 use crate::{BindAnswer, Output, Router};
-use muster_envelope::{BindOutcome, Envelope, PresenceBatch, ToNode, ToOwner};
+use muster_envelope::{BindOutcome, Envelope, ToNode, ToOwner};
 use muster_stanza::{StreamCondition, StreamError};
-use muster_types::{FullJid, Instant, SessionId, SlotId};
+use muster_types::{Epoch, FullJid, Instant, SessionId, SlotId};
 
 impl Router {
     pub(crate) fn envelope(&mut self, now: Instant, envelope: Envelope) {
@@ -39,10 +40,10 @@ impl Router {
             ToNode::Deliver { sessions, stanza } => self.deliver_all(now, &sessions, &stanza),
             ToNode::Confirm { session, serial } => self.confirmed(session, slot, serial),
             ToNode::Published { session } => self.published(session),
-            ToNode::Presence(batch) => self.presence(batch, Interests::take),
+            ToNode::Presence(batch) => self.presence(batch.into(), Interests::take),
             ToNode::Answers(batches) => {
                 for batch in batches {
-                    self.presence(batch, Interests::take_answer);
+                    self.presence(batch.into(), Interests::take_answer);
                 }
             }
             ToNode::ContactsDigests(digests) => self.compare_contacts(slot, &digests),
@@ -73,13 +74,29 @@ impl Router {
         }
     }
 
-    fn presence(
+    /// What an owner says of presentities, for the watchers here.
+    pub(crate) fn batches(
         &mut self,
-        batch: PresenceBatch,
-        take: impl FnOnce(&mut Interests, PresenceBatch) -> Vec<Show>,
+        (slot, epoch): (SlotId, Epoch),
+        batches: Vec<Batch>,
+        answers: bool,
     ) {
-        let here = self.users.contains_key(&batch.presentity);
-        let user = here.then(|| batch.presentity.clone());
+        if self.slots.is_stale(slot, epoch) {
+            return;
+        }
+        let take = match answers {
+            true => Interests::take_answer,
+            false => Interests::take,
+        };
+        for batch in batches {
+            self.presence(batch, take);
+        }
+    }
+
+    fn presence(&mut self, batch: Batch, take: impl FnOnce(&mut Interests, Batch) -> Vec<Show>) {
+        let presentity = &batch.news.presentity;
+        let here = self.users.contains_key(presentity);
+        let user = here.then(|| presentity.clone());
         let shows = take(&mut self.interests, batch);
         self.show(shows);
         if let Some(user) = user {

@@ -1,10 +1,10 @@
 //! What goes into a [`Router`](crate::Router) and what comes out.
 
-use crate::Directory;
+use crate::{Batch, Directory};
 use muster_envelope::Envelope;
 use muster_stanza::{Encoded, Stanza, StreamError};
 use muster_types::{
-    BareJid, Boot, FullJid, Jid, Limits, NodeId, ResourcePart, SessionId, Timestamp,
+    BareJid, Boot, Epoch, FullJid, Jid, Limits, NodeId, ResourcePart, SessionId, SlotId, Timestamp,
 };
 use muster_xep::HostInfo;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Config {
 }
 
 /// What a driver feeds into a [`Router`](crate::Router).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// A client that has logged in wants a resource (RFC 6120 §7).
     Bind {
@@ -51,6 +51,17 @@ pub enum Input {
     /// A message from a node, this one included. Those for owners and copies are not for a router
     /// and are ignored.
     Envelope(Envelope),
+    /// What the envelopes `Presence` and `Answers` say, made ready for several routers: see [`split`](crate::split).
+    Presence {
+        /// The slot.
+        slot: SlotId,
+        /// The owner's epoch.
+        epoch: Epoch,
+        /// For the watchers here.
+        batches: Vec<Batch>,
+        /// It was asked for: what is the same as before is not shown again.
+        answers: bool,
+    },
     /// A newer copy of accounts and domains.
     Cluster(Arc<dyn Directory>),
     /// The link to a node is down, or the node has died.

@@ -104,6 +104,12 @@ impl Machine for Router {
             } => self.stanza(now, session, stanza, at),
             Input::Ended { session, graceful } => self.ended(now, session, graceful),
             Input::Envelope(envelope) => self.envelope(now, envelope),
+            Input::Presence {
+                slot,
+                epoch,
+                batches,
+                answers,
+            } => self.batches((slot, epoch), batches, answers),
             Input::Cluster(directory) => self.directory_changed(directory),
             Input::NodeLost(node) => self.node_lost(now, node),
             Input::NodeUp { node, boot } => self.node_up(now, node, boot),

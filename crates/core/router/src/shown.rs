@@ -1,27 +1,33 @@
 //! What a watcher was shown of a contact, and what an owner's news make of it.
 
-use muster_envelope::ResourcePresence;
 use muster_presence::Version;
 use muster_stanza::{Encoded, PresenceType, Stanza};
-use muster_types::{BareJid, FullJid};
-use std::sync::Arc;
+use muster_types::FullJid;
+use std::sync::{Arc, OnceLock};
 
 /// The presence of one resource, serialised once for everybody who sees it.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) from: Arc<FullJid>,
-    pub(crate) encoded: Encoded,
+    /// Made when it is first shown: much of what a new owner says again is not.
+    encoded: OnceLock<Encoded>,
     stanza: Stanza,
 }
 
 impl Seen {
-    fn new(from: Arc<FullJid>, stanza: Stanza) -> Arc<Self> {
-        let encoded = stanza.encode();
+    pub(crate) fn new(from: Arc<FullJid>, stanza: Stanza) -> Arc<Self> {
+        let encoded = OnceLock::new();
         Arc::new(Self {
             from,
             encoded,
             stanza,
         })
+    }
+
+    /// Its bytes, the same for everybody who sees it here. A shard that shows it at the same time as another one waits
+    /// for a microsecond.
+    pub(crate) fn encoded(&self) -> Encoded {
+        self.encoded.get_or_init(|| self.stanza.encode()).clone()
     }
 
     /// The same resource, gone.
@@ -61,19 +67,10 @@ pub(crate) struct Outcome {
 
 impl Shown {
     /// A resource's presence; the one that is shown already, if that is the same.
-    pub(crate) fn seen(&self, presentity: &BareJid, one: ResourcePresence) -> Arc<Seen> {
-        let known = self
-            .available
-            .iter()
-            .find(|known| known.from.resource() == &*one.resource);
-        match known {
-            Some(known) if known.stanza == one.stanza => Arc::clone(known),
-            Some(known) => Seen::new(Arc::clone(&known.from), one.stanza),
-            None => {
-                let from = presentity.with_resource(&one.resource);
-                Seen::new(Arc::new(from), one.stanza)
-            }
-        }
+    pub(crate) fn seen(&self, new: &Arc<Seen>) -> Arc<Seen> {
+        let known = self.available.iter().find(|known| known.from == new.from);
+        let same = known.filter(|known| known.stanza == new.stanza);
+        Arc::clone(same.unwrap_or(new))
     }
 
     /// What a watcher is shown who was shown this; `None` if it is no news to it. What comes to the

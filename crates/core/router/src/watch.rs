@@ -301,7 +301,7 @@ impl Router {
 }
 
 pub(crate) fn presence_for(session: SessionId, to: Arc<muster_types::Jid>, seen: &Seen) -> Output {
-    let (stanza, key) = (seen.encoded.clone(), Some(seen.from.clone()));
+    let (stanza, key) = (seen.encoded(), Some(seen.from.clone()));
     Output::Deliver {
         session,
         stanza,

@@ -41,6 +41,10 @@ id! {
     SlotId(u16), "s"
 }
 id! {
+    /// One part of the session side of a node: see [`Shards`](crate::Shards).
+    ShardId(u16), "k"
+}
+id! {
     /// Position of an entry in a Raft log. The first entry has index 0 or 1, as the log's store has it.
     LogIndex(u64), "i"
 }

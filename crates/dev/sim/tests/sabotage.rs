@@ -117,6 +117,17 @@ fn a_wrong_state() {
     is_caught(Sabotage::WrongState, &["states move along the table"]);
 }
 
+#[test]
+fn shards_that_announce_each_for_itself() {
+    is_caught(
+        Sabotage::EachShardAnnounces,
+        &[
+            "no false unavailable",
+            "after quiet, everybody sees what is there",
+        ],
+    );
+}
+
 /// From the first fault to the repair one node's clock runs 20 % fast, and nothing else is wrong.
 fn with_a_fast_clock(seed: u64, sabotage: Option<Sabotage>) -> Plan {
     let begins = Instant::ZERO + Duration::from_secs(12);

@@ -26,8 +26,6 @@ pub(super) const LINE: usize = 1_024;
 const LOOK: Duration = Duration::from_millis(20);
 /// How often those who gave up are taken out of the line.
 const SWEEP: Duration = Duration::from_secs(1);
-/// The share of an inbox that may wait: more is more than a node is ready for, however fast its processors are.
-const INBOX_SHARE: usize = 4;
 /// The lag that stands for a fuller inbox.
 const BEHIND: Duration = Duration::from_secs(1);
 /// With a longer wait at the door the operator is told.
@@ -93,20 +91,15 @@ pub(super) async fn keep(
     }
 }
 
-/// The router is one task: while it is behind nobody is served sooner, even if the processors have time.
+/// Each shard is one task: while one is behind its users are not served sooner, even if the processors have time.
 fn note_lag(clients: &Clients, admission: &mut Admission<Arrival>, lag: Duration) {
-    let lag = if is_crowded(&clients.router) || is_crowded(&clients.shared.router) {
+    let lag = if clients.router.are_crowded() || clients.shared.shards.are_crowded() {
         lag.max(BEHIND)
     } else {
         lag
     };
     gauge!(metrics::ADMISSION_LAG).set(lag.as_secs_f64());
     admission.handle(clients.shared.clock.now(), AdmissionInput::Lag(lag));
-}
-
-fn is_crowded<T>(inbox: &mpsc::Sender<T>) -> bool {
-    let waiting = inbox.max_capacity() - inbox.capacity();
-    waiting > inbox.max_capacity() / INBOX_SHARE
 }
 
 fn let_in(clients: &Arc<Clients>, admission: &mut Admission<Arrival>) {

@@ -1,7 +1,7 @@
 //! What a configuration must not say. Every refusal begins with the option.
 
 use super::{C2s, Config, LimitsConfig, Misplaced, Role, TimingConfig};
-use muster_types::DomainPart;
+use muster_types::{DomainPart, Shards};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -138,6 +138,14 @@ impl C2s {
             return Err(format!(
                 "c2s.clients_max is {}: it must be from 1 to {CLIENTS_MAX}",
                 self.clients_max
+            ));
+        }
+        if let Some(count) = self.router_shards
+            && Shards::new(count).is_none()
+        {
+            return Err(format!(
+                "c2s.router_shards is {count}: it must be from 1 to {}",
+                Shards::MAX
             ));
         }
         self.check_misplaced()?;

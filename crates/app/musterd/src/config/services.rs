@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(crate) struct ServicesConfig {
     /// The client listeners: each takes a connection and ends it when asked to.
     pub(crate) c2s: ServiceConfig,
-    /// The router: its task answers.
+    /// The router: the task of each shard answers.
     pub(crate) router: ServiceConfig,
     /// The presence of users: the task of each replica answers.
     pub(crate) presence: ServiceConfig,

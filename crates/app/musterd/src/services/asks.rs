@@ -20,12 +20,15 @@ const CONNECTION: Duration = Duration::from_secs(30);
 pub(crate) fn register_all(
     shared: &Arc<Shared>,
     clients: Option<&Arc<Clients>>,
-    router: mpsc::Sender<Answer>,
+    shards: Vec<mpsc::Sender<Answer>>,
 ) {
     let (services, config) = (&shared.services, &shared.config.services);
     services.register("router", Work, config.router, move |answer| {
-        // One that is not taken says by that that nobody is there.
-        let _ = router.try_send(answer);
+        for shard in &shards {
+            // One that is not taken says by that that nobody is there.
+            let _ = shard.try_send(answer.another());
+        }
+        answer.good();
     });
     let of = Arc::downgrade(shared);
     services.register("presence", Work, config.presence, move |answer| {

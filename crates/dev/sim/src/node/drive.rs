@@ -40,7 +40,7 @@ impl Node {
                 busy = true;
                 self.envelope(world, self.id(), envelope);
             }
-            while let Some(output) = self.router.poll() {
+            while let Some(output) = self.router.poll(now) {
                 busy = true;
                 self.carry_out_router(output, effects);
             }

@@ -2,6 +2,7 @@
 
 use super::part::{Part, replay};
 use super::parts::Parts;
+use super::shards::Shards;
 use super::upkeep::Wanted;
 use super::{Clock, Condition, Node, Setup, services};
 use crate::Rng;
@@ -28,7 +29,7 @@ fn identity(setup: &Setup, boot: Boot, number: u32) -> Identity {
     }
 }
 
-fn new_router(setup: &Setup, cluster: &ClusterState) -> Router {
+fn new_shards(setup: &Setup, boot: Boot, cluster: &ClusterState) -> Shards {
     let host = muster_xep::HostInfo {
         name: "Muster".to_owned(),
         version: "0".to_owned(),
@@ -38,7 +39,10 @@ fn new_router(setup: &Setup, cluster: &ClusterState) -> Router {
     };
     let directory: Arc<dyn Directory> = Arc::new(cluster.clone());
     let limits = setup.limits.clone();
-    Router::new(muster_router::Config { limits, host }, directory)
+    let config = muster_router::Config { limits, host };
+    Shards::new(setup, boot, || {
+        Router::new(config.clone(), Arc::clone(&directory))
+    })
 }
 
 impl Node {
@@ -73,7 +77,7 @@ impl Node {
                 Timing::default(),
                 Instant::ZERO,
             ),
-            router: new_router(&setup, &cluster),
+            router: new_shards(&setup, Boot(0), &cluster),
             cluster,
             wanted: None,
             connected: BTreeMap::new(),
@@ -135,7 +139,7 @@ impl Node {
         }
         let identity = identity(&self.setup, self.boot, self.version);
         self.machine = NodeMachine::new(identity, Timing::default(), now);
-        self.router = new_router(&self.setup, &self.cluster);
+        self.router = new_shards(&self.setup, self.boot, &self.cluster);
         for slot in self.slots_here() {
             self.introduce(world, slot);
         }

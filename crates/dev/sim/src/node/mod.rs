@@ -8,6 +8,7 @@ mod part;
 mod parts;
 mod sabotage;
 mod services;
+mod shards;
 mod upkeep;
 
 use crate::LinkNews;
@@ -18,11 +19,13 @@ pub(crate) use clock::Clock;
 use muster_cluster::{ClusterState, ControlCommand, Proposal, Role};
 use muster_envelope::Envelope;
 use muster_ha::{Clocks, NodeMachine};
-use muster_router::Router;
 use muster_slot::SlotCommand;
-use muster_types::{Boot, Epoch, Instant, Limits, LogIndex, Machine, NodeId, SessionId, SlotId};
+use muster_types::{
+    BareJid, Boot, Epoch, Instant, Limits, LogIndex, Machine, NodeId, SessionId, SlotId,
+};
 use part::Part;
 use parts::Parts;
+use shards::Shards;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -110,6 +113,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) raft: RaftTiming,
     pub(crate) sabotage: Option<Sabotage>,
+    /// That of the run.
+    pub(crate) seed: u64,
     /// Whether somebody reads its notes.
     pub(crate) noisy: bool,
 }
@@ -153,7 +158,7 @@ pub(crate) struct Node {
     leads_control: bool,
     parts: Parts,
     machine: NodeMachine,
-    router: Router,
+    router: Shards,
     connected: BTreeMap<NodeId, Boot>,
     /// Since when it has neither lease nor quorum.
     cut_off_since: Option<Instant>,
@@ -185,14 +190,15 @@ impl Node {
         self.setup.role == Role::Serving && runs && !self.away && !self.stopping
     }
 
-    /// A number for a new session.
-    pub(crate) fn new_session(&mut self) -> SessionId {
+    /// A number for a new session of a user.
+    pub(crate) fn new_session(&mut self, user: &BareJid) -> SessionId {
         self.next_session += 1;
         let id = SessionId {
             node: self.setup.id,
             boot: self.boot,
             serial: self.next_session,
         };
+        let id = self.router.session_of(id, user);
         self.sessions.insert(id);
         id
     }

@@ -70,9 +70,7 @@ impl Node {
             }
         }
         self.machine.wake(now);
-        if self.router.deadline().is_some_and(|due| due <= now) {
-            self.router.wake(now);
-        }
+        self.router.wake(now);
         if now < self.upkeep_at {
             return Vec::new();
         }

@@ -30,11 +30,13 @@ pub enum Sabotage {
     WrongState,
     /// A node does not look whether its clock is right.
     TrustClock,
+    /// Each shard of a node announces for itself, as if it were all of the node.
+    EachShardAnnounces,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::IgnoreLease,
         Self::LongLease,
         Self::Unsynced,
@@ -48,5 +50,6 @@ impl Sabotage {
         Self::NoFallback,
         Self::WrongState,
         Self::TrustClock,
+        Self::EachShardAnnounces,
     ];
 }

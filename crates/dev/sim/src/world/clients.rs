@@ -70,7 +70,7 @@ impl World {
             client.stage = Stage::Off { until };
             return;
         };
-        let session = node.new_session();
+        let session = node.new_session(&client.user());
         client.stage = Stage::Binding {
             session,
             since: now,

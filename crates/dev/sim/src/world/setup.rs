@@ -92,6 +92,7 @@ impl World {
             limits: self.plan.limits.clone(),
             raft: self.plan.raft.clone(),
             sabotage: self.plan.sabotage,
+            seed: self.plan.seed,
             noisy: self.noisy,
         };
         let widest = i64::try_from(self.plan.clock_ppm).unwrap_or_default();
