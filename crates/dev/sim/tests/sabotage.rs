@@ -5,7 +5,7 @@ use muster_types::Instant;
 use std::time::Duration;
 
 /// In so many seeds at most.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 80;
 
 fn is_caught(sabotage: Sabotage, invariants: &[&str]) {
     let mut seen = Vec::new();
