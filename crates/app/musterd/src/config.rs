@@ -104,8 +104,8 @@ pub(crate) struct C2s {
     pub(crate) certificate: Vec<Certificate>,
     /// The most clients at a time, at most 1,000,000. Default 19,000. Needs a restart.
     pub(crate) clients_max: usize,
-    /// Over how many tasks users with clients here are spread, from 1 to 16. More than there are processors help
-    /// nobody. Default: as many as there are, at most 16. Needs a restart.
+    /// Over how many tasks users with clients here are spread, from 1 to 16. More than half of the processors help
+    /// little: the other half writes to sockets. Default: that half, at least 1 and at most 16. Needs a restart.
     pub(crate) router_shards: Option<u16>,
 }
 
@@ -375,10 +375,11 @@ impl Config {
     }
 }
 
-/// How many shards there are if nobody says otherwise: one for each processor.
+/// How many shards there are if nobody says otherwise: one for two processors, as the other has enough to do with
+/// what the shard hands out.
 fn default_shards() -> Shards {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = u16::try_from(processors).unwrap_or(Shards::MAX);
+    let count = u16::try_from((processors / 2).max(1)).unwrap_or(Shards::MAX);
     Shards::new(count.min(Shards::MAX)).unwrap_or(Shards::ONE)
 }
 

@@ -190,14 +190,14 @@ fn what_is_not_said_is_on_loopback_or_everywhere() {
 }
 
 #[test]
-fn the_session_side_has_as_many_shards_as_is_said_or_as_there_are_processors() {
+fn the_session_side_has_as_many_shards_as_is_said_or_one_for_two_processors() {
     let shards = |text: &str| load(text).unwrap().shards().count();
     for count in [1, 2, 16] {
         let text = format!("{GOOD}[c2s]\nrouter_shards = {count}\n");
         assert_eq!(shards(&text), count);
     }
     let processors = std::thread::available_parallelism().unwrap().get();
-    assert_eq!(shards(GOOD), processors.min(16));
+    assert_eq!(shards(GOOD), (processors / 2).clamp(1, 16));
     let witness = GOOD.split("[[").next().unwrap();
     assert_eq!(shards(&format!("role = \"witness\"\n{witness}")), 1);
 }
