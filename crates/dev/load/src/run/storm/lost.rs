@@ -184,7 +184,10 @@ async fn live(
     }
     notes.lost.fetch_add(1, Ordering::Relaxed);
     let begun = Instant::now();
-    let back = come_back(&target, &notes, member.number, contacts, begun).await;
+    let number = member.number;
+    // What is left of its stream would take the file that the next one needs.
+    drop(member);
+    let back = come_back(&target, &notes, number, contacts, begun).await;
     done.fetch_add(1, Ordering::Relaxed);
     let mut member = back?;
     let after = notes.killed.elapsed();
