@@ -331,11 +331,11 @@ impl Backend for NodeBackend {
     }
 
     fn checkup(&self) -> BoxFuture<'static, Vec<CheckInfo>> {
-        let node = self.node.get().cloned();
+        let (node, not_started) = (self.node.get().cloned(), self.not_started());
         Box::pin(async move {
             match node {
                 Some(node) => checkup::run(Arc::clone(&node.shared)).await,
-                None => vec![CheckInfo::bad("node", Verdict::Fail, NO_CLUSTER, "")],
+                None => vec![CheckInfo::bad("node", Verdict::Fail, not_started, "")],
             }
         })
     }

@@ -64,12 +64,15 @@ fn raft_thread(rank: Rank) -> CheckInfo {
 fn quorum(reached: bool) -> CheckInfo {
     const NAME: &str = "quorum";
     if reached {
-        CheckInfo::pass(NAME, "a majority of the voters is in contact")
+        CheckInfo::pass(
+            NAME,
+            "a majority of the voters of the control log is in contact",
+        )
     } else {
         CheckInfo::bad(
             NAME,
             Verdict::Fail,
-            "no majority of the voters is in contact: nothing can be changed, and users are served here alone",
+            "no majority of the voters of the control log is in contact: nothing can be changed",
             "start the other nodes, or mend the network between them",
         )
     }

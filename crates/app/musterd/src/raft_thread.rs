@@ -6,11 +6,11 @@
 //! peer that is no less busy, and all of it would be done again.
 
 use anyhow::Context;
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 use std::fmt;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
+    set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
 };
 use thread_priority::{ThreadPriority, ThreadPriorityValue};
 
@@ -56,10 +56,11 @@ pub(crate) struct RaftThread {
 
 /// Starts it.
 pub(crate) fn start() -> anyhow::Result<RaftThread> {
+    let before = getpriority_process(None).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // Of those that block in its stead.
-        .on_thread_start(lower)
+        .on_thread_start(move || lower(before))
         .build()
         .context("cannot start the raft thread")?;
     let handle = runtime.handle().clone();
@@ -83,13 +84,23 @@ pub(crate) fn start() -> anyhow::Result<RaftThread> {
     })
 }
 
-/// Puts this thread back among the others: it inherits the rank of the one that began it.
-fn lower() {
+/// Puts this thread back among the others, which are as nice as `before`: it inherits the rank of the one that
+/// began it.
+fn lower(before: i32) {
     let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
+    let is_usual = || {
+        let nice = getpriority_process(None);
+        thread_schedule_policy().is_ok_and(|now| now == policy) && nice == Ok(before)
+    };
+    if is_usual() {
+        return;
+    }
     let asked = ThreadPriorityValue::try_from(NOT_NICE).map(ThreadPriority::Crossplatform);
     let lowered = asked.is_ok_and(|asked| {
         set_thread_priority_and_policy(thread_native_id(), asked, policy).is_ok()
     });
+    // What was nice before is so again; what was not may not be allowed to.
+    let _ = setpriority_process(None, before);
     if !lowered {
         tracing::warn!("a thread that may take long goes before all others");
     }
@@ -99,9 +110,12 @@ fn lower() {
 fn raise() -> Rank {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     let asked = ThreadPriorityValue::try_from(REAL_TIME).map(ThreadPriority::Crossplatform);
-    let raised = asked.is_ok_and(|asked| {
-        set_thread_priority_and_policy(thread_native_id(), asked, policy).is_ok()
-    });
+    // The only processor is not taken from everybody else, whatever goes wrong here.
+    let only = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    let raised = !only
+        && asked.is_ok_and(|asked| {
+            set_thread_priority_and_policy(thread_native_id(), asked, policy).is_ok()
+        });
     if raised {
         return Rank::RealTime;
     }
@@ -115,8 +129,6 @@ fn raise() -> Rank {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::getpriority_process;
-    use thread_priority::unix::thread_schedule_policy;
 
     #[test]
     fn what_is_said_of_a_thread_is_what_the_system_does_with_it() {
@@ -136,13 +148,19 @@ mod tests {
             Rank::Usual => assert_eq!((policy, nice), (usual, before)),
         }
         // Nor are those that it begins, once they are put back.
-        let begun = std::thread::spawn(|| {
+        let begun = std::thread::spawn(move || {
             raise();
-            let begun = || (lower(), thread_schedule_policy(), getpriority_process(None));
+            let begun = move || {
+                (
+                    lower(before),
+                    thread_schedule_policy(),
+                    getpriority_process(None),
+                )
+            };
             std::thread::spawn(begun).join().unwrap()
         });
         let ((), policy, nice) = begun.join().unwrap();
-        assert_eq!((policy.unwrap(), nice.unwrap()), (usual, 0));
+        assert_eq!((policy.unwrap(), nice.unwrap()), (usual, before));
         // Nobody else is raised with it.
         assert_eq!(thread_schedule_policy().unwrap(), usual);
         assert_eq!(getpriority_process(None).unwrap(), before);

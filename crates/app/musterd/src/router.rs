@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// What clients sent and the shards have not seen yet, all together; full makes them wait.
+/// What clients sent and a shard has not seen yet; full makes them wait.
 pub(crate) const FROM_CLIENTS: usize = 4_096;
-/// Envelopes that may wait, for all shards together; full makes links and slots wait.
+/// Envelopes that may wait for a shard; full makes links and slots wait.
 pub(crate) const ENVELOPES: usize = 16_384;
 /// Inputs taken before the clock is looked at again.
 const BATCH: usize = 64;

@@ -16,8 +16,6 @@ use muster_types::{NodeId, SessionId, ShardId, Shards as Count};
 use std::sync::{Mutex, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
-/// An inbox has room for this at least, however many shards share what there is.
-const INBOX_MIN: usize = 512;
 /// The share of an inbox that may wait: more is more than a node is ready for, however fast its processors are.
 const CROWDED_SHARE: usize = 4;
 
@@ -54,8 +52,8 @@ pub(crate) struct Order {
 
 impl Shards {
     pub(crate) fn new(count: Count) -> (Self, Inboxes) {
-        let room = room(ENVELOPES, count);
-        let inboxes = count.all().map(|_| mpsc::channel(room));
+        // What is for many watchers takes a place in most of them, and is in memory once: each has room for all.
+        let inboxes = count.all().map(|_| mpsc::channel(ENVELOPES));
         let (envelopes, receivers): (Vec<_>, _) = inboxes.unzip();
         let (in_order, ordered) = mpsc::unbounded_channel();
         let order = Order {
@@ -175,8 +173,7 @@ pub(crate) struct ClientInboxes {
 
 impl ClientInboxes {
     pub(crate) fn new(count: Count) -> (Self, Vec<mpsc::Receiver<FromClient>>) {
-        let room = room(FROM_CLIENTS, count);
-        let inboxes = count.all().map(|_| mpsc::channel(room));
+        let inboxes = count.all().map(|_| mpsc::channel(FROM_CLIENTS));
         let (inboxes, receivers) = inboxes.unzip();
         (Self { count, inboxes }, receivers)
     }
@@ -190,10 +187,6 @@ impl ClientInboxes {
     pub(crate) fn are_crowded(&self) -> bool {
         self.inboxes.iter().any(is_crowded)
     }
-}
-
-fn room(all: usize, count: Count) -> usize {
-    (all / count.count()).max(INBOX_MIN)
 }
 
 fn is_crowded<T>(inbox: &mpsc::Sender<T>) -> bool {

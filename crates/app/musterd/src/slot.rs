@@ -159,7 +159,8 @@ pub(crate) async fn start(
 async fn propose(group: Group, mut proposals: mpsc::Receiver<SlotCommand>) {
     let mut status = group.status();
     // A log that others lead takes nothing from here: no reason to wait.
-    let has_room = |now: &Status| !now.leading || now.last_log - now.applied < UNAPPLIED;
+    let has_room =
+        |now: &Status| !now.leading || now.last_log.saturating_sub(now.applied) < UNAPPLIED;
     while let Some(command) = proposals.recv().await {
         if status.wait_for(has_room).await.is_err() {
             return;

@@ -42,6 +42,7 @@ impl Serving {
             // Its node has not got the answer, so it does not announce it. A part of the node may ask again while
             // another one is still announcing.
             self.answer_for(id);
+            self.revive(cx, id);
             return BindOutcome::Bound(jid);
         }
         let surplus = if self.sessions.at(user, &resource).is_some() {

@@ -103,6 +103,8 @@ mod recent_test;
 #[cfg(test)]
 mod rosters_test;
 #[cfg(test)]
+mod shards_test;
+#[cfg(test)]
 mod takeover_test;
 #[cfg(test)]
 mod temporary_test;

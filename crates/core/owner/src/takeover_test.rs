@@ -2,7 +2,7 @@
 
 use crate::testing::{A, B, Net, ONE};
 use crate::{Input, OwnerEvent};
-use muster_envelope::{Announcement, Envelope, ToOwner, ToPeer};
+use muster_envelope::{Envelope, ToOwner, ToPeer};
 use muster_types::SessionId;
 use std::time::Duration;
 
@@ -309,47 +309,6 @@ fn a_node_that_comes_back_by_itself_keeps_its_clients() {
     );
     net.pass(2 * GRACE);
     assert_eq!(gone(&mut net, alice), Vec::<String>::new());
-}
-
-/// Half of the node's sessions are announced later than the other half's clients bind again.
-#[test]
-fn a_client_that_binds_again_while_its_node_announces_is_not_lost() {
-    let (mut net, alice, bob, _) = three();
-    let announce = |net: &mut Net, first| {
-        let part = Announcement {
-            sessions: Vec::new(),
-            watches: Vec::new(),
-            heard: None,
-            first,
-            last: !first,
-        };
-        net.raw(B, ToOwner::Announce(part));
-    };
-    announce(&mut net, true);
-    let jid = net.jid(bob);
-    net.raw(
-        B,
-        ToOwner::Bind {
-            session: bob,
-            user: jid.to_bare(),
-            wanted: Some(jid.resource().to_owned()),
-            generated: jid.resource().to_owned(),
-        },
-    );
-    announce(&mut net, false);
-    let sessions = net.replica(ONE, A).sessions();
-    assert!(sessions.iter().all(|info| !info.expected));
-    // Who says nothing is.
-    announce(&mut net, true);
-    announce(&mut net, false);
-    let sessions = net.replica(ONE, A).sessions();
-    assert!(
-        sessions
-            .iter()
-            .any(|info| info.session == bob && info.expected)
-    );
-    net.pass(GRACE + MOMENT);
-    assert_eq!(gone(&mut net, alice), ["bob@example.com/b unavailable"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::StoreError;
 use crate::engine::guarded;
 use crate::pieces::{CHUNK_BYTES, Pieces};
-use crate::tree::{Changes, Tree};
+use crate::tree::{Changes, Pairs, Tree};
 use std::ops::{Bound, RangeBounds};
 
 /// Value layout: kind, crc32 of the whole value (little endian), then the value or, for a chunked
@@ -12,6 +12,9 @@ const INLINE: u8 = 0;
 const CHUNKED: u8 = 1;
 /// Bytes of a chunked value.
 const CHUNKED_BYTES: usize = 10;
+
+/// Keys that are removed in one batch where nobody waits: the engine lets nobody read meanwhile.
+const REMOVED_AT_ONCE: usize = 256;
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -147,21 +150,31 @@ impl Table {
         &self,
         range: impl RangeBounds<K>,
     ) -> Result<(), StoreError> {
+        self.remove_all(&mut self.values.range(range), usize::MAX)?;
+        Ok(())
+    }
+
+    /// Removes the next keys, at most so many, in one batch; whether there may be more.
+    fn remove_all(&self, pairs: &mut Pairs, most: usize) -> Result<bool, StoreError> {
         let mut values = Changes::new();
         let mut stale = Changes::new();
-        let mut pairs = self.values.range(range);
-        while let Some((key, sealed)) = self.guarded(|| pairs.next().transpose())? {
+        while values.len() < most {
+            let Some((key, sealed)) = self.guarded(|| pairs.next().transpose())? else {
+                break;
+            };
             if sealed.first() == Some(&CHUNKED) {
                 stale.extend(self.pieces.stale(&key, None)?);
             }
             values.push((key, None));
         }
+        let more = values.len() == most;
         self.values.apply(values)?;
-        self.pieces.remove(stale)
+        self.pieces.remove(stale)?;
+        Ok(more)
     }
 
-    /// The same at some time after the writes before: what is removed may be seen until then. The caller does
-    /// not wait for the engine, which has to be read for this.
+    /// The same at some time after the writes before, a few at a time: what is removed may be seen until then, and some of
+    /// it after a crash. Nobody waits for the engine, which has to be read for this, or for a long batch in it.
     ///
     /// # Errors
     /// Of a disk in memory only; otherwise the next write or barrier has them.
@@ -173,7 +186,11 @@ impl Table {
             Tree::Memory(_) => self.remove_range(range),
             Tree::Sled(map) => {
                 let table = self.clone();
-                map.later(move || table.remove_range(range));
+                map.later(move || {
+                    let mut pairs = table.values.range(range);
+                    while table.remove_all(&mut pairs, REMOVED_AT_ONCE)? {}
+                    Ok(())
+                });
                 Ok(())
             }
         }

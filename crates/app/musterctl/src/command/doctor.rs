@@ -3,31 +3,45 @@
 use crate::ask::ask;
 use crate::connect::Connector;
 use crate::failure::Failure;
-use crate::output::{Answer, Format, progress};
+use crate::output::{Answer, Format};
 use muster_admin::proto::{Check, CheckupRequest, CheckupResponse, Verdict};
 use serde_json::{Value, json};
 
 /// Asks every node that was named; fails when a check does, or a node does not answer.
 pub(super) async fn run(connector: &Connector, format: Format) -> Result<(), Failure> {
     let (nodes, silent) = connector.all().await?;
-    let mut found: Vec<CheckupResponse> = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), Vec::new());
     for mut node in nodes {
-        let checkup = ask(node.client.checkup(CheckupRequest {})).await?;
-        // A node may be named by two addresses.
-        if found.iter().all(|known| known.node != checkup.node) {
-            found.push(checkup);
+        // A node may be named by two addresses; those in no cluster have no name yet.
+        let (id, name) = (node.hello.node, &node.hello.name);
+        if id != 0 && seen.contains(&id) {
+            continue;
         }
+        seen.push(id);
+        let checkup = ask(node.client.checkup(CheckupRequest {})).await;
+        found.push(checkup.unwrap_or_else(|failure| unheard(name, failure.to_string())));
     }
+    found.extend(silent.into_iter().map(|words| unheard("", words)));
     answer(&found).print(format)?;
-    for words in &silent {
-        progress(&format!("a node does not answer: {words}"));
-    }
     let checks = found.iter().flat_map(|node| &node.checks);
-    let failed = checks.filter(|one| word(one) == "FAIL").count() + silent.len();
-    match failed {
+    match checks.filter(|one| word(one) == "FAIL").count() {
         0 => Ok(()),
         1 => Err(Failure::Refused("1 check failed".to_owned())),
         failed => Err(Failure::Refused(format!("{failed} checks failed"))),
+    }
+}
+
+/// A node that says nothing of itself.
+fn unheard(node: &str, words: String) -> CheckupResponse {
+    let check = Check {
+        name: "answer".to_owned(),
+        verdict: i32::from(Verdict::Fail),
+        words,
+        remedy: "start the node, or mend the way to it".to_owned(),
+    };
+    CheckupResponse {
+        node: node.to_owned(),
+        checks: vec![check],
     }
 }
 
@@ -41,7 +55,10 @@ fn answer(found: &[CheckupResponse]) -> Answer {
 }
 
 fn text(node: &CheckupResponse) -> String {
-    let mut text = format!("Node {}\n", node.node);
+    let mut text = match node.node.as_str() {
+        "" => "A node without a name\n".to_owned(),
+        name => format!("Node {name}\n"),
+    };
     for check in &node.checks {
         let word = word(check);
         text += &format!("  {word:4}  {:12}  {}\n", check.name, check.words);

@@ -31,7 +31,8 @@ pub(super) async fn observe(raft: Raft, seen: Seen, mut stand: Stand) {
     } = seen;
     let mut metrics = raft.metrics();
     let mut beat = Beat::new(timing.beat);
-    let mut snapshot_at = 0;
+    // What is there at the start was snapshot before, or will be with what comes.
+    let mut snapshot_at = Status::of(&metrics.borrow_watched().clone()).applied;
     let mut suspensions = Suspensions::default();
     loop {
         let current = metrics.borrow_watched().clone();
