@@ -3,7 +3,7 @@
 //! What a node does not announce it does not have: the first part questions all of its sessions, and with the last one
 //! those are lost that were not named. So only one shard's part may be the first, and only one's the last.
 //!
-//! All shards see the same order of [inputs that make them announce](crate::Input::is_in_order), so the n-th
+//! All shards see the same order of [inputs that make them announce](crate::Split::InOrder), so the n-th
 //! announcement of a slot is the same one in each of them, however far one is ahead.
 
 use muster_envelope::Announcement;

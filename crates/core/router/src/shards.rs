@@ -19,26 +19,9 @@ use std::sync::Arc;
 pub enum Split {
     /// To these shards; between two of them there is no order.
     Parts(Vec<(ShardId, Input)>),
-    /// To all shards, which have to see the same order of such inputs: see [`Input::is_in_order`].
+    /// To all shards, in the same order as all such inputs and [`Input::NodeUp`] and [`Input::NodeLost`]: by these they
+    /// know the owners of slots, and which announcements belong together.
     InOrder(Input),
-}
-
-impl Input {
-    /// Whether all shards of a node must be told this, in the same order as everything else of which this holds:
-    /// by it they know the owners of slots, and which announcements belong together.
-    pub const fn is_in_order(&self) -> bool {
-        match self {
-            Self::Envelope(Envelope::Opened { .. } | Envelope::Closed { .. })
-            | Self::NodeLost(_)
-            | Self::NodeUp { .. } => true,
-            Self::Bind { .. }
-            | Self::Stanza { .. }
-            | Self::Ended { .. }
-            | Self::Envelope(_)
-            | Self::Presence { .. }
-            | Self::Cluster(_) => false,
-        }
-    }
 }
 
 /// Cuts an envelope into what each shard has to know of it.
