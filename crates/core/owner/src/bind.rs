@@ -8,7 +8,7 @@ use crate::sessions::{Session, Standing};
 use crate::sight::unavailable;
 use muster_envelope::{BindOutcome, ToNode};
 use muster_stanza::Stanza;
-use muster_types::{BareJid, FullJid, Instant, ResourcePart, SessionId};
+use muster_types::{Bare as _, BareJid, FullJid, Instant, ResourcePart, SessionId};
 
 impl Serving {
     pub(crate) fn on_bind(
@@ -102,7 +102,7 @@ impl Serving {
         if !session.standing.is_expected() {
             cx.tell_node(old.node, ToNode::Replaced { session: old });
         }
-        let user = session.jid.to_bare();
+        let user = session.jid.bare();
         self.lose(cx, old);
         self.forget_asked(cx, &user, old);
     }
@@ -112,7 +112,7 @@ impl Serving {
         let Some(jid) = self.sessions.session(id).map(|session| session.jid.clone()) else {
             return;
         };
-        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        let (user, resource) = (jid.bare(), jid.resource().to_owned());
         if self
             .sessions
             .at(&user, &resource)
@@ -142,7 +142,7 @@ impl Serving {
         };
         let jid = session.jid.clone();
         self.mailbox.lost(id);
-        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        let (user, resource) = (jid.bare(), jid.resource().to_owned());
         self.forks.untie(&user, &resource);
         if self.sight.published_by(&jid, id).is_none() {
             self.end(cx, id);
@@ -166,7 +166,7 @@ impl Serving {
         let Some(jid) = given_up.map(|session| session.jid.clone()) else {
             return;
         };
-        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        let (user, resource) = (jid.bare(), jid.resource().to_owned());
         if self
             .sessions
             .at(&user, &resource)
@@ -208,12 +208,12 @@ impl Serving {
         };
         self.mailbox.lost(id);
         let jid = session.jid.clone();
-        self.forks.untie(&jid.to_bare(), &session.resource());
+        self.forks.untie(&jid.bare(), &session.resource());
         if self.sight.published_by(&jid, id).is_some() {
             self.retract(cx, &jid, &unavailable(&jid));
         }
         self.feeds.gone(cx, id);
-        let user = jid.to_bare();
+        let user = jid.bare();
         self.forget_choice(cx, &user);
         cx.event(OwnerEvent::SessionDown { session: id, jid });
         self.forget_asked(cx, &user, id);
@@ -221,7 +221,7 @@ impl Serving {
 
     /// Takes back what a resource published and tells everybody who saw it.
     pub(crate) fn retract(&mut self, cx: &mut Cx<'_>, jid: &FullJid, stanza: &Stanza) {
-        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        let (user, resource) = (jid.bare(), jid.resource().to_owned());
         if self
             .sight
             .presentity_mut(&user)

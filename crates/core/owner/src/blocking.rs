@@ -11,7 +11,7 @@ use muster_roster::{
 };
 use muster_slot::UserChange;
 use muster_stanza::{ElementRef, IqType, Kind, PresenceType, Stanza, StanzaCondition, Writer, ns};
-use muster_types::{BareJid, Jid, LogIndex, NodeId, SessionId};
+use muster_types::{Bare, BareJid, Jid, LogIndex, NodeId, SessionId};
 
 /// A user's rules changed, as the log tells it.
 #[derive(Clone, Debug)]
@@ -169,7 +169,7 @@ impl Serving {
 
     /// Grants a request for a user who has said so, or where an operator has. Whether it did.
     pub(crate) fn approve(&mut self, cx: &mut Cx<'_>, user: &BareJid, request: &Stanza) -> bool {
-        let Some(contact) = request.from.as_ref().map(Jid::to_bare) else {
+        let Some(contact) = request.from.as_ref().map(Bare::bare) else {
             return false;
         };
         let contact_slot = cx.world.slot_of(&contact);
@@ -248,9 +248,9 @@ pub(crate) fn is_kept_out(cx: &Cx<'_>, stanza: &Stanza) -> bool {
     let (Some(from), Some(to)) = (&stanza.from, &stanza.to) else {
         return false;
     };
-    let user = to.to_bare();
+    let user = to.bare();
     let access = cx.state.access(&user);
-    access.is_some_and(|access| access.blocks(from)) && from.to_bare() != user
+    access.is_some_and(|access| access.blocks(from)) && from.bare() != user
 }
 
 type Rules = Vec<(Whom, Option<Access>)>;
@@ -261,7 +261,7 @@ fn blocked(query: &Query<'_>, payload: &ElementRef<'_>) -> Result<Rules, StanzaC
         return Err(StanzaCondition::BadRequest);
     }
     // Whoever blocks itself has made a mistake.
-    if jids.iter().any(|jid| jid.to_bare() == query.user) {
+    if jids.iter().any(|jid| jid.bare() == query.user) {
         return Err(StanzaCondition::NotAllowed);
     }
     let block = |jid| (Whom::Jid(jid), Some(Access::Block));

@@ -3,7 +3,7 @@
 use crate::testing::{A, B, Net, ONE};
 use muster_envelope::{Answer, Envelope, Question, Seen};
 use muster_roster::Access;
-use muster_types::SessionId;
+use muster_types::{Bare as _, SessionId};
 use std::time::Duration;
 
 fn command(net: &mut Net, session: SessionId, name: &str, jids: &[&str]) {
@@ -199,7 +199,7 @@ fn a_request_that_waits_is_not_asked_again_once_its_sender_is_blocked() {
 #[test]
 fn nodes_know_whom_their_users_let_in_also_after_a_takeover() {
     let (mut net, bob, _) = friends();
-    let user = net.jid(bob).to_bare();
+    let user = net.jid(bob).bare();
     net.login(B, "bob@example.com/p");
     assert_eq!(net.access.get(&(B, user.clone())), None);
     command(&mut net, bob, "block", &["evil.example"]);

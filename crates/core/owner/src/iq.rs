@@ -11,7 +11,7 @@ use crate::serving::{Progress, Serving};
 use crate::sight::may_see;
 use muster_slot::UserChange;
 use muster_stanza::{ElementRef, IqType, Stanza, StanzaCondition, Writer, ns};
-use muster_types::{BareJid, Jid, SessionId};
+use muster_types::{Bare, BareJid, SessionId};
 use muster_xep::{AccountInfo, answer_account};
 
 /// A query to an account, with what every answer needs.
@@ -243,7 +243,7 @@ impl Serving {
     /// What every account answers in the same way: a ping to anybody, discovery only to those who may
     /// see the user's presence (XEP-0030 §8).
     fn describe(&self, cx: &mut Cx<'_>, query: &Query<'_>, to_anybody: bool) -> Progress {
-        let asker = query.iq.from.as_ref().map(Jid::to_bare);
+        let asker = query.iq.from.as_ref().map(Bare::bare);
         let may_see = |asker: BareJid| may_see(cx, &query.user, &asker);
         let may_ask = to_anybody || query.own || asker.is_some_and(may_see);
         let mut features = vec![ns::PRIVATE, ns::ROSTER, ns::VCARD];

@@ -8,7 +8,7 @@ use crate::route::{Address, Verdict, verdict};
 use crate::serving::{Progress, Serving};
 use muster_slot::UserChange;
 use muster_stanza::{MessageType, Stanza, StanzaCondition, StanzaError};
-use muster_types::{BareJid, Fork, Jid, SessionId};
+use muster_types::{Bare as _, BareJid, Fork, Jid, SessionId};
 
 impl Serving {
     pub(crate) fn route_message(
@@ -23,7 +23,7 @@ impl Serving {
         let Some(to) = message.to.clone() else {
             return Progress::Done;
         };
-        let user = to.to_bare();
+        let user = to.bare();
         if cx.world.slot_of(&user) != Some(cx.config.slot) {
             bounce(cx, session, &message, StanzaCondition::ServiceUnavailable);
             return Progress::Done;
@@ -62,7 +62,7 @@ impl Serving {
         };
         let known = self
             .sessions
-            .at(&full.to_bare(), &full.resource().to_owned())
+            .at(&full.bare(), &full.resource().to_owned())
             .is_some();
         match self.here(full) {
             Some(_) => Address::Here,
@@ -115,12 +115,12 @@ impl Serving {
             return;
         };
         let Ok(from) = from.try_as_full() else { return };
-        let ours = || cx.world.slot_of(&from.to_bare()) == Some(cx.config.slot);
+        let ours = || cx.world.slot_of(&from.bare()) == Some(cx.config.slot);
         let chat = message.message_type() == Some(MessageType::Chat) && has_body(message);
         if cx.world.fork() == Fork::UntilAnswered && chat && ours() {
             let resource = from.resource().to_owned();
             self.forks
-                .answered(cx.now, &from.to_bare(), resource, to.to_bare());
+                .answered(cx.now, &from.bare(), resource, to.bare());
         }
     }
 

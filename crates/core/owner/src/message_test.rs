@@ -2,7 +2,7 @@
 
 use crate::testing::{A, B, Net, ONE};
 use muster_types::Fork;
-use muster_types::{Limits, SessionId};
+use muster_types::{Bare as _, Limits, SessionId};
 use std::time::Duration;
 
 const ARRIVED: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ fn an_answer_to_another_slot_is_told_to_the_own_owner() {
     let desk = net.login(A, "alice@example.com/desk");
     let answer = muster_stanza::Stanza::message(muster_stanza::MessageType::Chat)
         .with_from(net.jid(desk))
-        .with_to(net.jid(zoe).to_bare())
+        .with_to(net.jid(zoe).bare())
         .with_content(&b"<body/>"[..]);
     net.raw(
         A,
@@ -148,7 +148,7 @@ fn messages_reach_clients_or_come_back() {
         assert_eq!(
             net.replica(ONE, A)
                 .state()
-                .offline_count(&net.jid(plain).to_bare()),
+                .offline_count(&net.jid(plain).bare()),
             0
         );
     }
@@ -184,7 +184,7 @@ fn messages_wait_for_a_user_without_clients() {
         "<delay xmlns='urn:xmpp:delay' from='example.com' stamp='1970-01-01T00:00:01.000Z'/>"
     ));
 
-    let alice = net.jid(silent).to_bare();
+    let alice = net.jid(silent).bare();
     assert_eq!(
         net.replica(ONE, A).state().offline_count(&alice),
         3,
@@ -276,7 +276,7 @@ fn a_message_stored_while_its_user_comes_is_handed_over() {
     assert_eq!(
         net.replica(ONE, A)
             .state()
-            .offline_count(&net.jid(alice).to_bare()),
+            .offline_count(&net.jid(alice).bare()),
         0
     );
 }

@@ -10,7 +10,7 @@ use crate::sight::may_see;
 use muster_presence::Overlay;
 use muster_slot::{AccessModel, PepEdit, PepNode, PepNodes, UserChange};
 use muster_stanza::{ElementRef, ErrorDetail, Stanza, StanzaCondition, StanzaError, Writer, ns};
-use muster_types::{BareJid, Jid};
+use muster_types::{Bare, BareJid};
 
 /// What of XEP-0060 an account serves, as service discovery names it.
 pub(crate) const FEATURES: [&str; 17] = [
@@ -121,7 +121,7 @@ impl Serving {
     }
 
     fn nearness_of_asker(&self, cx: &Cx<'_>, query: &Query<'_>) -> Nearness {
-        let asker = query.iq.from.as_ref().map(Jid::to_bare);
+        let asker = query.iq.from.as_ref().map(Bare::bare);
         match asker {
             Some(asker) => self.nearness(cx, &query.user, &asker),
             None => Nearness::Stranger,

@@ -17,7 +17,7 @@ use crate::cx::Cx;
 use crate::lane::{Work, WorkKind};
 use crate::serving::Serving;
 use crate::sessions::Standing;
-use muster_types::{BareJid, Instant, Jid, NodeId};
+use muster_types::{Bare, BareJid, Instant, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -148,7 +148,7 @@ impl Serving {
         if self.picture.is_settled() || work.kind != WorkKind::Route {
             return false;
         }
-        let Some(user) = work.stanza.to.as_ref().map(Jid::to_bare) else {
+        let Some(user) = work.stanza.to.as_ref().map(Bare::bare) else {
             return false;
         };
         let mut standings = self.sessions.of_user(&user).map(|session| session.standing);

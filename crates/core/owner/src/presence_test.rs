@@ -3,7 +3,7 @@
 use crate::testing::{A, B, Net, ONE};
 use crate::{Input, OwnerEvent};
 use muster_envelope::{BindOutcome, ToOwner, WatchRequest};
-use muster_types::{Boot, FullJid, Limits, LogIndex, ResourcePart, SessionId};
+use muster_types::{Bare as _, Boot, FullJid, Limits, LogIndex, ResourcePart, SessionId};
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -137,8 +137,8 @@ fn nobody_else_is_shown_a_user_by_asking() {
     net.raw(
         A,
         ToOwner::Watch(vec![WatchRequest {
-            contact: net.jid(alice).to_bare(),
-            watcher: net.jid(bob).to_bare(),
+            contact: net.jid(alice).bare(),
+            watcher: net.jid(bob).bare(),
             known: None,
             temporary: false,
         }]),
@@ -291,7 +291,7 @@ fn binding_is_limited_and_needs_an_account() {
         serial: 1000,
     };
     let generated = ResourcePart::new("g").unwrap().into_owned();
-    let user = FullJid::new("carol@example.com/x").unwrap().to_bare();
+    let user = FullJid::new("carol@example.com/x").unwrap().bare();
     let bind = ToOwner::Bind {
         session,
         user,

@@ -9,7 +9,7 @@ use muster_presence::{Publication, Published};
 use muster_roster::Roster;
 use muster_slot::SlotState;
 use muster_stanza::{PresenceType, Stanza};
-use muster_types::{BareJid, Jid, NodeId, SessionId};
+use muster_types::{Bare, BareJid, NodeId, SessionId};
 
 /// How the owner hears of a presence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +32,7 @@ impl Serving {
         let Some(session) = self.sessions.session(id).cloned() else {
             return;
         };
-        let (user, resource) = (session.jid.to_bare(), session.resource());
+        let (user, resource) = (session.jid.bare(), session.resource());
         if self
             .sessions
             .at(&user, &resource)
@@ -62,7 +62,7 @@ impl Serving {
 
     /// Initial presence (§4.2) or a later one (§4.4).
     fn available(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: Stanza, said: Said) {
-        let (user, resource) = (session.jid.to_bare(), session.resource());
+        let (user, resource) = (session.jid.bare(), session.resource());
         let publication = Publication::new(session.id, stanza.clone());
         let publication = publication.with_idle(cx.now, cx.world.wall);
         let takes = publication.priority >= 0;
@@ -112,16 +112,15 @@ impl Serving {
 
     /// The client stays connected but is not to be seen (§4.5).
     fn unavailable(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: &Stanza) {
-        self.forks
-            .untie(&session.jid.to_bare(), &session.resource());
+        self.forks.untie(&session.jid.bare(), &session.resource());
         self.mailbox.left(cx, &mut self.proposals, session.id);
-        let presentity = self.sight.presentity(&session.jid.to_bare());
+        let presentity = self.sight.presentity(&session.jid.bare());
         let shown = presentity.and_then(|presentity| presentity.publication(&session.resource()));
         let shown = shown.map(|publication| publication.session);
         self.retract(cx, &session.jid, stanza);
         if shown.is_some() {
             // Also to the resource that sent it (§4.5.2): its node shows it nothing any more.
-            let own = stanza.clone().with_to(session.jid.to_bare());
+            let own = stanza.clone().with_to(session.jid.bare());
             cx.deliver([session.id], &own);
         }
         match shown {
@@ -135,7 +134,7 @@ impl Serving {
     /// A client that has become available gets the requests its user has not answered (§3.1.3).
     fn deliver_requests(&mut self, cx: &mut Cx<'_>, session: &Session, user: &BareJid) {
         for request in cx.state.pending_in(user) {
-            let from = request.from.as_ref().map(Jid::to_bare);
+            let from = request.from.as_ref().map(Bare::bare);
             let blocked = from.is_some_and(|from| cx.state.permission(user).blocks(&from));
             if !blocked && !self.approve(cx, user, request) {
                 cx.deliver([session.id], request);
@@ -154,7 +153,7 @@ impl Serving {
     pub(crate) fn on_ask_contacts(&self, cx: &mut Cx<'_>, sessions: Vec<SessionId>) {
         for id in sessions {
             if let Some(session) = self.sessions.session(id) {
-                self.send_contacts(cx, id, &session.jid.to_bare());
+                self.send_contacts(cx, id, &session.jid.bare());
             }
         }
     }
@@ -190,9 +189,7 @@ impl Serving {
 
     /// The session that has this address and is not just expected back.
     pub(crate) fn here(&self, jid: &muster_types::FullJid) -> Option<SessionId> {
-        let session = self
-            .sessions
-            .at(&jid.to_bare(), &jid.resource().to_owned())?;
+        let session = self.sessions.at(&jid.bare(), &jid.resource().to_owned())?;
         (!session.standing.is_expected()).then_some(session.id)
     }
 }
@@ -211,5 +208,5 @@ pub(crate) fn seen_by<'a>(
 
 /// The user a stanza comes from.
 pub(crate) fn sender(stanza: &Stanza) -> Option<BareJid> {
-    stanza.from.as_ref().map(Jid::to_bare)
+    stanza.from.as_ref().map(Bare::bare)
 }

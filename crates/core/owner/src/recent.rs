@@ -9,7 +9,7 @@ use crate::serving::Serving;
 use muster_roster::SubscriptionStanza;
 use muster_slot::SlotEvent;
 use muster_stanza::Stanza;
-use muster_types::{BareJid, Instant, SessionId};
+use muster_types::{Bare as _, BareJid, Instant, SessionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -191,7 +191,7 @@ impl Serving {
                     let blocked = stanza
                         .from
                         .as_ref()
-                        .is_some_and(|from| cx.state.permission(user).blocks(&from.to_bare()));
+                        .is_some_and(|from| cx.state.permission(user).blocks(&from.bare()));
                     if asks && available() && !blocked {
                         cx.deliver([id], stanza);
                     }

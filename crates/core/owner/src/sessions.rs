@@ -1,6 +1,8 @@
 //! The table of sessions of the slot's users.
 
-use muster_types::{BareJid, FullJid, Instant, NodeId, ResourcePart, SessionId, SortedMap};
+use muster_types::{
+    Bare as _, BareJid, FullJid, Instant, NodeId, ResourcePart, SessionId, SortedMap,
+};
 use std::collections::BTreeMap;
 
 /// Where a client is.
@@ -54,7 +56,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// Enters a session, which takes its address. Returns the one that had the address before.
     pub(crate) fn insert(&mut self, session: Session) -> Option<SessionId> {
-        let resources = self.by_user.entry(session.jid.to_bare()).or_default();
+        let resources = self.by_user.entry(session.jid.bare()).or_default();
         let before = resources
             .insert(session.resource(), session.id)
             .filter(|id| *id != session.id);
@@ -65,7 +67,7 @@ impl Sessions {
     /// Removes a session; its address becomes free if it still had it.
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.by_id.remove(&id)?;
-        let user = session.jid.to_bare();
+        let user = session.jid.bare();
         if let Some(resources) = self.by_user.get_mut(&user) {
             if resources.get(&session.resource()) == Some(&id) {
                 resources.remove(&session.resource());

@@ -2,7 +2,7 @@
 
 use crate::testing::{A, B, Net, ONE};
 use muster_envelope::{Announcement, Envelope, ToOwner};
-use muster_types::{NodeId, SessionId};
+use muster_types::{Bare as _, NodeId, SessionId};
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ fn bind_again(net: &mut Net, session: SessionId) {
         B,
         ToOwner::Bind {
             session,
-            user: jid.to_bare(),
+            user: jid.bare(),
             wanted: Some(jid.resource().to_owned()),
             generated: jid.resource().to_owned(),
         },

@@ -6,7 +6,7 @@ use crate::temporary::{Temporary, lets_in};
 use muster_envelope::{PresenceBatch, ResourcePresence, ToNode};
 use muster_presence::{Overlay, Presentity, Publication, Watchers};
 use muster_stanza::{PresenceType, Stanza};
-use muster_types::{BareJid, Epoch, FullJid, NodeId, ResourcePart, SessionId};
+use muster_types::{Bare as _, BareJid, Epoch, FullJid, NodeId, ResourcePart, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ impl Sight {
     /// The publication of a session, if it still stands.
     pub(crate) fn published_by(&self, jid: &FullJid, session: SessionId) -> Option<&Publication> {
         let publication = self
-            .presentity(&jid.to_bare())?
+            .presentity(&jid.bare())?
             .publication(&jid.resource().to_owned())?;
         Some(publication).filter(|publication| publication.session == session)
     }

@@ -9,7 +9,7 @@ use crate::serving::{Progress, Serving};
 use muster_roster::{Roster, SubscriptionStanza};
 use muster_slot::{Refusal, UserChange};
 use muster_stanza::{ErrorType, PresenceType, Stanza, StanzaCondition, StanzaError};
-use muster_types::{BareJid, Jid, SessionId, SlotId};
+use muster_types::{Bare as _, BareJid, Jid, SessionId, SlotId};
 
 impl Serving {
     /// Proposes what the user's client asks for. The stanza goes on with bare addresses (§3.1.2),
@@ -30,7 +30,7 @@ impl Serving {
         let (Some(user), Some(to)) = (sender(&presence), &presence.to) else {
             return Progress::Done;
         };
-        let contact = to.to_bare();
+        let contact = to.bare();
         if contact == user || cx.world.slot_of(&user) != Some(cx.config.slot) {
             return Progress::Done;
         }

@@ -12,7 +12,7 @@ use crate::{Output, OwnerEvent};
 use muster_envelope::{AnnouncedSession, Announcement, ToNode, contacts_digest};
 use muster_presence::Publication;
 use muster_stanza::Stanza;
-use muster_types::{Boot, NodeId, SessionId};
+use muster_types::{Bare as _, Boot, NodeId, SessionId};
 use std::collections::BTreeSet;
 
 impl Serving {
@@ -75,7 +75,7 @@ impl Serving {
                 expected,
                 ..Publication::new(id, stanza).with_idle(cx.now, cx.world.wall)
             };
-            let (user, resource) = (session.jid.to_bare(), session.resource());
+            let (user, resource) = (session.jid.bare(), session.resource());
             let presentity = self.sight.presentity_mut(&user);
             let earlier = presentity
                 .publication(&resource)
@@ -151,7 +151,7 @@ impl Serving {
             leaving,
         } = announced;
         self.answer_for(id);
-        let (user, resource) = (jid.to_bare(), jid.resource().to_owned());
+        let (user, resource) = (jid.bare(), jid.resource().to_owned());
         if cx.world.is_barred(&user) {
             cx.tell_node(id.node, ToNode::Replaced { session: id });
             self.end(cx, id);
@@ -195,7 +195,7 @@ impl Serving {
 
     /// What an announced session last said, of which something may be known.
     fn take_announced(&mut self, cx: &mut Cx<'_>, session: &Session, presence: Option<Stanza>) {
-        let (id, user) = (session.id, session.jid.to_bare());
+        let (id, user) = (session.id, session.jid.bare());
         let known = self
             .sight
             .published_by(&session.jid, id)

@@ -3,7 +3,7 @@
 use crate::testing::{A, B, Net, ONE};
 use crate::{Input, OwnerEvent};
 use muster_envelope::{Envelope, ToOwner, ToPeer};
-use muster_types::SessionId;
+use muster_types::{Bare as _, SessionId};
 use std::time::Duration;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -232,7 +232,7 @@ fn messages_wait_until_it_is_known_who_is_here() {
     assert_eq!(
         net.replica(ONE, B)
             .state()
-            .offline_count(&net.jid(dave).to_bare()),
+            .offline_count(&net.jid(dave).bare()),
         1
     );
     assert!(net.take(bob).iter().any(|got| got.contains("id='p'")));

@@ -4,7 +4,7 @@ use crate::testing::{A, B, Net, ONE};
 use muster_envelope::TemporaryOutcome::{Forbidden, Granted, TooMany};
 use muster_envelope::{Answer, Question, ToOwner, WatchRequest};
 use muster_roster::Access;
-use muster_types::{BareJid, SessionId};
+use muster_types::{Bare as _, BareJid, SessionId};
 use std::time::Duration;
 
 const BOB: &str = "bob@example.com";
@@ -74,7 +74,7 @@ fn a_rule_lets_nobody_in_who_has_no_temporary_subscription() {
     rule(&mut net, "*", Some(Access::Allow));
     let request = WatchRequest {
         contact: BareJid::new(BOB).unwrap(),
-        watcher: net.jid(zoe).to_bare(),
+        watcher: net.jid(zoe).bare(),
         known: None,
         temporary: false,
     };

@@ -1,7 +1,7 @@
 //! Whom a user lets in: a rule for a contact, a domain or everybody. A client edits the table by
 //! XEP-0191, which knows blocking only; an operator and the API know all of it.
 
-use muster_types::{BareJid, Jid};
+use muster_types::{Bare as _, BareJid, Jid};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -180,7 +180,7 @@ impl AccessList {
             )
         };
         rule(jid.clone())
-            .or_else(|| rule(jid.to_bare().into()))
+            .or_else(|| rule(jid.bare().into()))
             .or_else(of_domain)
             .or_else(|| rule(domain()))
     }

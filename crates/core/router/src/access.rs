@@ -4,7 +4,7 @@ use crate::Router;
 use crate::lane::Manner;
 use muster_roster::AccessList;
 use muster_stanza::{ErrorDetail, ErrorType, PresenceType, Stanza, StanzaCondition, StanzaError};
-use muster_types::{BareJid, Instant, Jid, SessionId};
+use muster_types::{Bare as _, BareJid, Instant, Jid, SessionId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl Router {
         };
         let known = self.users.get(user);
         let blocks = known.is_some_and(|known| known.access.blocks(to));
-        blocks && to.to_bare() != *user && to.node().is_some()
+        blocks && to.bare() != *user && to.node().is_some()
     }
 
     /// Whom a user lets in from now on. Who was shown a client by directed presence and is blocked sees it
@@ -52,7 +52,7 @@ impl Router {
             let blocked: BTreeSet<Jid> = blocked;
             for to in blocked {
                 let gone = Stanza::presence(PresenceType::Unavailable).with_from(jid.clone());
-                if let Some(slot) = self.directory.account_slot(&to.to_bare()) {
+                if let Some(slot) = self.directory.account_slot(&to.bare()) {
                     self.enqueue(now, id, slot, gone.with_to(to), Manner::Route);
                 }
             }

@@ -9,7 +9,9 @@ use crate::{BindAnswer, Hop, Output, Router, classify};
 use bytes::Bytes;
 use muster_envelope::ToOwner;
 use muster_stanza::{IqType, MessageType, PresenceType, Stanza, StanzaCondition, StanzaError, ns};
-use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId, Timestamp};
+use muster_types::{
+    Bare as _, BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId, Timestamp,
+};
 use std::collections::BTreeSet;
 
 impl Router {
@@ -225,7 +227,7 @@ impl Router {
             return;
         };
         for to in std::mem::take(&mut session.directed) {
-            let Some(slot) = self.directory.account_slot(&to.to_bare()) else {
+            let Some(slot) = self.directory.account_slot(&to.bare()) else {
                 continue;
             };
             self.enqueue(now, id, slot, presence.clone().with_to(to), Manner::Route);
@@ -359,7 +361,7 @@ impl Router {
         if let Some(user) = self.users.get(&session.user) {
             session
                 .directed
-                .retain(|to| !user.contacts.contains_key(&to.to_bare()));
+                .retain(|to| !user.contacts.contains_key(&to.bare()));
         }
         if session.directed.is_empty() {
             return;
@@ -423,8 +425,8 @@ impl Router {
 /// Subscription stanzas go from bare JID to bare JID (RFC 6121 §3.1.2).
 fn bare(mut stanza: Stanza) -> Stanza {
     if stanza.is_presence() {
-        stanza.from = stanza.from.map(|jid| jid.to_bare().into());
-        stanza.to = stanza.to.map(|jid| jid.to_bare().into());
+        stanza.from = stanza.from.map(|jid| jid.bare().into());
+        stanza.to = stanza.to.map(|jid| jid.bare().into());
     }
     stanza
 }

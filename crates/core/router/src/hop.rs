@@ -12,7 +12,7 @@
 
 use crate::Directory;
 use muster_stanza::{IqType, Kind, MessageType, PresenceType, Stanza, StanzaCondition, ns};
-use muster_types::{BareJid, Jid, SlotId};
+use muster_types::{Bare as _, BareJid, Jid, SlotId};
 
 /// The next hop of one stanza.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,7 +81,7 @@ fn target(directory: &dyn Directory, to: Option<&Jid>) -> Target {
     if to.node().is_none() {
         return Target::Host { full };
     }
-    let bare = to.to_bare();
+    let bare = to.bare();
     match directory.account_slot(&bare) {
         Some(slot) => Target::Account { bare, full, slot },
         None => Target::Nobody,

@@ -4,7 +4,7 @@ use crate::Router;
 use crate::temporary::Asked;
 use crate::watch::presence_for;
 use muster_envelope::{ToOwner, WatchRequest};
-use muster_types::{BareJid, Instant, Jid, SessionId, SortedMap};
+use muster_types::{Bare as _, BareJid, Instant, Jid, SessionId, SortedMap};
 use muster_xep::command;
 use muster_xep::temporary::NODE;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ impl Router {
         else {
             return;
         };
-        let watcher = user.address.to_bare();
+        let watcher = user.address.bare();
         let leases = user
             .leases
             .get_or_insert_with(Arc::clone(&contact), SortedMap::new);
@@ -66,7 +66,7 @@ impl Router {
             return;
         };
         self.temporary.due.remove(&(ends, id, Arc::clone(&contact)));
-        let (watcher, address) = (user.address.to_bare(), Arc::clone(&user.address));
+        let (watcher, address) = (user.address.bare(), Arc::clone(&user.address));
         if !user.contacts.contains_key(&contact) {
             let seen = self.interests.seen(&contact, &watcher).iter();
             let gone: Vec<_> = seen.map(|seen| seen.gone()).collect();

@@ -10,7 +10,9 @@ use crate::turns::Held;
 use muster_envelope::AnnouncedSession;
 use muster_roster::AccessList;
 use muster_stanza::Stanza;
-use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId, SortedMap};
+use muster_types::{
+    Bare as _, BareJid, FullJid, Instant, Jid, ResourcePart, SessionId, SlotId, SortedMap,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -260,7 +262,7 @@ impl User {
 
     /// Whom its clients here are to see: the user's other clients, and the contacts.
     pub(crate) fn watched(&self) -> Vec<Arc<BareJid>> {
-        let own = Arc::new(self.address.to_bare());
+        let own = Arc::new(self.address.bare());
         std::iter::once(own)
             .chain(self.contacts.keys().cloned())
             .collect()

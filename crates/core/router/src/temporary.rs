@@ -14,7 +14,7 @@ use crate::timer::Timer;
 use muster_envelope::{TemporaryOutcome, ToOwner, WatchRequest};
 use muster_stanza::ErrorDetail::BadPayload;
 use muster_stanza::{ErrorType, IqType, Stanza, StanzaCondition, StanzaError, ns};
-use muster_types::{BareJid, FullJid, Instant, Jid, SessionId, SlotId, SortedMap};
+use muster_types::{Bare as _, BareJid, FullJid, Instant, Jid, SessionId, SlotId, SortedMap};
 use muster_xep::command::{self, Step};
 use muster_xep::temporary::{self, NODE, Request};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +87,7 @@ impl User {
         if self.leases.is_empty() {
             return None;
         }
-        let contact = from.to_bare();
+        let contact = from.bare();
         let leases = self.leases.get(&contact)?;
         (!self.contacts.contains_key(&contact)).then_some(leases)
     }

@@ -174,7 +174,7 @@ impl OutboxItem {
     /// Who is to get it; `None` for one that was never addressed.
     pub fn recipient(&self) -> Option<BareJid> {
         let Self::Subscription { stanza, .. } = self;
-        stanza.to.as_ref().map(muster_types::Jid::to_bare)
+        stanza.to.as_ref().map(muster_types::Bare::bare)
     }
 }
 

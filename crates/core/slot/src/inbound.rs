@@ -6,7 +6,7 @@ use crate::user::UserData;
 use crate::{OutboxItem, SlotEvent, SlotState, key};
 use muster_roster::{Access, SubscriptionStanza};
 use muster_stanza::Stanza;
-use muster_types::{BareJid, Jid, LogIndex, SlotId};
+use muster_types::{Bare, BareJid, Jid, LogIndex, SlotId};
 
 impl SlotState {
     /// Applies an item if it is the next of its sender; answers where the sender stands otherwise.
@@ -123,5 +123,5 @@ impl Scope<'_, '_> {
 }
 
 fn bare(jid: &Option<Jid>) -> Option<BareJid> {
-    jid.as_ref().map(Jid::to_bare)
+    jid.as_ref().map(Bare::bare)
 }

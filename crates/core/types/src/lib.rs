@@ -6,6 +6,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod addresses;
+mod bare;
 mod fork;
 mod ids;
 mod limits;
@@ -17,6 +18,7 @@ mod sorted_map;
 mod time;
 
 pub use addresses::Addresses;
+pub use bare::Bare;
 pub use fork::Fork;
 pub use ids::{Boot, Epoch, GroupId, LogIndex, NodeId, SessionId, ShardId, SlotId};
 pub use jid::{BareJid, DomainPart, FullJid, Jid, NodePart, ResourcePart};

@@ -3,7 +3,7 @@
 
 use crate::command;
 use muster_stanza::{ElementRef, Writer};
-use muster_types::{BareJid, Jid};
+use muster_types::{Bare as _, BareJid, Jid};
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -62,7 +62,7 @@ fn field(out: &mut Writer, name: &str, kind: &str, label: &str, value: &str) {
 /// What is wrong with it, in words for people.
 pub fn read(form: &ElementRef<'_>) -> Result<Request, String> {
     let account = command::value(form, ACCOUNT).unwrap_or_default();
-    let contact = Jid::new(account.trim()).ok().map(|jid| jid.to_bare());
+    let contact = Jid::new(account.trim()).ok().map(|jid| jid.bare());
     let contact = contact.filter(|contact| contact.node().is_some());
     let contact = contact.ok_or_else(|| format!("The field {ACCOUNT:?} is a user's address."))?;
     let expires = command::value(form, EXPIRES).unwrap_or_default();

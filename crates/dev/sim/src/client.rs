@@ -3,7 +3,7 @@
 
 use crate::Rng;
 use muster_stanza::{IqType, Kind, MessageType, PresenceType, Stanza, ns};
-use muster_types::{BareJid, FullJid, Instant, Jid, ResourcePart, SessionId};
+use muster_types::{Bare as _, BareJid, FullJid, Instant, Jid, ResourcePart, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -341,7 +341,7 @@ impl Client {
                     PresenceType::Unsubscribed
                 };
                 vec![Act::Send(
-                    Stanza::presence(answer).with_to(Jid::from(from.to_bare())),
+                    Stanza::presence(answer).with_to(Jid::from(from.bare())),
                 )]
             }
             _ => Vec::new(),

@@ -5,7 +5,7 @@ use crate::plan::beginning::Beginning;
 use muster_cluster::{ClusterState, Proposal};
 use muster_roster::Whom;
 use muster_slot::{SlotCommand, SlotEvent, SlotState};
-use muster_types::{BareJid, FullJid, Instant, Limits, LogIndex, Replicated, SlotId};
+use muster_types::{Bare as _, BareJid, FullJid, Instant, Limits, LogIndex, Replicated, SlotId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +132,7 @@ impl Truth {
                 for change in changes {
                     // Clients block contacts, and unblock everybody.
                     if let Whom::Jid(jid) = &change.whom {
-                        let contact = jid.to_bare();
+                        let contact = jid.bare();
                         self.blocked.insert((user.clone(), contact.clone()), now);
                         self.withdrawn.insert((user.clone(), contact.clone()), now);
                         self.withdrawn.insert((contact, user.clone()), now);

@@ -3,7 +3,8 @@
 mod anew_test;
 mod beat_test;
 
-use crate::machine::{Applied, Records, StateMachine};
+use crate::machine::{Applied, StateMachine};
+use crate::stored::Records;
 use crate::{Clock, Group, Groups, Host, RaftGroupId, Status, Timing, Transport};
 use bad_input::{Harm, Knowledge, harm};
 use bytes::Bytes;

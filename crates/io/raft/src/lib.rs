@@ -26,6 +26,7 @@ mod rpc;
 mod runtime;
 mod sealed;
 mod status;
+mod stored;
 mod tail;
 mod types;
 
@@ -33,11 +34,12 @@ pub use config::Timing;
 pub use group::{ChangeError, Group, Host, ProposeError, StartError, lineage};
 pub use groups::Groups;
 pub use lease::{Clock, Lease};
-pub use machine::{Applied, Records, StateMachine, stored_state};
+pub use machine::{Applied, StateMachine};
 pub use network::Transport;
 pub use rpc::GroupId as RaftGroupId;
 pub use runtime::{Entered, World, enter};
 pub use status::Status;
+pub use stored::{Records, stored_state};
 
 #[cfg(test)]
 mod group_test;

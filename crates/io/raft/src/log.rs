@@ -1,6 +1,7 @@
 //! A group's log and vote in the store.
 
 use crate::rpc::{GroupId, decode, encode};
+use crate::runtime;
 use crate::tail::Tail;
 use crate::types::{Entry, LogId, Types, Vote};
 use muster_store::{Batch, Store, Table};
@@ -153,10 +154,13 @@ impl RaftLogReader<Types> for LogStore {
         {
             return Ok(recent);
         }
-        self.entries
-            .range((bound(range.start_bound()), bound(range.end_bound())))
-            .map(|pair| read(&self.entries, &pair?.1))
-            .collect()
+        let entries = self.entries.clone();
+        let range = (bound(range.start_bound()), bound(range.end_bound()));
+        let reading = move || {
+            let pairs = entries.range(range);
+            pairs.map(|pair| read(&entries, &pair?.1)).collect()
+        };
+        runtime::aside(reading).await
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
@@ -171,17 +175,21 @@ impl RaftLogReader<Types> for LogStore {
         if let Some(recent) = with(&self.tail, |tail| tail.read(start..end, BYTES)) {
             return Ok(recent);
         }
-        let mut out = Vec::new();
-        let mut bytes = 0;
-        for pair in self.entries.range(start.to_be_bytes()..end.to_be_bytes()) {
-            let value = pair?.1;
-            bytes += value.len();
-            if bytes > BYTES && !out.is_empty() {
-                break;
+        let entries = self.entries.clone();
+        let reading = move || {
+            let mut out = Vec::new();
+            let mut bytes = 0;
+            for pair in entries.range(start.to_be_bytes()..end.to_be_bytes()) {
+                let value = pair?.1;
+                bytes += value.len();
+                if bytes > BYTES && !out.is_empty() {
+                    break;
+                }
+                out.push(read(&entries, &value)?);
             }
-            out.push(read(&self.entries, &value)?);
-        }
-        Ok(out)
+            Ok(out)
+        };
+        runtime::aside(reading).await
     }
 }
 

@@ -1,8 +1,9 @@
 //! openraft's own suite for stores, run on ours.
 
 use crate::log::LogStore;
-use crate::machine::{Applied, Machine, Records, StateMachine};
+use crate::machine::{Applied, Machine, StateMachine};
 use crate::rpc::GroupId;
+use crate::stored::Records;
 use crate::types::{Entry, LogId, Types, Vote};
 use futures_util::future::BoxFuture;
 use muster_store::Store;

@@ -1,22 +1,19 @@
 //! The replicated state behind a group, and how it is kept in the store.
 
-use crate::rpc::{GroupId, decode, encode};
+use crate::rpc::GroupId;
 use crate::runtime;
+use crate::stored::{Position, Records, Stored};
 use crate::types::{Answer, LogId, Membership, SnapshotMeta, Types};
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt};
-use muster_store::{Batch, Store, Table};
+use muster_store::{Batch, Store};
 use muster_types::{LogIndex, Writes};
 use openraft::alias::SnapshotOf;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
-use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// All stored records of a state, in key order.
-pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What came of one command.
 #[derive(Debug, Default)]
@@ -44,18 +41,8 @@ pub trait StateMachine: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<Applied>, String>>;
 }
 
-/// The applied position has the one key that no state's table can have.
-const POSITION: &[u8] = &[];
-
 /// Entries handed to the state machine at once.
 const BATCH: usize = 256;
-
-/// How far the stored state has come; kept in the same table and batch as the state itself.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Position {
-    applied: Option<LogId>,
-    membership: Membership,
-}
 
 /// A snapshot: where it stands is in openraft's metadata. Taking one captures nothing, because
 /// the stored state is itself durable; the records are read when one is really sent.
@@ -68,8 +55,7 @@ pub(crate) enum SnapshotData {
 /// openraft's view of a [`StateMachine`].
 pub(crate) struct Machine {
     state: Box<dyn StateMachine>,
-    store: Store,
-    records: Table,
+    stored: Stored,
     position: Position,
     /// False while openraft starts: it asks for the current snapshot to learn where it stands.
     live: Arc<AtomicBool>,
@@ -81,19 +67,13 @@ impl Machine {
         group: GroupId,
         mut state: Box<dyn StateMachine>,
     ) -> io::Result<Self> {
-        let records = table(store, group)?;
-        let position = match records.value(POSITION)? {
-            Some(bytes) => decode(&bytes).map_err(|_| records.unreadable())?,
-            None => Position::default(),
-        };
-        state
-            .install(stored(&records)?)
-            .await
-            .map_err(io::Error::other)?;
+        let (stored, position) = Stored::open(store, group)?;
+        stored.empty_other().await?;
+        let records = records(&stored).await?;
+        state.install(records).await.map_err(io::Error::other)?;
         Ok(Self {
             state,
-            store: store.clone(),
-            records,
+            stored,
             position,
             live: Arc::default(),
         })
@@ -143,8 +123,7 @@ impl Machine {
             }
             answers.push((responder, applied.answer));
         }
-        batch.put(POSITION, encode(&self.position));
-        self.records.apply(batch)?;
+        self.stored.apply(batch, &self.position)?;
         for (responder, answer) in answers {
             if let Some(responder) = responder {
                 responder.send(Answer(answer));
@@ -154,22 +133,10 @@ impl Machine {
     }
 }
 
-fn table(store: &Store, group: GroupId) -> io::Result<Table> {
-    Ok(store.table(&format!("state.{}", group.0))?)
-}
-
-/// The state of a group as the store has it, for a node that has to know something of it before the group
-/// runs.
-///
-/// # Errors
-/// The store's.
-pub fn stored_state(store: &Store, group: GroupId) -> io::Result<Records> {
-    stored(&table(store, group)?)
-}
-
-/// The records of the state itself: everything but the position.
-fn stored(records: &Table) -> io::Result<Records> {
-    records.range([0u8]..).map(|pair| Ok(pair?)).collect()
+/// Reads all of a state beside this thread.
+async fn records(stored: &Stored) -> io::Result<Records> {
+    let stored = stored.clone();
+    runtime::aside(move || stored.records()).await
 }
 
 /// Hands out the mark that openraft asked for.
@@ -226,27 +193,12 @@ impl RaftStateMachine<Types> for Machine {
             applied: meta.last_log_id,
             membership: meta.last_membership.clone(),
         };
-        let (table, position) = (self.records.clone(), encode(&self.position));
-        let replaced = runtime::aside(move || {
-            let mut batch = Batch::default();
-            for (key, _) in stored(&table)? {
-                batch.remove(key);
-            }
-            for (key, value) in &records {
-                batch.put(key.as_slice(), value.as_slice());
-            }
-            batch.put(POSITION, position);
-            table.apply(batch)?;
-            Ok::<_, io::Error>(records)
-        });
-        let records = replaced.await?;
-        let (tx, rx) = tokio::sync::oneshot::channel();
-        self.store.barrier(move |result| {
-            // Nobody waits when the group is being shut down.
-            let _ = tx.send(result);
-        });
-        rx.await.map_err(io::Error::other)??;
-        self.state.install(records).await.map_err(io::Error::other)
+        let records = self.stored.replace(records, &self.position).await?;
+        self.state
+            .install(records)
+            .await
+            .map_err(io::Error::other)?;
+        self.stored.empty_other().await
     }
 
     async fn get_current_snapshot(
@@ -256,8 +208,7 @@ impl RaftStateMachine<Types> for Machine {
             return Ok(None);
         }
         let snapshot = if self.live.load(Ordering::Acquire) {
-            let table = self.records.clone();
-            SnapshotData::Records(runtime::aside(move || stored(&table)).await?)
+            SnapshotData::Records(records(&self.stored).await?)
         } else {
             SnapshotData::Mark
         };

@@ -4,8 +4,8 @@
 //! version (1) | bytes of the records (8, big endian) | their crc32 (4, big endian) | records
 //! ```
 
-use crate::machine::Records;
 use crate::rpc::{decode, encode};
+use crate::stored::Records;
 
 /// Version of the header and of what follows it.
 const VERSION: u8 = 1;

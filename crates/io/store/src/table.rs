@@ -154,6 +154,18 @@ impl Table {
         Ok(())
     }
 
+    /// Removes at most so many keys in `range`, in one batch; whether there may be more.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], [`StoreError::Engine`].
+    pub fn remove_some<K: AsRef<[u8]>>(
+        &self,
+        range: impl RangeBounds<K>,
+        most: usize,
+    ) -> Result<bool, StoreError> {
+        self.remove_all(&mut self.values.range(range), most)
+    }
+
     /// Removes the next keys, at most so many, in one batch; whether there may be more.
     fn remove_all(&self, pairs: &mut Pairs, most: usize) -> Result<bool, StoreError> {
         let mut values = Changes::new();

@@ -4,7 +4,9 @@ use super::{Client, Net, ONE};
 use crate::Accounts;
 use muster_envelope::{TemporaryOutcome, ToOwner, WatchRequest};
 use muster_stanza::{Element, PresenceType, Stanza};
-use muster_types::{BareJid, FullJid, LogIndex, Machine, NodeId, ResourcePart, SessionId, SlotId};
+use muster_types::{
+    Bare as _, BareJid, FullJid, LogIndex, Machine, NodeId, ResourcePart, SessionId, SlotId,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,13 +33,13 @@ impl Net {
             .insert(session, client);
         let resource = jid.resource().to_owned();
         let (user, generated) = (
-            jid.to_bare(),
+            jid.bare(),
             ResourcePart::new("generated").unwrap().into_owned(),
         );
         let wanted = Some(resource);
         self.tell_owner(
             at,
-            &jid.to_bare(),
+            &jid.bare(),
             ToOwner::Bind {
                 session,
                 user,
@@ -88,10 +90,10 @@ impl Net {
             Some(presence.clone()).filter(|p| p.presence_type() == Some(PresenceType::Available));
         self.tell_owner(
             session.node,
-            &jid.to_bare(),
+            &jid.bare(),
             ToOwner::Publish { session, presence },
         );
-        self.watch_itself(session.node, &jid.to_bare());
+        self.watch_itself(session.node, &jid.bare());
     }
 
     /// Ends a session: closed by its client, or cut off.
@@ -104,10 +106,10 @@ impl Net {
             .remove(&session);
         self.tell_owner(
             session.node,
-            &jid.to_bare(),
+            &jid.bare(),
             ToOwner::Unbind { session, graceful },
         );
-        self.watch_itself(session.node, &jid.to_bare());
+        self.watch_itself(session.node, &jid.bare());
     }
 
     /// Sends a stanza the way a router would.
@@ -117,11 +119,11 @@ impl Net {
         let stanza = Stanza::from_element(&element)
             .unwrap()
             .with_from(jid.clone());
-        let own = jid.to_bare();
+        let own = jid.bare();
         let to = stanza
             .to
             .as_ref()
-            .map_or_else(|| own.clone(), |to| to.to_bare());
+            .map_or_else(|| own.clone(), |to| to.bare());
         let subscription = matches!(
             stanza.presence_type(),
             Some(
@@ -177,7 +179,7 @@ impl Net {
         contact: &str,
     ) -> TemporaryOutcome {
         let contact = BareJid::new(contact).unwrap();
-        let watcher = self.jid(session).to_bare();
+        let watcher = self.jid(session).bare();
         let request = WatchRequest {
             contact: contact.clone(),
             watcher,
@@ -192,7 +194,7 @@ impl Net {
     /// Its lifetime is over.
     pub(crate) fn end_temporary(&mut self, session: SessionId, contact: &str) {
         let contact = BareJid::new(contact).unwrap();
-        let watcher = self.jid(session).to_bare();
+        let watcher = self.jid(session).bare();
         let node = self.nodes.get_mut(&session.node).unwrap();
         node.watches.remove(&(contact.clone(), watcher.clone()));
         let ends = ToOwner::Unwatch {
@@ -204,7 +206,7 @@ impl Net {
 
     /// Makes two users see each other.
     pub(crate) fn befriend(&mut self, one: SessionId, other: SessionId) {
-        let (one_jid, other_jid) = (self.jid(one).to_bare(), self.jid(other).to_bare());
+        let (one_jid, other_jid) = (self.jid(one).bare(), self.jid(other).bare());
         for (session, kind, to) in [
             (one, "subscribe", &other_jid),
             (other, "subscribed", &one_jid),
@@ -246,7 +248,7 @@ impl Net {
     /// A client asks to subscribe to a contact of which its node believes to know the slot.
     pub(crate) fn owe(&mut self, contact_slot: SlotId, session: SessionId, contact: &str) {
         let jid = self.jid(session);
-        let slot = self.accounts.slot_of(&jid.to_bare()).unwrap();
+        let slot = self.accounts.slot_of(&jid.bare()).unwrap();
         let client = self.nodes.get_mut(&session.node).unwrap();
         let client = client.clients.get_mut(&session).unwrap();
         let serial = client.serials.entry(slot).or_default();
@@ -259,7 +261,7 @@ impl Net {
                 .with_to(BareJid::new(contact).unwrap()),
             contact_slot: Some(contact_slot),
         };
-        self.tell_owner(session.node, &jid.to_bare(), submit);
+        self.tell_owner(session.node, &jid.bare(), submit);
     }
 
     pub(crate) fn remove_account(&mut self, user: &str) {

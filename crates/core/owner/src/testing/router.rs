@@ -7,7 +7,7 @@ use muster_envelope::{
     ToNode, ToOwner, WatchRequest,
 };
 use muster_stanza::PresenceType;
-use muster_types::{BareJid, Epoch, LogIndex, Machine, NodeId, SessionId, SlotId};
+use muster_types::{Bare as _, BareJid, Epoch, LogIndex, Machine, NodeId, SessionId, SlotId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl Net {
         let sessions = node
             .clients
             .iter()
-            .filter(|(_, client)| of_slot(&client.jid.to_bare()));
+            .filter(|(_, client)| of_slot(&client.jid.bare()));
         let watches = node
             .watches
             .iter()
@@ -103,7 +103,7 @@ impl Net {
                 let Some(client) = self.nodes[&at].clients.get(&session) else {
                     return;
                 };
-                let watcher = client.jid.to_bare();
+                let watcher = client.jid.bare();
                 for contact in contacts {
                     self.watch(at, contact, watcher.clone());
                 }
@@ -190,7 +190,7 @@ impl Net {
     fn replaced(&mut self, at: NodeId, session: SessionId) {
         let gone = self.nodes.get_mut(&at).unwrap().clients.remove(&session);
         if let Some(client) = gone {
-            self.watch_itself(at, &client.jid.to_bare());
+            self.watch_itself(at, &client.jid.bare());
         }
         let got = self.got.entry(session).or_default();
         got.push("conflict".to_owned());
@@ -201,7 +201,7 @@ impl Net {
         let sessions: Vec<_> = digests.into_iter().map(|(session, _)| session).collect();
         let clients = &self.nodes[&at].clients;
         if let Some(client) = sessions.first().and_then(|first| clients.get(first)) {
-            let user = client.jid.to_bare();
+            let user = client.jid.bare();
             self.tell_owner(at, &user, ToOwner::AskContacts(sessions));
         }
     }
@@ -225,7 +225,7 @@ impl Net {
         let node = self.nodes.get_mut(&at).unwrap();
         let mut clients = node.clients.values();
         let available =
-            clients.any(|client| client.jid.to_bare() == *user && client.presence.is_some());
+            clients.any(|client| client.jid.bare() == *user && client.presence.is_some());
         let pair = (user.clone(), user.clone());
         if available && !node.watches.contains_key(&pair) {
             self.watch(at, user.clone(), user.clone());
@@ -283,7 +283,7 @@ impl Net {
     /// Shows a presence to every available client of a watcher on a node.
     fn line(&mut self, at: NodeId, watcher: &BareJid, line: String) {
         for (session, client) in &self.nodes[&at].clients {
-            if client.jid.to_bare() == *watcher && client.presence.is_some() {
+            if client.jid.bare() == *watcher && client.presence.is_some() {
                 self.got.entry(*session).or_default().push(line.clone());
             }
         }

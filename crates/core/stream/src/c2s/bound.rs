@@ -5,7 +5,7 @@ use crate::Output;
 use muster_stanza::{
     Element, IqType, Stanza, StanzaCondition, StanzaError, StreamCondition, StreamError, ns,
 };
-use muster_types::{BareJid, FullJid, Jid};
+use muster_types::{Bare as _, BareJid, FullJid, Jid};
 
 /// The addresses of a bound client.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn new(jid: FullJid) -> Self {
         Self {
-            bare: jid.to_bare(),
+            bare: jid.bare(),
             full: jid.into(),
         }
     }

@@ -8,7 +8,7 @@ use crate::plan::Operation;
 use muster_cluster::Role;
 use muster_router::{BindAnswer, Input, Output};
 use muster_stanza::{Element, IqType, Kind, PresenceType, Stanza};
-use muster_types::SessionId;
+use muster_types::{Bare, SessionId};
 use std::time::Duration;
 
 impl World {
@@ -298,7 +298,7 @@ impl World {
             let stored = stanza.child("delay", muster_stanza::ns::DELAY).is_some();
             let from = stanza.from.as_ref();
             let from = from.filter(|_| !stanza.is_error() && !stored);
-            if let Some(from) = from.map(muster_types::Jid::to_bare) {
+            if let Some(from) = from.map(Bare::bare) {
                 let outcome = permission::check_message(&self.truth, self.now, LATE, &user, &from);
                 self.expect(outcome);
             }

@@ -4,7 +4,7 @@
 use super::{LOOK, World};
 use crate::node::{Condition, Node};
 use crate::truth::HEARD;
-use muster_types::{BareJid, FullJid, Instant, NodeId, SlotId};
+use muster_types::{Bare as _, BareJid, FullJid, Instant, NodeId, SlotId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ impl World {
     /// When the node of a watcher's client, or that of the client it is told about, had not reached the
     /// owner for as long as the grace, last.
     pub(super) fn out_of_reach_at(&self, watcher: usize, shown: &FullJid) -> Option<Instant> {
-        let slot = self.truth.cluster.account_slot(&shown.to_bare())?;
+        let slot = self.truth.cluster.account_slot(&shown.bare())?;
         let mut late = self.reach.farewells.iter();
         if late.any(|((_, of), jids)| *of == slot && jids.contains(shown)) {
             return Some(self.now);
@@ -90,7 +90,7 @@ impl World {
 
     /// A client leaves a node that may not reach its owner.
     pub(super) fn note_farewell(&mut self, node: NodeId, jid: &FullJid) {
-        let user = jid.to_bare();
+        let user = jid.bare();
         let slot = self.truth.cluster.account_slot(&user);
         if let Some(slot) = slot.filter(|_| self.lost_since(node, &user).is_some()) {
             let waiting = self.reach.farewells.entry((node, slot)).or_default();

@@ -14,9 +14,10 @@
 //! one begins with its snapshot, and whoever leads the old one is out of date for everybody.
 
 use super::{ChangeError, Group};
-use crate::machine::{SnapshotData, stored_state};
+use crate::machine::SnapshotData;
 use crate::rpc::Request;
 use crate::status::Status;
+use crate::stored::stored_state;
 use crate::types::{Command, Entry, LogId, Membership, SnapshotMeta, Vote, raft_id};
 use muster_types::{LogIndex, NodeId};
 use openraft::async_runtime::WatchReceiver as _;
