@@ -18,6 +18,7 @@ mod peers {
     pub(crate) mod muster;
     pub(crate) mod ours;
     pub(crate) mod server;
+    pub(crate) mod third;
     pub(crate) mod work;
 }
 
@@ -145,12 +146,15 @@ fn compare(load: &Load, options: &Options) -> Result<()> {
                 let open: Vec<_> = sitting.work().filter(is_open).collect();
                 if !open.is_empty() {
                     eprintln!("round {round}: {} with {}", sitting.name(), kind.name());
-                    let place = Place::of(&options.dir, *kind, scale.name)?;
+                    let place = Place::of(&options.dir, *kind, &sitting.folder(&scale))?;
                     let mut server = start(*kind, &place, &scale, sitting)?;
                     if work::prepare(load, server.as_ref(), &place, &scale, sitting)? {
                         // A process keeps what memory it has had.
                         server.end()?;
                         server = start(*kind, &place, &scale, sitting)?;
+                    }
+                    if sitting.measures_memory() {
+                        context::settle(&server.reach().pids)?;
                     }
                     for (work, tls) in open {
                         let (name, server_name) = (work.name(), kind.name());

@@ -1,8 +1,15 @@
-//! How busy the machine was with other things.
+//! How busy the machine was with other things, and whether a server has come to rest.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+
+/// Allocators give back within some ten seconds what a process needed for a moment to start.
+const REST: Duration = Duration::from_secs(15);
+/// How often that is waited for.
+const RESTS: u32 = 8;
 
 /// The processors' time so far: of everybody, and of the work.
 pub(crate) struct Busy {
@@ -31,6 +38,42 @@ pub(crate) fn busy(pids: &[u32]) -> Result<Busy> {
         all,
         ours,
     })
+}
+
+/// Waits until the resident memory of these processes has stood still for a while.
+///
+/// # Errors
+/// If it does not.
+pub(crate) fn settle(pids: &[u32]) -> Result<()> {
+    eprintln!("waiting until the memory of the server stands still");
+    let mut before = resident(pids)?;
+    for _ in 0..RESTS {
+        thread::sleep(REST);
+        let now = resident(pids)?;
+        // A few pages come and go.
+        if now.abs_diff(before) <= before / 200 {
+            return Ok(());
+        }
+        before = now;
+    }
+    bail!("the memory of the server does not come to rest: {before} KB");
+}
+
+/// KB, of all of them.
+fn resident(pids: &[u32]) -> Result<u64> {
+    let mut all = 0;
+    for pid in pids {
+        let status = read(&format!("/proc/{pid}/status"))?;
+        all += resident_of(&status).with_context(|| format!("/proc/{pid}/status has no VmRSS"))?;
+    }
+    Ok(all)
+}
+
+fn resident_of(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
 impl Busy {
@@ -85,6 +128,13 @@ mod tests {
             Some((30, 100))
         );
         assert_eq!(total("intr 1"), None);
+    }
+
+    #[test]
+    fn resident_memory_is_found_in_what_the_system_says() {
+        let status = "Name:\tmusterd\nVmHWM:\t  9000 kB\nVmRSS:\t   51234 kB\nThreads:\t4\n";
+        assert_eq!(resident_of(status), Some(51_234));
+        assert_eq!(resident_of("Name:\tkthreadd\n"), None);
     }
 
     #[test]

@@ -33,7 +33,7 @@ const fn point(axis: &'static str, at: u32, crowd: Crowd) -> Point {
 }
 
 /// All points. 19,000 sessions are what one process may hold here, which has 20,000 files.
-const POINTS: [Point; 12] = [
+const POINTS: [Point; 13] = [
     point("sessions", 1_000, crowd("s1k-", 1_000, 10)),
     point("sessions", 2_000, crowd("s2k-", 2_000, 10)),
     point("sessions", 5_000, crowd("s5k-", 5_000, 10)),
@@ -48,6 +48,10 @@ const POINTS: [Point; 12] = [
     Point {
         kind: Kind::MusterPairGrowing,
         ..point("nodes", 2, crowd("s2k-", 2_000, 10))
+    },
+    Point {
+        kind: Kind::MusterTrioGrowing,
+        ..point("nodes", 3, crowd("s2k-", 2_000, 10))
     },
 ];
 
@@ -65,7 +69,7 @@ pub(crate) fn points(axes: &[String], sessions_max: u32) -> impl Iterator<Item =
 /// # Errors
 /// With what the server or `muster-load` said.
 pub(crate) fn measure(load: &Load, dir: &std::path::Path, point: Point) -> Result<Value> {
-    let place = Place::of(dir, point.kind, "full")?;
+    let place = Place::of(dir, point.kind, point.crowd.name)?;
     let begin = || start(point.kind, &place, &Scale::FULL, Sitting::Talk);
     if !place.has(point.crowd.name) {
         let server = begin()?;
@@ -83,6 +87,7 @@ pub(crate) fn measure(load: &Load, dir: &std::path::Path, point: Point) -> Resul
         all.extend(words);
         load.watch(what, server.as_ref(), point.crowd, true, &all)
     };
+    context::settle(&server.reach().pids)?;
     let idle = watch("idle", &["--hold", "30s"])?;
     let (time, rate) = (format!("{}s", Scale::FULL.seconds), Scale::FULL.deliveries);
     let fanout = watch(

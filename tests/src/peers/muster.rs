@@ -7,15 +7,19 @@ use muster_testkit::{Options, Quickstart, Signal};
 
 use super::folder::Place;
 use super::server::{Reach, Server};
+use super::third::Third;
 
 struct Muster {
+    // Dropped before the cluster that it is part of.
+    third: Option<Third>,
     cluster: Quickstart,
     reach: Reach,
     place: std::path::PathBuf,
 }
 
-/// Starts one node, or a pair with its witness.
-pub(crate) fn start(pair: bool, place: &Place) -> Result<Box<dyn Server>> {
+/// Starts one node, a pair with its witness, or the pair and a third node.
+pub(crate) fn start(nodes: u16, place: &Place) -> Result<Box<dyn Server>> {
+    let pair = nodes > 1;
     let cluster = Quickstart::start_with(Options {
         users: 2,
         pair,
@@ -29,15 +33,23 @@ pub(crate) fn start(pair: bool, place: &Place) -> Result<Box<dyn Server>> {
             cluster.come_home(name)?;
         }
     }
-    let nodes = &cluster.facts().nodes;
-    let reach = Reach {
+    let facts = &cluster.facts().nodes;
+    let mut reach = Reach {
         plain: cluster.plaintext()?,
-        tls: nodes.iter().filter_map(|node| node.c2s.clone()).collect(),
+        tls: facts.iter().filter_map(|node| node.c2s.clone()).collect(),
         tls_kind: "starttls",
         ca: cluster.facts().ca_file.clone(),
-        pids: nodes.iter().map(|node| node.pid).collect(),
+        pids: facts.iter().map(|node| node.pid).collect(),
     };
+    let third = (nodes > 2).then(|| Third::start(&cluster, place));
+    let third = third.transpose()?;
+    if let Some(third) = &third {
+        reach.plain.push(third.plain.clone());
+        reach.tls.push(third.tls.clone());
+        reach.pids.push(third.pid());
+    }
     Ok(Box::new(Muster {
+        third,
         cluster,
         reach,
         place: place.path.clone(),
@@ -70,6 +82,9 @@ impl Server for Muster {
     }
 
     fn end(mut self: Box<Self>) -> Result<()> {
+        if let Some(third) = self.third.take() {
+            third.end()?;
+        }
         self.cluster.stop(Signal::Term)
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum Kind {
     /// The same with a pair.
     #[value(skip)]
     MusterPairGrowing,
+    /// The pair and a third node.
+    #[value(skip)]
+    MusterTrioGrowing,
 }
 
 impl Kind {
@@ -41,6 +44,7 @@ impl Kind {
             Self::Floor => "floor",
             Self::MusterGrowing => "muster-growing",
             Self::MusterPairGrowing => "muster-pair-growing",
+            Self::MusterTrioGrowing => "muster-trio-growing",
         }
     }
 }
@@ -95,8 +99,9 @@ pub(crate) fn start(
     sitting: Sitting,
 ) -> Result<Box<dyn Server>> {
     match kind {
-        Kind::Muster | Kind::MusterGrowing => muster::start(false, place),
-        Kind::MusterPair | Kind::MusterPairGrowing => muster::start(true, place),
+        Kind::Muster | Kind::MusterGrowing => muster::start(1, place),
+        Kind::MusterPair | Kind::MusterPairGrowing => muster::start(2, place),
+        Kind::MusterTrioGrowing => muster::start(3, place),
         Kind::Prosody | Kind::Ejabberd => debian::start(kind, place, &sitting.crowds(scale)),
         Kind::Floor => ours::start(place, sitting.crowd(scale)),
     }

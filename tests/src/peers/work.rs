@@ -147,6 +147,18 @@ impl Sitting {
         }
     }
 
+    /// Whether it is about memory.
+    pub(crate) const fn measures_memory(self) -> bool {
+        matches!(self, Self::IdlePlain | Self::IdleTls)
+    }
+
+    /// What the folder is called. Where memory is measured it has nobody else in it: what a process needs for a moment
+    /// to read of others, it has left for its sessions.
+    pub(crate) fn folder(self, scale: &Scale) -> String {
+        let kept = if self.measures_memory() { "-idle" } else { "" };
+        format!("{}{kept}", scale.name)
+    }
+
     /// What is done, and whether with TLS.
     pub(crate) fn work(self) -> impl Iterator<Item = (Work, bool)> {
         let both: &[Work] = match self {

@@ -1,6 +1,7 @@
 //! `musterctl`, as a test uses it.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::facts::UserFacts;
 use crate::process::Process;
+use crate::programs;
 use crate::wait::{PATIENCE, until};
 
 /// The admin client with the words that reach the cluster.
@@ -22,6 +24,18 @@ pub struct Ctl {
 impl Ctl {
     pub(crate) fn new(prefix: Vec<String>) -> Self {
         Self { prefix }
+    }
+
+    /// One that asks the first of these nodes that answers, by their sockets.
+    ///
+    /// # Errors
+    /// Fails when the program is not there.
+    pub fn of_sockets(sockets: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
+        let mut prefix = vec![programs::musterctl()?.display().to_string()];
+        for socket in sockets {
+            prefix.extend(["--address".to_owned(), format!("unix:{}", socket.display())]);
+        }
+        Ok(Self::new(prefix))
     }
 
     /// Runs a command; returns what it printed.

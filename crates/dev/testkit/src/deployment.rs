@@ -17,7 +17,6 @@ use crate::client::{Client, ClientOptions};
 use crate::ctl::Ctl;
 use crate::facts::UserFacts;
 use crate::network::{self, Network, PacketFault};
-use crate::programs;
 use crate::raw::Trust;
 use crate::relay::Relay;
 use crate::turn::Turn;
@@ -294,12 +293,12 @@ impl Deployment {
     }
 
     fn ctl_of(&self, names: &[&str]) -> Result<Ctl> {
-        let mut prefix = vec![programs::musterctl()?.display().to_string()];
-        for name in names {
-            let socket = self.folder.path().join(name).join("admin.sock");
-            prefix.extend(["--address".to_owned(), format!("unix:{}", socket.display())]);
-        }
-        Ok(Ctl::new(prefix))
+        let folder = self.folder.path();
+        Ctl::of_sockets(
+            names
+                .iter()
+                .map(|name| folder.join(name).join("admin.sock")),
+        )
     }
 
     /// A node's address for STARTTLS clients.
