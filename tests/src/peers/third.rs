@@ -44,8 +44,8 @@ impl Third {
             place.note("third")?;
         }
         until("the third node serves its users", PATIENCE, || {
-            let state = cluster.ctl().state_of(NAME).ok();
-            Ok(state.filter(|(state, _)| state == "Normal"))
+            let owner = cluster.ctl().owner_of(NAME).ok().flatten();
+            Ok(owner.filter(|owner| owner == NAME))
         })?;
         let at = |port: u16| format!("127.0.0.1:{}", place.port + PORTS + port);
         Ok(Self {

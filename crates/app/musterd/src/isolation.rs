@@ -17,8 +17,9 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) async fn watch(node: Arc<Node>) {
     let mut since = None;
     let mut away = false;
+    let mut tick = muster_link::ticks(LOOK);
     loop {
-        tokio::time::sleep(LOOK).await;
+        tick.tick().await;
         if node.is_stopping() {
             return;
         }

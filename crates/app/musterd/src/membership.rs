@@ -28,7 +28,7 @@ const NEARLY: u64 = 100;
 /// Keeps comparing until the node ends. New replicas are announced to `started`.
 pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
     let mut state = shared.state.subscribe();
-    let mut tick = tokio::time::interval(PERIOD);
+    let mut tick = muster_link::ticks(PERIOD);
     loop {
         tokio::select! {
             changed = state.changed() => if changed.is_err() { return },

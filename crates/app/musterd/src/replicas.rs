@@ -17,6 +17,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// How often a replica may be told which nodes are there.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Starts a replica for each slot that comes in.
 pub(crate) async fn run(
     shared: Arc<Shared>,
@@ -135,7 +138,7 @@ pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> Slot
 /// itself.
 pub(crate) async fn keep_told(shared: Arc<Shared>) {
     let mut state = shared.state.subscribe();
-    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut tick = muster_link::ticks(LOOK);
     let mut told = BTreeSet::new();
     loop {
         let changed = tokio::select! {

@@ -77,7 +77,7 @@ impl Histories {
 
 /// Keeps the notes until the node ends.
 pub(crate) async fn keep(shared: Arc<Shared>) {
-    let mut tick = tokio::time::interval(NOTE);
+    let mut tick = muster_link::ticks(NOTE);
     loop {
         tick.tick().await;
         let groups = shared.groups.all();

@@ -1,15 +1,17 @@
 //! What waits for one stream: bounded in frames and in bytes, drained by the connection. Frames that
 //! are ready together leave in one write.
 
+use crate::ticks::ticks;
 use crate::wire::{self, FRAME_OVERHEAD, Frame};
 use futures_util::Stream;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::Interval;
 
 /// Bounds of an outbox.
 #[derive(Clone, Copy)]
@@ -42,9 +44,16 @@ pub(crate) struct Outgoing {
     frames: mpsc::Receiver<Frame>,
     room: Arc<Semaphore>,
     beat: Interval,
+    /// Something was said since the last tick: whoever hears it needs no beat.
+    said: bool,
+    /// When the last beat told the clock.
+    told: Instant,
     /// When this process began, for the beats.
     started: Instant,
 }
+
+/// A busy lane tells the clock as seldom as this.
+const TELL: Duration = Duration::from_millis(250);
 
 /// Makes an outbox of a process that began at `started`. Must be called on the runtime that will drain it.
 pub(crate) fn outbox(limits: OutboxLimits, beat: Duration, started: Instant) -> (Outbox, Outgoing) {
@@ -53,8 +62,6 @@ pub(crate) fn outbox(limits: OutboxLimits, beat: Duration, started: Instant) -> 
     let room = bytes.max(limits.frame_bytes as usize + FRAME_OVERHEAD);
     let bytes = room.min(Semaphore::MAX_PERMITS);
     let room = Arc::new(Semaphore::new(bytes));
-    let mut beat = tokio::time::interval(beat);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outbox = Outbox {
         frames: sender,
         room: Arc::clone(&room),
@@ -63,7 +70,9 @@ pub(crate) fn outbox(limits: OutboxLimits, beat: Duration, started: Instant) -> 
     let outgoing = Outgoing {
         frames: receiver,
         room,
-        beat,
+        beat: ticks(beat),
+        said: false,
+        told: started,
         started,
     };
     (outbox, outgoing)
@@ -129,13 +138,18 @@ impl Stream for Outgoing {
         match self.frames.poll_recv(cx) {
             Poll::Ready(Some(frame)) => {
                 self.room.add_permits(cost(&frame) as usize);
+                self.said = true;
                 Poll::Ready(Some(frame))
             }
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
-                let due = self.beat.poll_tick(cx);
-                due.map(|_| Some(wire::beat(self.started.elapsed())))
-            }
+            Poll::Pending => loop {
+                ready!(self.beat.poll_tick(cx));
+                let said = mem::take(&mut self.said);
+                if !said || self.told.elapsed() >= TELL {
+                    self.told = Instant::now();
+                    return Poll::Ready(Some(wire::beat(self.started.elapsed())));
+                }
+            },
         }
     }
 }
@@ -229,6 +243,27 @@ mod tests {
         });
         assert_eq!(pushed, Err(PushError::Closed));
         assert_eq!(outbox.push(body(0)), Err(PushError::Closed));
+    }
+
+    #[tokio::test]
+    async fn who_speaks_beats_only_to_tell_the_clock() {
+        let beat = Duration::from_millis(10);
+        let (outbox, mut outgoing) = outbox(LIMITS, beat, Instant::now());
+        let began = Instant::now();
+        let (mut spoken, mut beats) = (0, 0u32);
+        while began.elapsed() < 4 * TELL {
+            // Always before the next beat is due.
+            outbox.push(body(0)).unwrap();
+            let frame = outgoing.next().await.unwrap();
+            assert_eq!(frame.kind(), wire::FrameKind::Data);
+            spoken += 1;
+            if let Ok(frame) = tokio::time::timeout(beat / 2, outgoing.next()).await {
+                assert_eq!(frame.unwrap().kind(), wire::FrameKind::Beat);
+                beats += 1;
+            }
+        }
+        assert!(spoken > 20, "{spoken}");
+        assert!((3..=5).contains(&beats), "{beats}");
     }
 
     #[tokio::test]

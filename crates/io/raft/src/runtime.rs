@@ -6,6 +6,7 @@
 
 mod chance;
 mod future;
+mod grid;
 mod instant;
 
 pub(crate) use future::{Beat, JoinHandle, Sleep};
@@ -150,7 +151,7 @@ impl AsyncRuntime for Runtime {
     }
 
     fn sleep_until(deadline: Instant) -> Sleep {
-        Sleep::until(deadline)
+        Sleep::until(grid::not_before(deadline))
     }
 
     fn timeout<R, F: Future<Output = R> + OptionalSend>(

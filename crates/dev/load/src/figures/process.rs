@@ -15,6 +15,8 @@ const TICKS_PER_SECOND: u64 = 100;
 pub(crate) struct Usage {
     /// Resident memory.
     pub(crate) rss_bytes: u64,
+    /// What of it is pages of files: those parts of the program that have run.
+    pub(crate) file_bytes: u64,
     /// User and system time since the start, in steps of 10 ms.
     pub(crate) cpu: Duration,
 }
@@ -44,6 +46,7 @@ impl ServerProcesses {
         let all = self.each()?;
         let sum = all.iter().fold(Usage::default(), |sum, (_, usage)| Usage {
             rss_bytes: sum.rss_bytes + usage.rss_bytes,
+            file_bytes: sum.file_bytes + usage.file_bytes,
             cpu: sum.cpu + usage.cpu,
         });
         Ok((!all.is_empty()).then_some(sum))
@@ -122,17 +125,17 @@ fn usage(pid: u32) -> Result<Usage> {
         fs::read_to_string(&path).with_context(|| format!("reading {path}"))
     };
     let malformed = || format!("process {pid} tells nothing about itself");
+    let status = read("status")?;
     Ok(Usage {
-        rss_bytes: resident(&read("status")?).with_context(malformed)?,
+        rss_bytes: bytes(&status, "VmRSS:").with_context(malformed)?,
+        file_bytes: bytes(&status, "RssFile:").with_context(malformed)?,
         cpu: cpu_time(&read("stat")?).with_context(malformed)?,
     })
 }
 
-/// `VmRSS` of `/proc/PID/status`.
-fn resident(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// A size in `/proc/PID/status`.
+fn bytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -157,8 +160,10 @@ mod tests {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194304 900 0 0 0 150 50 7 7 20 0 1 0 100 1000 10";
         assert_eq!(cpu_time(stat), Some(Duration::from_secs(2)));
         assert_eq!(cpu_time("42 (a) S 1"), None);
-        assert_eq!(resident("Name:\ta\nVmRSS:\t    12 kB\n"), Some(12 * 1024));
-        assert_eq!(resident("Name:\ta\n"), None);
+        let status = "Name:\ta\nVmRSS:\t    12 kB\nRssFile:\t    5 kB\n";
+        assert_eq!(bytes(status, "VmRSS:"), Some(12 * 1024));
+        assert_eq!(bytes(status, "RssFile:"), Some(5 * 1024));
+        assert_eq!(bytes("Name:\ta\n", "VmRSS:"), None);
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         .with("contacts", options.contacts)
         .with("open_seconds", crowd.time.as_secs_f64())
         .with("server_kb_per_session", memory(&before, &after, held))
+        .with(
+            "server_program_kb_per_session",
+            program(&before, &after, held),
+        )
         .with("server_cpu_ms_per_s", cpu.map(busy))
         .with("processes", processes(&before, &after))
         .with("failures", refused.report())
@@ -72,8 +76,21 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
 
 /// Growth of the resident memory of all processes by session, in KB (1000 bytes).
 fn memory(before: &[(u32, Usage)], after: &[(u32, Usage)], sessions: u64) -> Option<f64> {
-    let sum =
-        |all: &[(u32, Usage)]| all.iter().map(|(_, usage)| usage.rss_bytes).sum::<u64>() as f64;
+    growth(before, after, sessions, |usage| usage.rss_bytes)
+}
+
+/// What of that are parts of the program that had not run before: they come once, however many sessions there are.
+fn program(before: &[(u32, Usage)], after: &[(u32, Usage)], sessions: u64) -> Option<f64> {
+    growth(before, after, sessions, |usage| usage.file_bytes)
+}
+
+fn growth(
+    before: &[(u32, Usage)],
+    after: &[(u32, Usage)],
+    sessions: u64,
+    of: impl Fn(&Usage) -> u64,
+) -> Option<f64> {
+    let sum = |all: &[(u32, Usage)]| all.iter().map(|(_, usage)| of(usage)).sum::<u64>() as f64;
     (!before.is_empty() && sessions > 0)
         .then(|| (sum(after) - sum(before)) / 1000.0 / sessions as f64)
 }
@@ -98,11 +115,13 @@ mod tests {
     fn memory_is_the_growth_of_all_processes_by_session() {
         let usage = |rss_bytes| Usage {
             rss_bytes,
+            file_bytes: rss_bytes / 4,
             cpu: Duration::ZERO,
         };
         let before = [(1, usage(1_000_000)), (2, usage(2_000_000))];
         let after = [(1, usage(3_000_000)), (2, usage(1_500_000))];
         assert_eq!(memory(&before, &after, 100), Some(15.0));
+        assert_eq!(program(&before, &after, 100), Some(3.75));
         assert_eq!(memory(&before, &after, 0), None);
         assert_eq!(memory(&[], &[], 100), None);
     }

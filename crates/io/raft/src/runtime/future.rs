@@ -155,32 +155,25 @@ impl fmt::Display for Elapsed {
     }
 }
 
-/// A regular beat. One that is late is not made up for: the next comes at its own time.
+/// A regular beat, at multiples of its time: those of all groups come at once, so that a node wakes up once for all
+/// and what they say to a peer leaves together. One that is late is not made up for: the next comes at its own time.
 pub(crate) struct Beat {
     every: Duration,
-    next: Instant,
     sleep: Sleep,
 }
 
 impl Beat {
     /// The first one is due at once.
     pub(crate) fn new(every: Duration) -> Self {
-        let next = Instant::now();
         Self {
             every,
-            next,
-            sleep: Sleep::until(next),
+            sleep: Sleep::until(Instant::now()),
         }
     }
 
     /// Waits for the next one. Nothing is lost when it is dropped before.
     pub(crate) async fn tick(&mut self) {
         poll_fn(|cx| Pin::new(&mut self.sleep).poll(cx)).await;
-        let now = Instant::now();
-        let every = self.every.as_nanos().max(1);
-        let late = now.saturating_since(self.next).as_nanos();
-        let into = u64::try_from(late % every).unwrap_or_default();
-        self.next = now + self.every - Duration::from_nanos(into);
-        self.sleep = Sleep::until(self.next);
+        self.sleep = Sleep::until(super::grid::next(self.every));
     }
 }

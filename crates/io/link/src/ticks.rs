@@ -1,0 +1,43 @@
+//! Ticks on one grid. What the tasks of a node do each so many milliseconds they do at the same moment: so a node
+//! with nothing else to do wakes up once for all of it, and what they say to a peer leaves together.
+
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+/// Ticks at all multiples of `every` on a clock of this process; those that are missed are left out.
+pub fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + until_next(every, now()), every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
+
+/// The system's monotonic clock with a phase for each process, as in `muster_raft`'s `runtime/grid.rs`: nodes on one
+/// host do not do everything at the same time.
+fn now() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let now = Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default());
+    now + Duration::from_micros(7_919) * std::process::id()
+}
+
+fn until_next(every: Duration, now: Duration) -> Duration {
+    let into = now.as_nanos() % every.as_nanos().max(1);
+    every.saturating_sub(Duration::from_nanos(
+        u64::try_from(into).unwrap_or_default(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_begins_when_ticks_together() {
+        let millis = Duration::from_millis;
+        for (every, now, next) in [(50, 1_234, 1_250), (100, 1_234, 1_300), (100, 1_300, 1_400)] {
+            let (every, now) = (millis(every), millis(now));
+            assert_eq!(now + until_next(every, now), millis(next));
+        }
+    }
+}
