@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 /// Allocators give back within some ten seconds what a process needed for a moment to start.
 const REST: Duration = Duration::from_secs(15);
@@ -40,10 +40,7 @@ pub(crate) fn busy(pids: &[u32]) -> Result<Busy> {
     })
 }
 
-/// Waits until the resident memory of these processes has stood still for a while.
-///
-/// # Errors
-/// If it does not.
+/// Waits until the resident memory of these processes has stood still for a while, two minutes at most.
 pub(crate) fn settle(pids: &[u32]) -> Result<()> {
     eprintln!("waiting until the memory of the server stands still");
     let mut before = resident(pids)?;
@@ -56,7 +53,8 @@ pub(crate) fn settle(pids: &[u32]) -> Result<()> {
         }
         before = now;
     }
-    bail!("the memory of the server does not come to rest: {before} KB");
+    eprintln!("it does not, at {before} KB: measured all the same");
+    Ok(())
 }
 
 /// KB, of all of them.

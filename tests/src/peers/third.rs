@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use muster_testkit::{Ctl, PATIENCE, Process, Quickstart, Signal, musterd, signal, until};
 
 use super::folder::Place;
@@ -62,7 +62,10 @@ impl Third {
     /// Ends it in order.
     pub(super) fn end(mut self) -> Result<()> {
         signal(self.process.pid(), Signal::Term)?;
-        self.process.wait(END).map(drop)
+        match self.process.wait(END)? {
+            Some(0) => Ok(()),
+            code => bail!("the third node ended with {code:?}"),
+        }
     }
 }
 

@@ -28,6 +28,7 @@ const NEARLY: u64 = 100;
 /// Keeps comparing until the node ends. New replicas are announced to `started`.
 pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
     let mut state = shared.state.subscribe();
+    state.mark_changed();
     let mut tick = muster_link::ticks(PERIOD);
     loop {
         tokio::select! {

@@ -56,7 +56,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// Enters a session, which takes its address. Returns the one that had the address before.
     pub(crate) fn insert(&mut self, session: Session) -> Option<SessionId> {
-        let resources = self.by_user.entry(session.jid.bare()).or_default();
+        let resources = self.by_user.entry(session.jid.to_bare()).or_default();
         let before = resources
             .insert(session.resource(), session.id)
             .filter(|id| *id != session.id);

@@ -3,7 +3,8 @@
 use jid::{BareJid, Jid};
 
 /// Takes the resource off an address. [`Jid::to_bare`] writes node and domain anew through the formatter, ten times
-/// the work of this copy, and it is asked for with every stanza.
+/// the work of this copy, and it is asked for with every stanza. The copy keeps the room of the resource: what is kept
+/// for long is better made by `to_bare`.
 pub trait Bare {
     /// The address without its resource.
     fn bare(&self) -> BareJid;

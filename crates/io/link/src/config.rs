@@ -87,9 +87,9 @@ impl Default for LinkLimits {
 /// How often, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkTiming {
-    /// Each direction of a raft lane says something at least this often. Default 50 ms.
+    /// Each direction of a raft lane says something in each two of these. Default 50 ms.
     pub beat: Duration,
-    /// The same for a data lane, where it only finds dead connections. Default 250 ms.
+    /// A data lane beats as often, also when it says something. It only finds dead connections. Default 250 ms.
     pub data_beat: Duration,
     /// A stream on which nothing came for so long is given up and dialled again. Default 2 s.
     pub silence: Duration,
@@ -100,7 +100,7 @@ pub struct LinkTiming {
     /// The longest wait between attempts. Default 1 s.
     pub backoff_last: Duration,
     /// A process that was heard within this time is alive: another one with the same id is refused.
-    /// Default 500 ms, ten beats.
+    /// Default 500 ms, ten beats of the raft lane.
     pub alive: Duration,
     /// How long a caller who is no node may stay. Default 30 s.
     pub stranger: Duration,

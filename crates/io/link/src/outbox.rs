@@ -52,7 +52,7 @@ pub(crate) struct Outgoing {
     started: Instant,
 }
 
-/// A busy lane tells the clock as seldom as this.
+/// A busy lane tells the clock at least this often.
 const TELL: Duration = Duration::from_millis(250);
 
 /// Makes an outbox of a process that began at `started`. Must be called on the runtime that will drain it.
@@ -145,7 +145,7 @@ impl Stream for Outgoing {
             Poll::Pending => loop {
                 ready!(self.beat.poll_tick(cx));
                 let said = mem::take(&mut self.said);
-                if !said || self.told.elapsed() >= TELL {
+                if !said || self.told.elapsed() + self.beat.period() > TELL {
                     self.told = Instant::now();
                     return Poll::Ready(Some(wire::beat(self.started.elapsed())));
                 }

@@ -2,6 +2,7 @@
 //! with nothing else to do wakes up once for all of it, and what they say to a peer leaves together.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
@@ -12,13 +13,18 @@ pub fn ticks(every: Duration) -> Interval {
     ticks
 }
 
-/// The system's monotonic clock with a phase for each process, as in `muster_raft`'s `runtime/grid.rs`: nodes on one
-/// host do not do everything at the same time.
+/// The system's monotonic clock with a phase of each process: nodes on one host do not do everything at the same time.
 fn now() -> Duration {
+    static OWN: LazyLock<Duration> = LazyLock::new(|| {
+        let mut chance = [0; 2];
+        // Without chance all have the same phase, which does no harm.
+        let _ = getrandom::fill(&mut chance);
+        Duration::from_micros(u64::from(u16::from_ne_bytes(chance)) * 15)
+    });
     let time = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let now = Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default());
-    now + Duration::from_micros(7_919) * std::process::id()
+    now + *OWN
 }
 
 fn until_next(every: Duration, now: Duration) -> Duration {

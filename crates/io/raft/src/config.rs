@@ -59,7 +59,8 @@ impl Timing {
             snapshot_policy: openraft::SnapshotPolicy::Never,
             max_in_snapshot_log_to_keep: self.entries_per_snapshot,
             replication_lag_threshold: self.entries_per_snapshot.saturating_mul(2),
-            install_snapshot_timeout: 30_000,
+            // A follower writes all of it, and waits for its disk a few times for each MiB, before it answers.
+            install_snapshot_timeout: 120_000,
             ..Default::default()
         };
         config.validate().map(Arc::new)

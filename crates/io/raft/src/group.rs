@@ -150,6 +150,7 @@ impl Group {
         let machine = Machine::open(&host.store, id, state)
             .await
             .map_err(storage)?;
+        log.follows_on(machine.applied()).map_err(storage)?;
         let live = machine.live();
         let network = Network {
             group: id,

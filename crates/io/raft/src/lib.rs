@@ -39,7 +39,7 @@ pub use network::Transport;
 pub use rpc::GroupId as RaftGroupId;
 pub use runtime::{Entered, World, enter};
 pub use status::Status;
-pub use stored::{Records, stored_state};
+pub use stored::Records;
 
 #[cfg(test)]
 mod group_test;

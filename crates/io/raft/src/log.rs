@@ -4,7 +4,7 @@ use crate::rpc::{GroupId, decode, encode};
 use crate::runtime;
 use crate::tail::Tail;
 use crate::types::{Entry, LogId, Types, Vote};
-use muster_store::{Batch, Store, Table};
+use muster_store::{Batch, REPLACE, Store, Table};
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use std::fmt::Debug;
@@ -81,6 +81,17 @@ impl LogStore {
             }
             then(result);
         });
+    }
+
+    /// Refuses a state that lacks entries which are in the log no more: openraft would leave them out and say nothing.
+    pub(crate) fn follows_on(&self, applied: Option<&LogId>) -> io::Result<()> {
+        let purged: Option<LogId> = self.mark(PURGED)?;
+        if purged.as_ref() > applied {
+            return Err(io::Error::other(format!(
+                "the stored state lacks entries that are not in the log any more: {REPLACE}"
+            )));
+        }
+        Ok(())
     }
 
     /// Bytes of the entries from an index on.

@@ -139,3 +139,16 @@ async fn a_crash_within_a_purge_leaves_a_log_that_begins_after_the_mark() {
     assert_eq!(state.last_purged_log_id, Some(id(20)));
     assert_eq!(state.last_log_id, Some(id(20)));
 }
+
+#[tokio::test]
+async fn a_state_that_lacks_what_the_log_has_no_more_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = LogStore::open(&Store::open(dir.path()).unwrap(), GroupId(1)).unwrap();
+    log.follows_on(None).unwrap();
+    log.purge(id(7)).await.unwrap();
+    log.follows_on(Some(&id(7))).unwrap();
+    for behind in [None, Some(&id(6))] {
+        let said = log.follows_on(behind).unwrap_err().to_string();
+        assert!(said.contains("musterctl node replace"), "{said}");
+    }
+}

@@ -68,7 +68,7 @@ impl Machine {
         mut state: Box<dyn StateMachine>,
     ) -> io::Result<Self> {
         let (stored, position) = Stored::open(store, group)?;
-        stored.empty_other().await?;
+        stored.empty_other().await;
         let records = records(&stored).await?;
         state.install(records).await.map_err(io::Error::other)?;
         Ok(Self {
@@ -82,6 +82,11 @@ impl Machine {
     /// Set it once openraft runs.
     pub(crate) fn live(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.live)
+    }
+
+    /// The last entry that the stored state has in it.
+    pub(crate) fn applied(&self) -> Option<&LogId> {
+        self.position.applied.as_ref()
     }
 
     fn meta(&self) -> SnapshotMeta {
@@ -134,7 +139,7 @@ impl Machine {
 }
 
 /// Reads all of a state beside this thread.
-async fn records(stored: &Stored) -> io::Result<Records> {
+pub(crate) async fn records(stored: &Stored) -> io::Result<Records> {
     let stored = stored.clone();
     runtime::aside(move || stored.records()).await
 }
@@ -198,7 +203,8 @@ impl RaftStateMachine<Types> for Machine {
             .install(records)
             .await
             .map_err(io::Error::other)?;
-        self.stored.empty_other().await
+        self.stored.empty_other().await;
+        Ok(())
     }
 
     async fn get_current_snapshot(

@@ -10,6 +10,8 @@ use crate::types::{LogId, Membership};
 use muster_store::{Batch, Store, Table};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// All stored records of a state, in key order.
 pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
@@ -17,11 +19,11 @@ pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
 /// The applied position has the one key that no record can have.
 const POSITION: &[u8] = &[];
 
-/// Records written, or removed, in one batch.
+/// Records and bytes written, or removed, in one batch.
 const BATCH: usize = 256;
-/// Records and bytes written before the disk is waited for: what others write waits behind them.
-const WRITTEN: usize = 8 * BATCH;
-const WRITTEN_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 128 << 10;
+/// Batches before the disk is waited for: what others write waits behind them.
+const BATCHES: usize = 16;
 
 /// How far the stored state has come; kept in the same table and batch as the state itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub(crate) struct Stored {
     store: Store,
     counts: Table,
     other: Table,
+    /// Held by whoever changes the other table.
+    changing: Arc<Mutex<()>>,
 }
 
 impl Stored {
@@ -54,6 +58,7 @@ impl Stored {
             store,
             counts,
             other,
+            changing: Arc::default(),
         };
         Ok((stored, position))
     }
@@ -75,8 +80,10 @@ impl Stored {
         mut records: Records,
         position: &Position,
     ) -> io::Result<Records> {
-        // A replacement before this one may not have got as far as its position.
-        self.empty_other().await?;
+        let changing = Arc::clone(&self.changing);
+        let _changing = changing.lock().await;
+        // What was there before may not be gone yet, or a replacement did not get as far as its position.
+        empty(&self.other, &self.store).await?;
         let mut written = 0;
         while written < records.len() {
             let other = self.other.clone();
@@ -85,52 +92,56 @@ impl Stored {
                 Ok::<_, io::Error>((records, written + to))
             });
             (records, written) = writing.await?;
-            self.synced().await?;
+            synced(&self.store).await?;
         }
         let mut last = Batch::default();
         last.put(POSITION, encode(position));
         self.other.apply(last)?;
-        self.synced().await?;
+        synced(&self.store).await?;
         std::mem::swap(&mut self.counts, &mut self.other);
         Ok(records)
     }
 
-    /// Removes what a replacement has left: the state before it, or itself, if it was not finished.
-    pub(crate) async fn empty_other(&self) -> io::Result<()> {
-        loop {
-            let other = self.other.clone();
-            // The position has the first key, so it is gone with the first record.
-            let removing = runtime::aside(move || {
-                let mut more = true;
-                for _ in 0..WRITTEN / BATCH {
-                    more = more && other.remove_some::<&[u8]>(.., BATCH)?;
-                }
-                Ok::<_, io::Error>(more)
-            });
-            if !removing.await? {
-                return Ok(());
+    /// Removes what a replacement has left, the state before it, or itself if it was not finished: while the group goes on.
+    pub(crate) async fn empty_other(&self) {
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let (other, store) = (self.other.clone(), self.store.clone());
+        runtime::spawn(async move {
+            let _changing = changing;
+            if let Err(error) = empty(&other, &store).await {
+                // It is tried again before the table is used. A store that has failed ends the node elsewhere.
+                tracing::warn!(%error, "what a snapshot has replaced is not removed");
             }
-            self.synced().await?;
-        }
-    }
-
-    async fn synced(&self) -> io::Result<()> {
-        let (tx, rx) = tokio::sync::oneshot::channel();
-        self.store.barrier(move |result| {
-            // Nobody waits when the group is being shut down.
-            let _ = tx.send(result);
         });
-        rx.await.map_err(io::Error::other)?
     }
 }
 
-/// The state of a group as the store has it, for a node that has to know something of it before the group
-/// runs.
-///
-/// # Errors
-/// The store's.
-pub fn stored_state(store: &Store, group: GroupId) -> io::Result<Records> {
-    Stored::open(store, group)?.0.records()
+/// Removes all records of a table, a few at a time.
+async fn empty(table: &Table, store: &Store) -> io::Result<()> {
+    loop {
+        let table = table.clone();
+        // The position has the first key, so it is gone with the first record.
+        let removing = runtime::aside(move || {
+            let mut more = true;
+            for _ in 0..BATCHES {
+                more = more && table.remove_some::<&[u8]>(.., BATCH)?;
+            }
+            Ok::<_, io::Error>(more)
+        });
+        if !removing.await? {
+            return Ok(());
+        }
+        synced(store).await?;
+    }
+}
+
+async fn synced(store: &Store) -> io::Result<()> {
+    let (tx, rx) = tokio::sync::oneshot::channel();
+    store.barrier(move |result| {
+        // Nobody waits when the group is being shut down.
+        let _ = tx.send(result);
+    });
+    rx.await.map_err(io::Error::other)?
 }
 
 fn position(table: &Table) -> io::Result<Position> {
@@ -142,18 +153,24 @@ fn position(table: &Table) -> io::Result<Position> {
 
 /// Writes the first of these records, as many as may wait for the disk; how many it were.
 fn write_some(table: &Table, records: &[(Vec<u8>, Vec<u8>)]) -> io::Result<usize> {
-    let (mut written, mut bytes) = (0, 0);
-    for some in records.chunks(BATCH) {
-        if written >= WRITTEN || bytes >= WRITTEN_BYTES {
-            break;
-        }
+    let mut left = records.iter();
+    let mut written = 0;
+    for _ in 0..BATCHES {
         let mut batch = Batch::default();
-        for (key, value) in some {
+        let (mut taken, mut bytes) = (0, 0);
+        while taken < BATCH
+            && bytes < BATCH_BYTES
+            && let Some((key, value)) = left.next()
+        {
+            taken += 1;
             bytes += key.len() + value.len();
             batch.put(key.as_slice(), value.as_slice());
         }
+        if taken == 0 {
+            break;
+        }
         table.apply(batch)?;
-        written += some.len();
+        written += taken;
     }
     Ok(written)
 }
@@ -223,7 +240,7 @@ mod tests {
         let finished = {
             let mut replacing = pin!(async {
                 stored.replace(records, &position).await?;
-                stored.empty_other().await
+                empty(&stored.other, &stored.store).await
             });
             let mut outcome = None;
             for _ in 0..syncs {

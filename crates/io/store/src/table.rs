@@ -179,6 +179,9 @@ impl Table {
             }
             values.push((key, None));
         }
+        if values.is_empty() {
+            return Ok(false);
+        }
         let more = values.len() == most;
         self.values.apply(values)?;
         self.pieces.remove(stale)?;

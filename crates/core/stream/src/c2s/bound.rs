@@ -5,7 +5,7 @@ use crate::Output;
 use muster_stanza::{
     Element, IqType, Stanza, StanzaCondition, StanzaError, StreamCondition, StreamError, ns,
 };
-use muster_types::{Bare as _, BareJid, FullJid, Jid};
+use muster_types::{BareJid, FullJid, Jid};
 
 /// The addresses of a bound client.
 #[derive(Debug)]
@@ -17,7 +17,8 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn new(jid: FullJid) -> Self {
         Self {
-            bare: jid.bare(),
+            // Kept, so without the room of the resource.
+            bare: jid.to_bare(),
             full: jid.into(),
         }
     }

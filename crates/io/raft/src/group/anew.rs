@@ -14,10 +14,10 @@
 //! one begins with its snapshot, and whoever leads the old one is out of date for everybody.
 
 use super::{ChangeError, Group};
-use crate::machine::SnapshotData;
+use crate::machine::{SnapshotData, records};
 use crate::rpc::Request;
 use crate::status::Status;
-use crate::stored::stored_state;
+use crate::stored::Stored;
 use crate::types::{Command, Entry, LogId, Membership, SnapshotMeta, Vote, raft_id};
 use muster_types::{LogIndex, NodeId};
 use openraft::async_runtime::WatchReceiver as _;
@@ -129,7 +129,8 @@ impl Group {
 
     /// The state as it is now is the beginning of the new lineage, and this node its only voter.
     async fn take_over_state(&self, vote: Vote, begins: u64) -> Result<(), ChangeError> {
-        let records = stored_state(&self.inner.store, self.inner.id).map_err(failed)?;
+        let (stored, _) = Stored::open(&self.inner.store, self.inner.id).map_err(failed)?;
+        let records = records(&stored).await.map_err(failed)?;
         let at = LogId::new(vote.leader_id.to_committed(), begins);
         let this = raft_id(self.inner.node);
         let nodes = BTreeMap::from([(this, openraft::impls::EmptyNode {})]);
