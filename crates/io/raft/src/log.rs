@@ -2,6 +2,7 @@
 
 use crate::rpc::{GroupId, decode, encode};
 use crate::runtime;
+use crate::stored::synced;
 use crate::tail::Tail;
 use crate::types::{Entry, LogId, Types, Vote};
 use muster_store::{Batch, REPLACE, Store, Table};
@@ -115,15 +116,6 @@ impl LogStore {
         batch.put(key, encode(value));
         Ok(self.marks.apply(batch)?)
     }
-
-    async fn barrier(&self) -> io::Result<()> {
-        let (tx, rx) = tokio::sync::oneshot::channel();
-        self.store.barrier(move |result| {
-            // Nobody waits when the group is being shut down.
-            let _ = tx.send(result);
-        });
-        rx.await.map_err(io::Error::other)?
-    }
 }
 
 fn with<V, T>(value: &Mutex<V>, act: impl FnOnce(&mut V) -> T) -> T {
@@ -229,7 +221,7 @@ impl RaftLogStorage<Types> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         self.set_mark(VOTE, vote)?;
-        self.barrier().await?;
+        synced(&self.store).await?;
         with(&self.durable, |durable| durable.vote = Some(*vote));
         Ok(())
     }

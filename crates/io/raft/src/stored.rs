@@ -19,8 +19,9 @@ pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
 /// The applied position has the one key that no record can have.
 const POSITION: &[u8] = &[];
 
-/// Records and bytes written, or removed, in one batch.
+/// Records that are written, or removed, in one batch.
 const BATCH: usize = 256;
+/// Bytes after which a batch takes no more records.
 const BATCH_BYTES: usize = 128 << 10;
 /// Batches before the disk is waited for: what others write waits behind them.
 const BATCHES: usize = 16;
@@ -135,7 +136,8 @@ async fn empty(table: &Table, store: &Store) -> io::Result<()> {
     }
 }
 
-async fn synced(store: &Store) -> io::Result<()> {
+/// Waits until all that was written to the store before is durable.
+pub(crate) async fn synced(store: &Store) -> io::Result<()> {
     let (tx, rx) = tokio::sync::oneshot::channel();
     store.barrier(move |result| {
         // Nobody waits when the group is being shut down.
