@@ -59,7 +59,7 @@ impl PeerClocks {
 
 /// Raises and clears the alarm until the node ends.
 pub(crate) async fn keep(shared: Arc<Shared>) {
-    let mut tick = muster_link::ticks(LOOK);
+    let mut tick = muster_ticks::ticks(LOOK);
     loop {
         tick.tick().await;
         match words(&shared.clocks.judge(), &shared.cluster_state()) {

@@ -141,7 +141,7 @@ pub(crate) async fn watch_slot(
     inbox: mpsc::Sender<Input>,
 ) {
     let (mut status, mut duty) = (handle.group.status(), handle.duty.clone());
-    let mut tick = muster_link::ticks(LOOK);
+    let mut tick = muster_ticks::ticks(LOOK);
     let mut told = None;
     loop {
         let now = role(&shared, &handle, &status.borrow_and_update());

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) async fn watch(node: Arc<Node>) {
     let mut since = None;
     let mut away = false;
-    let mut tick = muster_link::ticks(LOOK);
+    let mut tick = muster_ticks::ticks(LOOK);
     loop {
         tick.tick().await;
         if node.is_stopping() {

@@ -106,7 +106,7 @@ impl Handler for LinkHandler {
 impl LinkHandler {
     /// Beats that were heard since the last look, for the HA machine.
     pub(crate) async fn watch_beats(self: Arc<Self>, every: Duration) {
-        let mut tick = muster_link::ticks(every);
+        let mut tick = muster_ticks::ticks(every);
         let mut heard = BTreeMap::new();
         loop {
             tick.tick().await;

@@ -29,7 +29,7 @@ const NEARLY: u64 = 100;
 pub(crate) async fn keep(shared: Arc<Shared>, started: mpsc::Sender<SlotId>) {
     let mut state = shared.state.subscribe();
     state.mark_changed();
-    let mut tick = muster_link::ticks(PERIOD);
+    let mut tick = muster_ticks::ticks(PERIOD);
     loop {
         tokio::select! {
             changed = state.changed() => if changed.is_err() { return },

@@ -138,7 +138,7 @@ pub(crate) fn nodes(shared: &Shared, state: &ClusterState, slot: SlotId) -> Slot
 /// itself.
 pub(crate) async fn keep_told(shared: Arc<Shared>) {
     let mut state = shared.state.subscribe();
-    let mut tick = muster_link::ticks(LOOK);
+    let mut tick = muster_ticks::ticks(LOOK);
     let mut told = BTreeSet::new();
     loop {
         let changed = tokio::select! {

@@ -77,7 +77,7 @@ impl Histories {
 
 /// Keeps the notes until the node ends.
 pub(crate) async fn keep(shared: Arc<Shared>) {
-    let mut tick = muster_link::ticks(NOTE);
+    let mut tick = muster_ticks::ticks(NOTE);
     loop {
         tick.tick().await;
         let groups = shared.groups.all();

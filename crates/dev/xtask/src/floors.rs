@@ -9,7 +9,7 @@ use crate::workspace::{Package, Workspace};
 /// | floors | what stands there |
 /// |---|---|
 /// | 0–5 | `crates/core`: words (0), one stanza or secret (1), one rule book each (2), replicated data (3), what nodes and owners say to each other and who serves (4), the machines that serve (5) |
-/// | 6–8 | `crates/io`: logs and metrics (6), one adapter for each outside thing (7), Raft over store and link (8) |
+/// | 6–8 | `crates/io`: logs and metrics, ticks (6), one adapter for each outside thing (7), Raft over store and link (8) |
 /// | 9 | the admin CLI, and the programs that drive the core or the protocol from outside |
 /// | 10 | the node (which is also `musterctl` under its other name), and what tests and checks from outside |
 /// | 11 | the tests |
@@ -28,6 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("muster-router", 5),
     ("muster-owner", 5),
     ("muster-telemetry", 6),
+    ("muster-ticks", 6),
     ("muster-store", 7),
     ("muster-link", 7),
     ("muster-net", 7),

@@ -54,7 +54,6 @@ mod relay;
 mod seal;
 mod service;
 mod shared;
-mod ticks;
 mod token;
 mod wire;
 
@@ -73,5 +72,4 @@ pub use name::{NameError, node_name};
 pub use peer::{Beat, PeerStatus};
 pub use pki::{ClusterCa, Issued, NodeKey, PkiError, certificate_expiry};
 pub use seal::{SealError, seal, unseal};
-pub use ticks::ticks;
 pub use token::{JoinToken, TokenError};

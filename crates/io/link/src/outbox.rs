@@ -1,9 +1,9 @@
 //! What waits for one stream: bounded in frames and in bytes, drained by the connection. Frames that
 //! are ready together leave in one write.
 
-use crate::ticks::ticks;
 use crate::wire::{self, FRAME_OVERHEAD, Frame};
 use futures_util::Stream;
+use muster_ticks::ticks;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
