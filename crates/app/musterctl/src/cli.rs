@@ -397,8 +397,7 @@ pub(crate) enum User {
         /// The address.
         jid: String,
     },
-    /// Decides something about a user's presence: with sharing-off nobody sees it, with not-licensed the user
-    /// takes no part in it.
+    /// Decides that nobody sees a user's presence, and why: sharing-off or not-licensed. The user still sees others.
     Policy {
         /// The address.
         jid: String,

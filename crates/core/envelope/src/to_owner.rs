@@ -160,6 +160,8 @@ pub struct AnnouncedSession {
     pub jid: FullJid,
     /// The last available presence it published; `None` when unavailable.
     pub presence: Option<Stanza>,
+    /// How many milliseconds ago it did so.
+    pub said_ms_ago: u64,
     /// Whether it has asked for the roster (RFC 6121 §2.1.6, interested resource).
     pub interested: bool,
     /// Its client has closed the stream, and the farewell is still to come.

@@ -40,6 +40,8 @@ pub enum WarmUpdate {
         jid: FullJid,
         /// Its last available presence.
         presence: Option<Stanza>,
+        /// For how many milliseconds it has not been used, if it said so.
+        idle_ms: Option<u64>,
         /// Whether it is interested in roster pushes.
         interested: bool,
         /// For how many milliseconds its client is still expected back, if its node or its connection

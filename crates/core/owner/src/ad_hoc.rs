@@ -93,7 +93,7 @@ impl Serving {
                 says: Says::read(&source, &state)?,
                 note: Some(note).filter(|note| !note.is_empty()),
                 begins: FromNow(0),
-                ends: lasts.map(FromNow),
+                ends: lasts.map(FromNow::ahead),
                 until: lasts.map(|lasts| Timestamp(cx.world.wall.0 + lasts)),
             });
         }

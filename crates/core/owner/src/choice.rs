@@ -169,7 +169,7 @@ fn read(choice: &Element, wall: Timestamp) -> Result<Span<FromNow>, String> {
         says: Says::read(&Source::Manual, state.trim())?,
         note,
         begins: FromNow(0),
-        ends: left.map(FromNow),
+        ends: left.map(FromNow::ahead),
         until,
     })
 }

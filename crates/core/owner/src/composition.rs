@@ -4,6 +4,7 @@
 //! are shown anew, in one message a node; if not, nobody is told.
 
 use crate::cx::Cx;
+use crate::pace::Pace;
 use crate::serving::Serving;
 use crate::sight::may_see;
 use muster_envelope::{
@@ -21,8 +22,12 @@ use std::time::Duration;
 /// When users are to be composed again, and by which rules they were.
 #[derive(Default)]
 pub(crate) struct Composition {
+    /// By time. Not a wheel: that would have to turn while nothing is due, and a tree of ten thousands of users takes a
+    /// microsecond.
     due: BTreeSet<(Instant, BareJid)>,
     by_user: BTreeMap<BareJid, Instant>,
+    /// How often what sources say may change what is shown.
+    pace: Pace,
     rules: Option<Arc<Rules>>,
     /// About whom the administrator has decided something.
     restricted: BTreeMap<BareJid, Policies>,
@@ -42,6 +47,12 @@ impl Composition {
         if let Some(next) = next {
             self.due.insert((next, user.clone()));
         }
+    }
+
+    /// Composes a user at `at`, if nothing does so before.
+    fn bring_forward(&mut self, user: &BareJid, at: Instant) {
+        let known = self.by_user.get(user).copied();
+        self.set(user, Some(known.map_or(at, |known| known.min(at))));
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -96,16 +107,19 @@ impl Serving {
         if others.count() >= SOURCES_MAX && !report.spans.is_empty() {
             return Err(ReportRefusal::TooManySources(SOURCES_MAX));
         }
-        let report = spread(&rules, user, report.kept(cx.now), cx.now);
         let known = presentity
             .reports()
             .find(|known| known.source == report.source);
+        let report = spread(&rules, user, report.kept(cx.now), known, cx.now);
         if known.is_some_and(|known| known.says_the_same(&report, cx.now)) {
             return Ok(());
         }
         self.feeds.report(cx, user, &report);
         presentity.report(report);
-        self.recompose(cx, user);
+        match self.composition.pace.admit(cx.now, user) {
+            Ok(()) => drop(self.recompose(cx, user)),
+            Err(turn) => self.composition.bring_forward(user, turn),
+        }
         Ok(())
     }
 
@@ -210,6 +224,8 @@ impl Serving {
             && due <= cx.now
         {
             self.composition.set(&user, None);
+            // It is due whether or not it is its turn, and counts.
+            let _ = self.composition.pace.admit(cx.now, &user);
             self.recompose(cx, &user);
         }
     }
@@ -308,6 +324,7 @@ fn spread(
     rules: &Rules,
     user: &BareJid,
     mut report: Report<Instant>,
+    known: Option<&Report<Instant>>,
     now: Instant,
 ) -> Report<Instant> {
     let most = u64::try_from(rules.calendar_spread.as_millis()).unwrap_or_default();
@@ -316,8 +333,12 @@ fn spread(
     }
     let later = Duration::from_millis(contacts_digest([user]) % most);
     for span in &mut report.spans {
-        if span.begins > now {
-            span.begins = span.begins + later;
+        // Also of one that has begun: a calendar that is asked each minute says so after the hour. What is said to
+        // be so from now on is so, and what is shown already goes on.
+        let shown = known.is_some_and(|known| known.current(now).any(|one| one.says == span.says));
+        let begins = span.begins + later;
+        if begins > now && span.begins != now && !(shown && span.begins < now) {
+            span.begins = begins;
         }
         span.ends = span.ends.map(|ends| ends + later);
     }

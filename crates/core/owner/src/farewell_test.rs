@@ -46,6 +46,7 @@ fn who_left_a_node_that_was_cut_off_and_has_been_elsewhere_since_is_not_said_to_
         session: left,
         jid: "alice@example.com/a".parse().unwrap(),
         presence: None,
+        said_ms_ago: 0,
         interested: true,
         leaving: true,
     };

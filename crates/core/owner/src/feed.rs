@@ -214,13 +214,16 @@ fn describe(now: Instant, session: &Session, sight: &Sight) -> WarmUpdate {
     let WarmSession {
         jid,
         presence,
+        idle,
         interested,
         expected,
     } = warm(session, sight);
+    let idle = idle.map(|idle| idle.age(now).as_millis());
     WarmUpdate::Session {
         session: session.id,
         jid,
         presence,
+        idle_ms: idle.map(|age| u64::try_from(age).unwrap_or(u64::MAX)),
         interested,
         expected_ms: expected.map(|until| millis(until.since(now))),
     }
@@ -239,11 +242,11 @@ fn millis(time: Duration) -> u32 {
 
 /// A session as a copy keeps it.
 pub(crate) fn warm(session: &Session, sight: &Sight) -> WarmSession {
+    let published = sight.published_by(&session.jid, session.id);
     WarmSession {
         jid: session.jid.clone(),
-        presence: sight
-            .published_by(&session.jid, session.id)
-            .map(|published| published.stanza.clone()),
+        presence: published.map(|published| published.stanza.clone()),
+        idle: published.and_then(|published| published.idle),
         interested: session.interested,
         expected: match session.standing {
             Standing::Expected { until } => Some(until),

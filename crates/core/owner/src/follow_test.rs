@@ -20,8 +20,8 @@ fn says(source: &str, word: &str, from: u64, millis: u64) -> Report<FromNow> {
     let span = Span {
         says: Says::read(&source, word).unwrap(),
         note: None,
-        begins: FromNow(from),
-        ends: Some(FromNow(from + millis)),
+        begins: FromNow::ahead(from),
+        ends: Some(FromNow::ahead(from + millis)),
         until: None,
     };
     let spans = vec![span];

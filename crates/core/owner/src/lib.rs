@@ -45,6 +45,7 @@ mod message;
 mod offline;
 mod outbox;
 mod output;
+mod pace;
 mod pep;
 mod pep_news;
 mod pep_request;
@@ -82,6 +83,8 @@ mod blocking_test;
 mod choice_test;
 #[cfg(test)]
 mod composition_test;
+#[cfg(test)]
+mod composition_times_test;
 #[cfg(test)]
 mod farewell_test;
 #[cfg(test)]

@@ -10,14 +10,15 @@ use muster_roster::Roster;
 use muster_slot::SlotState;
 use muster_stanza::{PresenceType, Stanza};
 use muster_types::{Bare, BareJid, NodeId, SessionId};
+use std::time::Duration;
 
 /// How the owner hears of a presence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Said {
     /// The client says it now.
     Now,
-    /// It said so earlier: its node tells a new owner.
-    Announced,
+    /// It said so this long ago: its node tells a new owner.
+    Announced(Duration),
 }
 
 impl Serving {
@@ -64,7 +65,11 @@ impl Serving {
     fn available(&mut self, cx: &mut Cx<'_>, session: &Session, stanza: Stanza, said: Said) {
         let (user, resource) = (session.jid.bare(), session.resource());
         let publication = Publication::new(session.id, stanza.clone());
-        let publication = publication.with_idle(cx.now, cx.world.wall);
+        let (announced, ago) = match said {
+            Said::Now => (false, Duration::ZERO),
+            Said::Announced(ago) => (true, ago),
+        };
+        let publication = publication.with_idle(cx.now, cx.world.wall, ago);
         let takes = publication.priority >= 0;
         let presentity = self.sight.presentity_mut(&user);
         let earlier = presentity.publication(&resource);
@@ -83,7 +88,7 @@ impl Serving {
             .update(cx, &self.sessions, &self.sight, session.id);
         let picture = &self.picture;
         let waits = |node: NodeId, watcher: &BareJid| {
-            said == Said::Announced && picture.will_answer(&user, node, watcher)
+            announced && picture.will_answer(&user, node, watcher)
         };
         let manner = if again {
             ToNode::answer
@@ -96,7 +101,7 @@ impl Serving {
         }
         let began_to_take = match published {
             Published::Initial { .. } => {
-                if said == Said::Now {
+                if !announced {
                     self.send_contacts(cx, session.id, &user);
                 }
                 self.deliver_requests(cx, session, &user);
@@ -167,6 +172,10 @@ impl Serving {
         presence: PresenceType,
     ) {
         match presence {
+            // Of whom the administrator shows nothing, nothing is shown this way either.
+            PresenceType::Available if sender(stanza).is_some_and(|from| cx.world.hides(&from)) => {
+                return;
+            }
             PresenceType::Available | PresenceType::Unavailable | PresenceType::Error => (),
             // Subscription stanzas come through the outbox, probes stay inside the server.
             PresenceType::Subscribe

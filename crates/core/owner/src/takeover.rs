@@ -10,10 +10,11 @@ use crate::sight::unavailable;
 use crate::warm::{Copied, WarmCopy};
 use crate::{Output, OwnerEvent};
 use muster_envelope::{AnnouncedSession, Announcement, ToNode, contacts_digest};
-use muster_presence::Publication;
+use muster_presence::{Idle, Publication};
 use muster_stanza::Stanza;
 use muster_types::{Bare as _, Boot, NodeId, SessionId};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 impl Serving {
     /// Takes over what the copy knows, and lets everybody know who serves.
@@ -41,7 +42,7 @@ impl Serving {
                 interested: warm.interested,
                 standing,
             };
-            self.restore(cx, session, warm.presence);
+            self.restore(session, warm.presence, warm.idle);
         }
         let mut reported: BTreeSet<_> = cx.world.restricted(cx.config.slot).into_keys().collect();
         for ((user, _), report) in reports {
@@ -68,12 +69,13 @@ impl Serving {
         self.settle_if_announced(cx);
     }
 
-    fn restore(&mut self, cx: &Cx<'_>, session: Session, presence: Option<Stanza>) {
+    fn restore(&mut self, session: Session, presence: Option<Stanza>, idle: Option<Idle>) {
         let (id, expected) = (session.id, session.standing.is_expected());
         if let Some(stanza) = presence {
             let publication = Publication {
                 expected,
-                ..Publication::new(id, stanza).with_idle(cx.now, cx.world.wall)
+                idle,
+                ..Publication::new(id, stanza)
             };
             let (user, resource) = (session.jid.bare(), session.resource());
             let presentity = self.sight.presentity_mut(&user);
@@ -147,9 +149,11 @@ impl Serving {
             session: id,
             jid,
             presence,
+            said_ms_ago,
             interested,
             leaving,
         } = announced;
+        let ago = Duration::from_millis(said_ms_ago);
         self.answer_for(id);
         let (user, resource) = (jid.bare(), jid.resource().to_owned());
         if cx.world.is_barred(&user) {
@@ -188,13 +192,19 @@ impl Serving {
             .is_some()
             .then(|| (id, contacts_digest(seen_by(cx.state, &user))));
         tell_known_access(cx, id.node, &user);
-        self.take_announced(cx, &session, presence);
+        self.take_announced(cx, &session, presence, Said::Announced(ago));
         self.tell_recent(cx, id, &user);
         digest
     }
 
     /// What an announced session last said, of which something may be known.
-    fn take_announced(&mut self, cx: &mut Cx<'_>, session: &Session, presence: Option<Stanza>) {
+    fn take_announced(
+        &mut self,
+        cx: &mut Cx<'_>,
+        session: &Session,
+        presence: Option<Stanza>,
+        said: Said,
+    ) {
         let (id, user) = (session.id, session.jid.bare());
         let known = self
             .sight
@@ -210,10 +220,10 @@ impl Serving {
                     self.mailbox.hand_over(cx, &mut self.proposals, &user, id);
                 }
             }
-            (_, Some(presence)) => self.on_publish(cx, id, presence, Said::Announced),
+            (_, Some(presence)) => self.on_publish(cx, id, presence, said),
             (Some(_), None) => {
                 let gone = unavailable(&session.jid);
-                self.on_publish(cx, id, gone, Said::Announced);
+                self.on_publish(cx, id, gone, said);
             }
             (None, None) => self.feeds.update(cx, &self.sessions, &self.sight, id),
         }

@@ -107,6 +107,8 @@ impl Accounts for Alphabet {
 struct Client {
     jid: FullJid,
     presence: Option<Stanza>,
+    /// When it said so.
+    said: Instant,
     interested: bool,
     serials: BTreeMap<SlotId, u64>,
 }

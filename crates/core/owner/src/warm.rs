@@ -1,6 +1,7 @@
 //! The warm copy: what a replica that does not serve knows of the owner's soft state.
 
 use muster_envelope::{ToPeer, WarmUpdate};
+use muster_presence::Idle;
 use muster_presence::source::{Report, Source};
 use muster_stanza::Stanza;
 use muster_types::{BareJid, Epoch, FullJid, Instant, NodeId, SessionId};
@@ -15,6 +16,8 @@ const RESYNC_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct WarmSession {
     pub(crate) jid: FullJid,
     pub(crate) presence: Option<Stanza>,
+    /// For how long it has not been used, on this node's clock.
+    pub(crate) idle: Option<Idle>,
     pub(crate) interested: bool,
     /// Until when its client is expected back, on this node's clock: a new owner is no reason to wait
     /// longer. `None` while it is here.
@@ -130,6 +133,7 @@ impl WarmCopy {
                 session,
                 jid,
                 presence,
+                idle_ms,
                 interested,
                 expected_ms,
             } => {
@@ -138,6 +142,7 @@ impl WarmCopy {
                     WarmSession {
                         jid,
                         presence,
+                        idle: idle_ms.map(|age| Idle::of(now, Duration::from_millis(age))),
                         interested,
                         expected: expected_ms.map(|left| now + Duration::from_millis(left.into())),
                     },

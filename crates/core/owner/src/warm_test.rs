@@ -23,6 +23,7 @@ fn update(seq: u64, serial: u64) -> ToPeer {
         session,
         jid,
         presence: None,
+        idle_ms: None,
         interested: false,
         expected_ms: None,
     };

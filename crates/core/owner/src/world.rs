@@ -67,6 +67,11 @@ impl World {
         accounts.map_or_else(Policies::default, |accounts| accounts.policies(user))
     }
 
+    /// Whether the administrator shows a user's presence to nobody.
+    pub(crate) fn hides(&self, user: &BareJid) -> bool {
+        !self.policies(user).is_empty()
+    }
+
     /// All users of a slot about whom something is decided.
     pub(crate) fn restricted(&self, slot: SlotId) -> BTreeMap<BareJid, Policies> {
         let accounts = self.accounts.as_ref();

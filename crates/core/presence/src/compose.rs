@@ -108,6 +108,27 @@ pub(crate) fn chosen_by(device: &Publication, rules: &Rules) -> Option<Report<In
     })
 }
 
+/// Whether a choice is to be seen by nobody.
+pub(crate) fn hides(rules: &Rules, says: &Says) -> bool {
+    let named = rules
+        .states()
+        .iter()
+        .find(|state| state.name.as_str() == says.label());
+    named.is_some_and(|state| state.show == Show::Unavailable)
+}
+
+/// A choice in whose place there is what a client says.
+pub(crate) fn replaced(choice: &Report<Instant>) -> impl Iterator<Item = Said> {
+    choice.spans.iter().map(|span| Said {
+        source: choice.source.to_string(),
+        says: span.says.label().to_owned(),
+        note: span.note.clone(),
+        until: span.until,
+        won: false,
+        remark: Some("a client that says \"do not disturb\" chooses for the user".to_owned()),
+    })
+}
+
 /// Everything that holds at `now`.
 fn facts<'a>(
     rules: &Rules,
@@ -137,12 +158,13 @@ fn is_asked(rules: &Rules, rule: &Rule, state: &str, source: &Source, says: &Say
     alone.intersects(&rule.when) && taken_over
 }
 
-/// What watchers see of the user's clients.
+/// What watchers see of the user's clients; `known` is what they saw until now.
 pub(crate) fn overlay<'a>(
     rules: &Rules,
     now: Instant,
     devices: impl Iterator<Item = &'a Publication>,
     (policies, reports): (Policies, &Reports),
+    known: &Overlay,
 ) -> Overlay {
     let composed = rules.compose(&facts(rules, now, devices, (policies, reports)));
     if !policies.is_empty() {
@@ -152,7 +174,7 @@ pub(crate) fn overlay<'a>(
     if composed.rule.group == Group::Devices {
         return Overlay::AsItCame;
     }
-    Overlay::of(composed, winner(rules, now, reports, composed))
+    Overlay::of(composed, winner(rules, now, reports, composed), known)
 }
 
 /// The first of what is said that the rule asks for.

@@ -212,7 +212,10 @@ fn who_does_not_use_any_client_becomes_idle_by_itself_and_then_idle_for_long() {
     ] {
         let mut alice = Presentity::new(Epoch::NONE);
         let presence = device(&format!("<presence>{idle}</presence>"));
-        alice.publish("desk".parse().unwrap(), presence.with_idle(at(1000), wall));
+        alice.publish(
+            "desk".parse().unwrap(),
+            presence.with_idle(at(1000), wall, Duration::ZERO),
+        );
         // A source that wins while she is idle, and not before.
         alice.report(report("app/tickets", &[("busy", 0, Some(5000))]));
         let quiet = at(1300 - after);
@@ -233,7 +236,7 @@ fn who_does_not_use_any_client_becomes_idle_by_itself_and_then_idle_for_long() {
     let presence = device(&format!(
         "<presence><idle xmlns='urn:xmpp:idle:1' since='{long}'/></presence>"
     ));
-    let started = presence.with_idle(at(0), wall);
+    let started = presence.with_idle(at(0), wall, Duration::ZERO);
     assert_eq!(started.state_at(at(0), &rules), DeviceState::LongIdle);
     let mut alice =
         alice("<presence><show>dnd</show><idle xmlns='urn:xmpp:idle:1' since='no'/></presence>");
@@ -264,13 +267,20 @@ fn a_clients_do_not_disturb_is_the_users_choice_where_it_counts_as_one() {
     assert_eq!(why.rule, "chosen: do not disturb");
     assert_eq!(alice.reports().count(), 0, "nothing is kept of it");
 
-    // Another choice stands, and whoever hides is hidden.
+    // Another choice is stronger than a client, and waits for it where that counts as one.
     alice.report(report("manual", &[("vacation", 0, None)]));
-    assert_eq!(
-        compose(&mut alice, true),
-        as_it_is,
-        "the client is stronger"
-    );
+    let vacation = compose(&mut alice, false);
+    assert!(vacation.contains("state='vacation'"), "{vacation}");
+    assert_eq!(compose(&mut alice, true), overlaid);
+    let why = alice.explain(at(0), &rules);
+    let vacation = why.said.last().unwrap();
+    assert_eq!((vacation.says.as_str(), vacation.won), ("vacation", false));
+    assert!(vacation.remark.is_some());
+    // The same choice made otherwise keeps its note, and whoever hides is hidden.
+    let mut same = report("manual", &[("do-not-disturb", 0, None)]);
+    same.spans[0].note = Some("Thesis".to_owned());
+    alice.report(same);
+    assert!(compose(&mut alice, true).contains("Thesis"));
     alice.report(report("manual", &[("offline", 0, None)]));
     compose(&mut alice, true);
     assert_eq!(alice.overlay(), &Overlay::Hidden);

@@ -17,27 +17,40 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// Reads a presence; `wall` is what time it is for people. A client whose clock is ahead begins now.
-    pub(crate) fn read(stanza: &Stanza, now: Instant, wall: Timestamp) -> Option<Self> {
+    /// Idleness that has lasted so long by now.
+    pub const fn of(now: Instant, age: Duration) -> Self {
+        Self { heard: now, age }
+    }
+
+    /// For how long it has lasted.
+    pub fn age(&self, now: Instant) -> Duration {
+        self.age.saturating_add(now.since(self.heard))
+    }
+
+    /// Reads a presence that the client sent so long ago; `wall` is what time it is for people. A client whose clock
+    /// is ahead begins now.
+    pub(crate) fn read(
+        stanza: &Stanza,
+        now: Instant,
+        wall: Timestamp,
+        ago: Duration,
+    ) -> Option<Self> {
         let idle = stanza.child("idle", IDLE).and_then(|idle| {
             let since: Timestamp = idle.attr("since")?.trim().parse().ok()?;
             Some(Duration::from_millis(wall.0.saturating_sub(since.0)))
         });
         let last = || {
             let last = stanza.child("query", LAST_ACTIVITY)?;
-            last.attr("seconds")?
-                .trim()
-                .parse()
-                .ok()
-                .map(Duration::from_secs)
+            let seconds = last.attr("seconds")?.trim().parse().ok()?;
+            // As it was when it was sent (XEP-0256 §3).
+            Some(Duration::from_secs(seconds).saturating_add(ago))
         };
-        let age = idle.or_else(last)?;
-        Some(Self { heard: now, age })
+        Some(Self::of(now, idle.or_else(last)?))
     }
 
     /// Whether that is so for so long; never, if `after` is zero.
     pub(crate) fn lasts(&self, now: Instant, after: Duration) -> bool {
-        !after.is_zero() && self.age.saturating_add(now.since(self.heard)) >= after
+        !after.is_zero() && self.age(now) >= after
     }
 
     /// When it will have been so for so long; `None` if that is past.

@@ -19,7 +19,7 @@ mod watchers;
 pub use compose::{Explanation, Said};
 pub use idle::Idle;
 pub use mapping::{Mapped, Mapping, MappingError, MappingTable, NoteParts, SetAs};
-pub use overlay::{DETAILS, Overlay};
+pub use overlay::{DETAILS, Over, Overlay};
 pub use presentity::{Presentity, Published, Recomposed};
 pub use publication::Publication;
 pub use version::Version;

@@ -44,17 +44,18 @@ struct Sources {
 }
 
 impl Sources {
-    /// What the sources say, with what a client says that counts as a choice. A choice that was made otherwise
-    /// stands: the table says what a client's "do not disturb" is against it.
+    /// What the sources say, with what a client says that counts as a choice: it stands before any other choice of
+    /// the user but the same, and but to be hidden, for as long as the client says so.
     fn counted<'a>(
         &self,
         rules: &Rules,
+        now: Instant,
         mut devices: impl Iterator<Item = &'a Publication>,
     ) -> Cow<'_, Reports> {
-        let counts = self.dnd_is_manual && !self.reports.contains_key(&Source::Manual);
         let chosen = devices
-            .find(|device| counts && device.state == DeviceState::DoNotDisturb)
-            .and_then(|device| compose::chosen_by(device, rules));
+            .find(|device| self.dnd_is_manual && device.state == DeviceState::DoNotDisturb)
+            .and_then(|device| compose::chosen_by(device, rules))
+            .filter(|chosen| !self.is_chosen_before(rules, now, chosen));
         match chosen {
             Some(chosen) => {
                 let mut reports = self.reports.clone();
@@ -63,6 +64,16 @@ impl Sources {
             }
             None => Cow::Borrowed(&self.reports),
         }
+    }
+
+    /// Whether the user has made a choice otherwise that stands before that of a client.
+    fn is_chosen_before(&self, rules: &Rules, now: Instant, chosen: &Report<Instant>) -> bool {
+        let own = self.reports.get(&Source::Manual);
+        let mut own = own.into_iter().flat_map(|report| report.current(now));
+        own.any(|span| {
+            chosen.spans.iter().any(|chosen| chosen.says == span.says)
+                || compose::hides(rules, &span.says)
+        })
     }
 }
 
@@ -237,8 +248,9 @@ impl Presentity {
         };
         let devices = self.resources.values();
         sources.reports.retain(|_, report| report.forget_past(now));
-        let reports = sources.counted(rules, devices.clone());
-        let overlay = compose::overlay(rules, now, devices, (sources.policies, &reports));
+        let reports = sources.counted(rules, now, devices.clone());
+        let said = (sources.policies, &*reports);
+        let overlay = compose::overlay(rules, now, devices, said, &sources.overlay);
         drop(reports);
         let before = std::mem::replace(&mut sources.overlay, overlay);
         let before = (before != sources.overlay).then_some(before);
@@ -261,9 +273,15 @@ impl Presentity {
     pub fn explain(&self, now: Instant, rules: &Rules) -> Explanation {
         let none = Sources::default();
         let sources = self.sources.as_deref().unwrap_or(&none);
-        let reports = sources.counted(rules, self.resources.values());
+        let reports = sources.counted(rules, now, self.resources.values());
         let said = (sources.policies, &*reports);
-        compose::explain(rules, now, self.resources.iter(), said)
+        let mut why = compose::explain(rules, now, self.resources.iter(), said);
+        if let Cow::Owned(_) = reports {
+            let replaced = sources.reports.get(&Source::Manual);
+            why.said
+                .extend(replaced.into_iter().flat_map(compose::replaced));
+        }
+        why
     }
 
     /// Whether nothing but its clients says, or said when it was last composed, anything about the user.

@@ -5,6 +5,7 @@ use crate::idle::Idle;
 use crate::rules::{DeviceState, Rules};
 use muster_stanza::Stanza;
 use muster_types::{Instant, SessionId, Timestamp};
+use std::time::Duration;
 
 /// The last available presence of one client. Devices alone never overlay each other, so each
 /// passes through as it came (RFC 6121 §4.4).
@@ -39,11 +40,11 @@ impl Publication {
         }
     }
 
-    /// With the time for which the client says that it has not been used; `wall` is what time it is for
-    /// people.
+    /// With the time for which the client says that it has not been used, if it said so this long `ago`; `wall` is
+    /// what time it is for people.
     #[must_use]
-    pub fn with_idle(mut self, now: Instant, wall: Timestamp) -> Self {
-        self.idle = Idle::read(&self.stanza, now, wall);
+    pub fn with_idle(mut self, now: Instant, wall: Timestamp, ago: Duration) -> Self {
+        self.idle = Idle::read(&self.stanza, now, wall, ago);
         self
     }
 

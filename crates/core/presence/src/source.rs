@@ -271,9 +271,29 @@ pub struct Span<T> {
     pub until: Option<Timestamp>,
 }
 
-/// Milliseconds from now.
+/// Milliseconds from now; less than zero is past.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-pub struct FromNow(pub u64);
+pub struct FromNow(pub i64);
+
+impl FromNow {
+    /// So many milliseconds ahead.
+    pub fn ahead(millis: u64) -> Self {
+        Self(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
+    /// What `time` is at `now`, both in milliseconds on the same clock.
+    pub fn between(now: u64, time: u64) -> Self {
+        match time.checked_sub(now) {
+            Some(ahead) => Self::ahead(ahead),
+            None => Self(-Self::ahead(now - time).0),
+        }
+    }
+
+    fn after(self, now: Instant) -> Instant {
+        let by = Duration::from_millis(self.0.unsigned_abs());
+        if self.0 < 0 { now - by } else { now + by }
+    }
+}
 
 impl<T> Span<T> {
     fn at<U>(&self, time: impl Fn(&T) -> U) -> Span<U> {
@@ -299,15 +319,21 @@ pub struct Report<T> {
 impl Report<FromNow> {
     /// As it is kept from `now` on.
     pub fn kept(&self, now: Instant) -> Report<Instant> {
-        self.at(|time| now + Duration::from_millis(time.0))
+        self.at(|time| time.after(now))
     }
 
     /// As it is told so much later; what is over is left out.
     #[must_use]
     pub fn later(&self, by: Duration) -> Self {
-        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        let mut later = self.at(|time| FromNow(time.0.saturating_sub(by)));
-        later.spans.retain(|span| span.ends != Some(FromNow(0)));
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let mut later = self.at(|time| match time.0 {
+            // That is whenever it is heard.
+            0 => FromNow(0),
+            ahead => FromNow(ahead.saturating_sub(by)),
+        });
+        later
+            .spans
+            .retain(|span| span.ends.is_none_or(|ends| ends.0 > 0));
         later
     }
 }
@@ -316,7 +342,7 @@ impl Report<Instant> {
     /// As it is told at `now`; what is over is left out.
     pub fn told(&self, now: Instant) -> Report<FromNow> {
         let millis = |time: &Instant| {
-            FromNow(u64::try_from(time.since(now).as_millis()).unwrap_or(u64::MAX))
+            FromNow::ahead(u64::try_from(time.since(now).as_millis()).unwrap_or(u64::MAX))
         };
         let mut told = self.at(millis);
         told.spans.retain(|span| span.ends != Some(FromNow(0)));

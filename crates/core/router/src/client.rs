@@ -133,6 +133,7 @@ impl Router {
         let (slot, was_available) = (session.slot, session.presence.is_some());
         let available = is_available(&presence);
         session.presence = available.then(|| presence.clone());
+        session.said = now;
         session.sees_itself &= available;
         if !was_available && !available {
             return;

@@ -42,8 +42,9 @@ pub(crate) struct Session {
     /// The user's slot.
     pub(crate) slot: SlotId,
     pub(crate) stage: Stage,
-    /// The last available presence it published.
+    /// The last available presence it published, and when.
     pub(crate) presence: Option<Stanza>,
+    pub(crate) said: Instant,
     pub(crate) interested: bool,
     /// Whether it was shown its own presence since it became available.
     pub(crate) sees_itself: bool,
@@ -68,6 +69,7 @@ impl Session {
             slot,
             stage,
             presence: None,
+            said: Instant::ZERO,
             interested: false,
             sees_itself: false,
             directed: BTreeSet::new(),
@@ -115,7 +117,7 @@ impl Session {
     /// What a new owner of the user is told. A client that has closed its stream meanwhile is announced
     /// too when its farewell is still to come: the owner must know whose it is. One that was cut off is
     /// not: it may be elsewhere by now, and what it said here must not be shown again.
-    pub(crate) fn announced(&self, session: SessionId) -> Option<AnnouncedSession> {
+    pub(crate) fn announced(&self, now: Instant, session: SessionId) -> Option<AnnouncedSession> {
         let (jid, leaving) = match &self.stage {
             Stage::Bound(jid) => (jid.clone(), false),
             Stage::Leaving {
@@ -128,12 +130,13 @@ impl Session {
                 ..
             } => return None,
         };
-        let (presence, interested) = (self.presence.clone(), self.interested);
+        let ago = now.since(self.said).as_millis();
         Some(AnnouncedSession {
             session,
             jid,
-            presence,
-            interested,
+            presence: self.presence.clone(),
+            said_ms_ago: u64::try_from(ago).unwrap_or(u64::MAX),
+            interested: self.interested,
             leaving,
         })
     }

@@ -38,7 +38,7 @@ impl Router {
         for session in self.sessions.values_mut().filter(|s| s.slot == slot) {
             session.publishing.finish();
         }
-        for part in self.announcement(slot) {
+        for part in self.announcement(now, slot) {
             self.tell_owner(slot, ToOwner::Announce(part));
         }
         self.show_themselves(slot);
@@ -75,12 +75,12 @@ impl Router {
         }
     }
 
-    fn announcement(&self, slot: SlotId) -> Vec<Announcement> {
+    fn announcement(&self, now: Instant, slot: SlotId) -> Vec<Announcement> {
         let own = self
             .sessions
             .iter()
             .filter(|(_, session)| session.slot == slot);
-        let sessions = own.filter_map(|(id, session)| session.announced(*id));
+        let sessions = own.filter_map(|(id, session)| session.announced(now, *id));
         let mut parts = Parts {
             heard: self.caps.heard(slot),
             ..Parts::default()

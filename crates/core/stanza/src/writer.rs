@@ -32,6 +32,14 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty buffer with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            out: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     /// Opens an element.
     pub fn start(&mut self, name: &str) -> &mut Self {
         self.close_tag();

@@ -174,7 +174,7 @@ fn look_up() -> impl FnMut() -> u64 {
 
 fn publication(serial: u64, presence: Stanza) -> Publication {
     let publication = Publication::new(address::session(HERE, serial), presence);
-    publication.with_idle(at(70), Timestamp(70 * 60_000))
+    publication.with_idle(at(70), Timestamp(70 * 60_000), Duration::ZERO)
 }
 
 fn resource(serial: u64) -> ResourcePart {

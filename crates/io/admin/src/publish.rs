@@ -191,8 +191,11 @@ fn read_span(source: &Source, span: proto::Span, now: u64) -> Result<Span<FromNo
     Ok(Span {
         says,
         note: Some(span.note).filter(|note| !note.is_empty()),
-        begins: FromNow(span.begins_ms.saturating_sub(now)),
-        ends: ends.map(|ends| FromNow(ends - now)),
+        begins: match span.begins_ms {
+            0 => FromNow(0),
+            begins => FromNow::between(now, begins),
+        },
+        ends: ends.map(|ends| FromNow::between(now, ends)),
         until: ends.map(Timestamp),
     })
 }

@@ -60,9 +60,10 @@ fn times_become_distances_from_now() {
     let (user, report) = read(publication("phone/1", "off-hook", NOW - 5, NOW + 9), NOW).unwrap();
     assert_eq!(user.as_str(), "alice@example.com");
     let span = &report.spans[0];
-    assert_eq!((span.begins, span.ends), (FromNow(0), Some(FromNow(9))));
+    assert_eq!((span.begins, span.ends), (FromNow(-5), Some(FromNow(9))));
     assert_eq!(span.until, Some(Timestamp(NOW + 9)));
     let (_, report) = read(publication("manual", "away", 0, 0), NOW).unwrap();
+    assert_eq!(report.spans[0].begins, FromNow(0));
     assert_eq!(report.spans[0].ends, None);
 }
 

@@ -23,6 +23,7 @@ impl Net {
         let client = Client {
             jid: jid.clone(),
             presence: None,
+            said: self.now,
             interested: false,
             serials: BTreeMap::new(),
         };
@@ -86,6 +87,7 @@ impl Net {
             .clients
             .get_mut(&session)
             .unwrap();
+        client.said = self.now;
         client.presence =
             Some(presence.clone()).filter(|p| p.presence_type() == Some(PresenceType::Available));
         self.tell_owner(

@@ -58,6 +58,7 @@ impl Net {
                     session: *session,
                     jid: client.jid.clone(),
                     presence: client.presence.clone(),
+                    said_ms_ago: u64::try_from(self.now.since(client.said).as_millis()).unwrap(),
                     interested: client.interested,
                 })
                 .collect(),
