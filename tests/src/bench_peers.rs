@@ -7,6 +7,7 @@
 //!
 //! Only one server runs at a time, and all get the same work before any gets the next. Accounts and contacts are made
 //! once, by the protocol, and stay in the folder. Work that `--done` names is left out, so that an interrupted run goes on.
+//! Figures are printed, whatever they are; `cargo xtask bench` judges them.
 
 mod peers {
     pub(crate) mod context;

@@ -96,7 +96,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Writes a number in place of the zeros at the end of a text. Formatting took a tenth of composing a user.
+/// Writes a number in place of the zeros at the end of a text: whatever is composed or stamped tells a time.
 fn put(text: &mut [u8], mut value: u64) {
     for digit in text.iter_mut().rev() {
         if value == 0 {

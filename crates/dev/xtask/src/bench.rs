@@ -34,12 +34,13 @@ enum What {
         #[arg(long, default_value_t = 5_000)]
         sessions: u32,
     },
-    /// Muster, Prosody, ejabberd and the floor at the same work; adds to the results, and writes table and pictures.
+    /// Muster, Prosody, ejabberd and the floor at the same work; adds to the results, writes table and pictures, and fails
+    /// when Muster lost a client, a presence or a message.
     Peers(peers::Options),
     /// How the cost of Muster grows with sessions, contacts and nodes; adds to the results, and draws pictures.
     Growth(growth::Options),
     /// 19,000 users with 50 contacts each come at once, to one node, and to the node of a pair that outlives the other;
-    /// adds to the results.
+    /// adds to the results, and fails unless all of them come back and nobody falsely sees one leave.
     Many(many::Options),
 }
 

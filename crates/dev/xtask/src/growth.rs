@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::peers;
 use crate::picture::{Picture, Series};
 use crate::workspace::Workspace;
+use crate::{missing, peers};
 
 /// One line of JSON for each point.
 pub(crate) const RESULTS: &str = "benches/results/growth.jsonl";
@@ -32,8 +32,9 @@ pub(crate) struct Options {
     draw: bool,
 }
 
-/// Measures, and draws.
+/// Measures, and draws. `false` when something was missing.
 pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
+    let mut lines = Vec::new();
     if !options.draw {
         if !peers::build(workspace)? {
             return Ok(false);
@@ -47,9 +48,25 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
         if !options.only.is_empty() {
             command.args(["--only", &options.only.join(",")]);
         }
-        peers::stream(workspace, &mut command, Some(RESULTS))?;
+        lines = peers::stream(workspace, &mut command, Some(RESULTS))?;
     }
-    peers::draw(workspace)
+    let drawn = peers::draw(workspace)?;
+    let problems = problems(&lines);
+    missing::tell(&problems);
+    Ok(problems.is_empty() && drawn)
+}
+
+/// What was missing at each point.
+fn problems(lines: &[Value]) -> Vec<String> {
+    let mut found = Vec::new();
+    for point in lines.iter().map(|line| &line["growth"]) {
+        let axis = point["axis"].as_str().unwrap_or_default();
+        for work in ["idle", "fanout"] {
+            let missing = missing::of(work, &point[work]).into_iter();
+            found.extend(missing.map(|what| format!("{axis} {}, {work}: {what}", point["at"])));
+        }
+    }
+    found
 }
 
 /// One picture: its file, and which figure of which axis it shows.
@@ -213,12 +230,27 @@ fn value(line: &Value, path: &[&str], times: f64) -> Option<u64> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{pictures, text};
+    use super::{pictures, problems, text};
 
     fn point(at: u64, us: f64) -> Value {
         json!({"run": "r", "growth": {"axis": "sessions", "at": at, "users": at, "contacts": 10, "others_busy": 0.1,
             "idle": {"server_kb_per_session": 21.4},
             "fanout": {"server_cpu_us_per_delivery": us, "then": {"server_cpu_us_per_delivery": 9.0}}}})
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_its_point() {
+        let mut line = point(1000, 5.0);
+        assert!(problems(std::slice::from_ref(&line)).is_empty());
+        line["growth"]["idle"]["lost"] = json!({"eof": 2});
+        line["growth"]["fanout"]["then"]["lost"] = json!(3);
+        assert_eq!(
+            problems(&[line]),
+            [
+                "sessions 1000, idle: 2 sessions lost",
+                "sessions 1000, fanout: 3 deliveries lost"
+            ]
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod instructions;
 mod many;
 mod marks;
 mod matrix;
+mod missing;
 mod needs;
 mod newcomer;
 mod peers;

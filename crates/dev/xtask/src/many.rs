@@ -1,12 +1,12 @@
 //! `cargo xtask bench many`: 19,000 users with 50 contacts each come at once, to one node, and to the node of a pair that
-//! outlives the other.
+//! outlives the other. It fails unless everybody came back, no login failed, and nobody was falsely seen to leave.
 
 use anyhow::Result;
 use serde_json::Value;
 
 use crate::bars::short;
-use crate::peers;
 use crate::workspace::Workspace;
+use crate::{missing, peers};
 
 /// One line of JSON for each of the two.
 pub(crate) const RESULTS: &str = "benches/results/many.jsonl";
@@ -25,7 +25,11 @@ pub(crate) struct Options {
     dir: std::path::PathBuf,
 }
 
-/// Measures, and writes the page.
+/// What is measured, by its name in results.
+const ONE_NODE: &str = "one node";
+const PAIR: &str = "a pair loses a node";
+
+/// Measures, and writes the page. `false` when somebody was missing.
 pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
     if !peers::build(workspace)? {
         return Ok(false);
@@ -35,13 +39,47 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
         .args(["many", "--run", &peers::name(options.name.as_ref())?])
         .arg("--dir")
         .arg(&options.dir);
-    if options.quick {
+    let file = if options.quick {
         command.arg("--quick");
-        peers::stream(workspace, &mut command, None)?;
-        return Ok(true);
+        None
+    } else {
+        Some(RESULTS)
+    };
+    let lines = peers::stream(workspace, &mut command, file)?;
+    let drawn = options.quick || peers::draw(workspace)?;
+    let problems = problems(&lines);
+    missing::tell(&problems);
+    Ok(problems.is_empty() && drawn)
+}
+
+/// Who was missing in a run, and what of the run.
+fn problems(lines: &[Value]) -> Vec<String> {
+    let mut found = Vec::new();
+    for what in [ONE_NODE, PAIR] {
+        let points = lines.iter().map(|line| &line["many"]);
+        let mut storms = points
+            .filter(|point| point["what"] == what)
+            .map(|point| &point["storm"])
+            .peekable();
+        if storms.peek().is_none() {
+            found.push(format!("{what}: not measured"));
+        }
+        for storm in storms {
+            let mut missing = missing::of("storm", storm);
+            if what == PAIR && storm["lost"].as_u64().unwrap_or_default() == 0 {
+                missing.push("nobody lost the connection, so nothing was measured".to_owned());
+            }
+            if what == PAIR && !storm["false_unavailable"].is_u64() {
+                missing.push("false `unavailable` was not counted".to_owned());
+            }
+            found.extend(
+                missing
+                    .into_iter()
+                    .map(|problem| format!("{what}: {problem}")),
+            );
+        }
     }
-    peers::stream(workspace, &mut command, Some(RESULTS))?;
-    peers::draw(workspace)
+    found
 }
 
 /// What stands in each column, and where; times are in ms there.
@@ -74,7 +112,7 @@ pub(crate) fn text(lines: &[Value]) -> String {
         "| | users | came | failed | false `unavailable` | {titles} | others |\n|---|---|---|---|---|{}---|\n",
         "---|".repeat(COLUMNS.len())
     );
-    for what in ["one node", "a pair loses a node"] {
+    for what in [ONE_NODE, PAIR] {
         let mut points = lines.iter().map(|line| &line["many"]);
         let Some(point) = points.rfind(|point| point["what"] == what) else {
             continue;
@@ -99,9 +137,9 @@ pub(crate) fn text(lines: &[Value]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::text;
+    use super::{problems, text};
 
     #[test]
     fn the_newest_of_each_is_told_and_what_was_not_measured_is_not_made_up() {
@@ -122,5 +160,52 @@ mod tests {
         assert!(page.contains("| a pair loses a node | 400 |"), "{page}");
         assert!(!page.contains("9.00"), "{page}");
         assert!(text(&[]).contains("Nothing"));
+    }
+
+    #[test]
+    fn a_run_in_which_somebody_is_missing_fails_and_says_who() {
+        let point =
+            |what: &str, storm: &Value| json!({"run": "r", "many": {"what": what, "storm": storm}});
+        let one = json!({"users": 400, "back": 400, "failed": 0});
+        let pair =
+            json!({"users": 400, "lost": 200, "back": 200, "failed": 0, "false_unavailable": 0});
+        let run = |one: &Value, pair: &Value| {
+            problems(&[point("one node", one), point("a pair loses a node", pair)])
+        };
+        assert!(run(&one, &pair).is_empty());
+        let with = |whole: &Value, field: &str, value: Value| {
+            let mut changed = whole.clone();
+            changed[field] = value;
+            changed
+        };
+        for (storms, said) in [
+            (
+                (with(&one, "failed", json!(3)), pair.clone()),
+                "one node: 3 logins failed",
+            ),
+            (
+                (with(&one, "back", json!(399)), pair.clone()),
+                "one node: 399 of 400 came back",
+            ),
+            (
+                (one.clone(), with(&pair, "back", json!(199))),
+                "a pair loses a node: 199 of 200 came back",
+            ),
+            (
+                (one.clone(), with(&pair, "false_unavailable", json!(1))),
+                "a pair loses a node: 1 false `unavailable`",
+            ),
+            (
+                (one.clone(), with(&pair, "false_unavailable", Value::Null)),
+                "a pair loses a node: false `unavailable` was not counted",
+            ),
+        ] {
+            assert_eq!(run(&storms.0, &storms.1), [said]);
+        }
+        let alone =
+            json!({"users": 400, "lost": 0, "back": 0, "failed": 0, "false_unavailable": 0});
+        assert!(run(&one, &alone)[0].contains("nobody lost the connection"));
+        let cut_off = problems(&[point("one node", &one)]);
+        assert_eq!(cut_off, ["a pair loses a node: not measured"]);
     }
 }

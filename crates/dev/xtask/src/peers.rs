@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::marks::Part;
 use crate::workspace::Workspace;
-use crate::{growth, many, needs, peers_page, results, run};
+use crate::{growth, many, missing, needs, peers_page, results, run};
 
 const RESULTS: &str = "benches/results/peers.jsonl";
 const PAGE: &str = "benches/README.md";
@@ -33,6 +33,8 @@ const MANY: Part = Part {
 };
 /// Where the servers keep their data, if nothing is said.
 pub(crate) const DIR: &str = "/var/tmp/muster-bench-peers";
+/// Muster alone and as a pair.
+const OWN: [&str; 2] = ["muster", "muster-pair"];
 const PACKAGES: [&str; 4] = ["musterd", "musterctl", "muster-load", "muster-tests"];
 
 /// What to compare.
@@ -65,7 +67,7 @@ pub(crate) struct Options {
     draw: bool,
 }
 
-/// Measures, and writes the page.
+/// Measures, and writes the page. `false` when Muster lost something in this run; what others lose is only told.
 pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
     if options.draw {
         return draw(workspace);
@@ -78,15 +80,31 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
     if !build(workspace)? {
         return Ok(false);
     }
-    measure(workspace, options)?;
-    Ok(options.quick || draw(workspace)?)
+    let lines = measure(workspace, options)?;
+    let drawn = options.quick || draw(workspace)?;
+    let (own, others): (Vec<_>, Vec<_>) = lines.iter().partition(|line| is_own(line));
+    let lost = losses(&own);
+    missing::tell(&losses(&others));
+    missing::tell(&lost);
+    Ok(lost.is_empty() && drawn)
+}
+
+fn is_own(line: &Value) -> bool {
+    OWN.iter().any(|server| line["server"] == *server)
+}
+
+fn losses(lines: &[&Value]) -> Vec<String> {
+    lines
+        .iter()
+        .flat_map(|line| missing::of_line(line))
+        .collect()
 }
 
 fn servers(options: &Options) -> Vec<String> {
     if !options.servers.is_empty() {
         return options.servers.clone();
     }
-    let own = ["muster", "muster-pair"].map(str::to_owned);
+    let own = OWN.map(str::to_owned);
     let peers = options.peers.iter().cloned();
     own.into_iter()
         .chain(peers)
@@ -94,7 +112,8 @@ fn servers(options: &Options) -> Vec<String> {
         .collect()
 }
 
-fn measure(workspace: &Workspace, options: &Options) -> Result<()> {
+/// All lines of the run, those of an earlier command that it goes on with included.
+fn measure(workspace: &Workspace, options: &Options) -> Result<Vec<Value>> {
     let name = name(options.name.as_ref())?;
     let mut bench = program(workspace);
     bench
@@ -112,7 +131,10 @@ fn measure(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     bench.arg("--done").arg(workspace.root.join(RESULTS));
     stream(workspace, &mut bench, Some(RESULTS))
-        .with_context(|| format!("the same command with --run {name} goes on where it was"))
+        .with_context(|| format!("the same command with --run {name} goes on where it was"))?;
+    let mut run = lines(workspace, RESULTS)?;
+    run.retain(|line| line["run"] == name.as_str());
+    Ok(run)
 }
 
 /// Builds all programs with the release profile.
@@ -143,25 +165,31 @@ pub(crate) fn program(workspace: &Workspace) -> Command {
     bench
 }
 
-/// Runs it and prints each line; with a file for results it is kept as soon as it is there.
-pub(crate) fn stream(workspace: &Workspace, bench: &mut Command, file: Option<&str>) -> Result<()> {
+/// Runs it, prints each line, and answers all; with a file for results a line is kept as soon as it is there.
+pub(crate) fn stream(
+    workspace: &Workspace,
+    bench: &mut Command,
+    file: Option<&str>,
+) -> Result<Vec<Value>> {
     let mut child = bench
         .stdout(Stdio::piped())
         .spawn()
         .context("starting bench-peers")?;
-    let lines = child.stdout.take().context("bench-peers prints nowhere")?;
-    for line in BufReader::new(lines).lines() {
+    let printed = child.stdout.take().context("bench-peers prints nowhere")?;
+    let mut lines = Vec::new();
+    for line in BufReader::new(printed).lines() {
         let line = line.context("reading a result")?;
         match file {
-            Some(file) => results::append(workspace, file, &[line])?,
-            None => run::say(line),
+            Some(file) => results::append(workspace, file, std::slice::from_ref(&line))?,
+            None => run::say(&line),
         }
+        lines.push(serde_json::from_str(&line).context("a result is no JSON")?);
     }
     let ended = child.wait().context("waiting for bench-peers")?;
     if !ended.success() {
         bail!("bench-peers ended with {ended}");
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// The day and the commit: what is measured again after a change is another run.
@@ -222,5 +250,31 @@ fn lines(workspace: &Workspace, file: &str) -> Result<Vec<Value>> {
         results::read(workspace, file)
     } else {
         Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{is_own, losses};
+
+    #[test]
+    fn what_muster_loses_is_told_apart_from_what_others_lose() {
+        let line = |server: &str, missing: u64| json!({"server": server, "work": "chat", "measured": {"missing": missing}});
+        for (server, own) in [
+            ("muster", true),
+            ("muster-pair", true),
+            ("prosody", false),
+            ("floor", false),
+        ] {
+            assert_eq!(is_own(&line(server, 0)), own, "{server}");
+        }
+        let lines = [line("muster", 0), line("muster-pair", 2)];
+        assert!(losses(&[&lines[0]]).is_empty());
+        assert_eq!(
+            losses(&[&lines[0], &lines[1]]),
+            ["muster-pair, chat: 2 messages missing"]
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::bars::Spread;
+use crate::missing;
 
 /// The servers in the order of tables and pictures, with their names for people.
 pub(crate) const SERVERS: [(&str, &str); 5] = [
@@ -22,13 +23,20 @@ pub(crate) struct Figure {
     pub(crate) title: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) work: &'static str,
-    /// Where it stands in what `muster-load` printed.
-    path: &'static [&'static str],
+    source: Source,
     pub(crate) more_is_better: bool,
     /// The goals without and with TLS.
     pub(crate) goals: [Option<f64>; 2],
     /// The file of its picture, if it has one.
     pub(crate) picture: Option<&'static str>,
+}
+
+/// How a figure comes out of what `muster-load` printed.
+enum Source {
+    /// It stands there.
+    At(&'static [&'static str]),
+    /// It follows from what stands there.
+    Of(fn(&Value) -> Option<f64>),
 }
 
 const fn less(
@@ -42,7 +50,7 @@ const fn less(
         title,
         unit,
         work,
-        path,
+        source: Source::At(path),
         more_is_better: false,
         goals,
         picture,
@@ -64,7 +72,7 @@ const fn more(
 const NO_GOAL: [Option<f64>; 2] = [None, None];
 
 /// All of them. The goals are those of the issue that asked for the comparison.
-pub(crate) const FIGURES: [Figure; 16] = [
+pub(crate) const FIGURES: [Figure; 18] = [
     less(
         ("presence to a contact, closed loop: CPU", "µs"),
         "fanout",
@@ -147,6 +155,23 @@ pub(crate) const FIGURES: [Figure; 16] = [
         [Some(9.0), Some(16.0)],
         Some("idle-memory.svg"),
     ),
+    Figure {
+        source: Source::Of(resident_kb_per_user),
+        ..less(
+            ("the same: resident with all online, per user", "KB"),
+            "idle",
+            &[],
+            NO_GOAL,
+            None,
+        )
+    },
+    less(
+        ("the same: kept by the kernel beside it, one end", "KB"),
+        "idle",
+        &["kernel_kb_per_session"],
+        NO_GOAL,
+        None,
+    ),
     less(
         ("storm: until all have seen all", "s"),
         "storm",
@@ -177,6 +202,18 @@ pub(crate) const FIGURES: [Figure; 16] = [
     ),
 ];
 
+/// All that the server's processes have resident when everybody is online, whatever it is for, for each user, in KB (1000
+/// bytes).
+fn resident_kb_per_user(measured: &Value) -> Option<f64> {
+    let users = measured["held"].as_f64().filter(|users| *users > 0.0)?;
+    let processes = measured["processes"].as_array()?;
+    let mb = processes
+        .iter()
+        .map(|process| process["rss_after_mb"].as_f64());
+    let all = mb.sum::<Option<f64>>()?;
+    (!processes.is_empty()).then_some(all * 1000.0 / users)
+}
+
 /// The lines of one run.
 pub(crate) struct Run<'a> {
     pub(crate) name: &'a str,
@@ -199,12 +236,13 @@ impl<'a> Run<'a> {
         let lines = self.lines.iter().filter(|line| {
             line["server"] == server && line["work"] == figure.work && line["tls"] == tls
         });
-        let value = |line: &&Value| {
-            let mut found = &line["measured"];
-            for name in figure.path {
-                found = &found[*name];
+        let value = |line: &&Value| match figure.source {
+            Source::At(path) => {
+                let measured = &line["measured"];
+                let found = path.iter().fold(measured, |found, name| &found[*name]);
+                found.as_f64()
             }
-            found.as_f64()
+            Source::Of(reckon) => reckon(&line["measured"]),
         };
         Spread::of(lines.filter_map(value).collect())
     }
@@ -239,25 +277,8 @@ impl<'a> Run<'a> {
 
     /// Work that failed: clients that were not there, presence and messages that were lost.
     pub(crate) fn failures(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for line in &self.lines {
-            let measured = &line["measured"];
-            let counts = [
-                ("logins failed", &measured["failed"]),
-                ("deliveries lost", &measured["lost"]),
-                ("deliveries lost", &measured["then"]["lost"]),
-                ("changes not sent", &measured["then"]["changes_not_sent"]),
-            ];
-            for (what, count) in counts {
-                let count = count.as_u64().unwrap_or_default();
-                if count > 0 {
-                    let text = |name: &str| line[name].as_str().unwrap_or_default();
-                    let (work, server) = (text("work"), text("server"));
-                    found.push(format!("{server}, {work}: {count} {what}"));
-                }
-            }
-        }
-        found
+        let lines = self.lines.iter();
+        lines.flat_map(|line| missing::of_line(line)).collect()
     }
 }
 
@@ -265,7 +286,7 @@ impl<'a> Run<'a> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{FIGURES, Run};
+    use super::{FIGURES, Run, resident_kb_per_user};
 
     fn line(run: &str, round: u64, cpu: f64) -> Value {
         json!({"run": run, "round": round, "server": "muster", "work": "fanout", "tls": false,
@@ -288,5 +309,21 @@ mod tests {
         assert_eq!(run.others().unwrap().median, 50.0);
         assert_eq!(run.failures()[0], "muster, fanout: 3 deliveries lost");
         assert!(Run::last(&lines[..0]).is_none());
+    }
+
+    #[test]
+    fn what_is_resident_is_shared_out_among_all_who_are_online() {
+        let process = |mb: f64| json!({"rss_before_mb": 1.0, "rss_after_mb": mb});
+        let pair =
+            json!({"held": 2000, "processes": [process(60.0), process(50.0), process(10.0)]});
+        assert_eq!(resident_kb_per_user(&pair), Some(60.0));
+        for other in [
+            json!({}),
+            json!({"held": 0, "processes": [process(60.0)]}),
+            json!({"held": 2000, "processes": []}),
+            json!({"held": 2000, "processes": [process(60.0), {}]}),
+        ] {
+            assert_eq!(resident_kb_per_user(&other), None, "{other}");
+        }
     }
 }

@@ -115,7 +115,7 @@ fn table(run: &Run<'_>) -> String {
         "| | | goal | {names} |\n|---|---|---|{}\n",
         "---|".repeat(SERVERS.len())
     );
-    for figure in &FIGURES {
+    for figure in FIGURES.iter().filter(|figure| is_shown(run, figure)) {
         for ((tls, kind), goal) in KINDS.into_iter().zip(figure.goals) {
             let cells = SERVERS.map(|(server, _)| cell(run.figure(figure, server, tls)));
             let title = if tls {
@@ -133,6 +133,15 @@ fn table(run: &Run<'_>) -> String {
         }
     }
     text
+}
+
+/// A figure without a goal that no server has is left out: older results do not tell it.
+fn is_shown(run: &Run<'_>, figure: &Figure) -> bool {
+    let is_known = |tls| {
+        let mut servers = SERVERS.iter();
+        servers.any(|(server, _)| run.figure(figure, server, tls).is_some())
+    };
+    figure.goals.iter().any(Option::is_some) || [false, true].into_iter().any(is_known)
 }
 
 fn cell(spread: Option<Spread>) -> String {
@@ -220,6 +229,28 @@ mod tests {
             assert!(page.contains(part), "{part} in {page}");
         }
         assert!(text(&[]).contains("Nothing"));
+    }
+
+    #[test]
+    fn a_figure_that_older_results_do_not_tell_is_left_out() {
+        let idle = |kernel: Option<f64>| {
+            text(&[
+                json!({"run": "r", "round": 1, "server": "muster", "work": "idle", "tls": true, "measured": {
+                "held": 1000, "processes": [{"rss_after_mb": 64.0}], "server_kb_per_session": 15.0,
+                "kernel_kb_per_session": kernel}}),
+            ])
+        };
+        let row = "| the same: kept by the kernel beside it, one end, KB | plain |  | – |";
+        let resident = "| the same: resident with all online, per user, KB | plain |  | – |";
+        let (old, new) = (idle(None), idle(Some(2.5)));
+        assert!(!old.contains("kernel"), "{old}");
+        assert!(old.contains(resident) && old.contains("| 64.0 |"), "{old}");
+        assert!(new.contains(row) && new.contains("| 2.50 |"), "{new}");
+        // One with a goal stays.
+        assert!(
+            old.contains("| chat message: CPU, µs | plain | ≤ 16.0 | – |"),
+            "{old}"
+        );
     }
 
     #[test]

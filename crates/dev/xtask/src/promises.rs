@@ -1,13 +1,13 @@
 //! `docs/promises.md` lists what Muster promises and what proves it; this check holds the proofs to the sources.
 //!
 //! A line reads ``- [promise] text — proof: `name`, `cargo xtask …` `` or ends in `proof: open`. A name is that of a test
-//! function; a command is one of `cargo xtask`.
+//! function; a command is one of `cargo xtask`, with options that it takes.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
+use clap::Parser;
 
 use crate::Menu;
 use crate::functions::functions;
@@ -61,15 +61,13 @@ fn proof(line: &str) -> Option<Proof<'_>> {
     (!names.is_empty()).then_some(Proof::By(names))
 }
 
-/// Whether a test or a command of ours has this name.
+/// Whether a test has this name, or it is a command of ours, which has to be understood with every word of it.
 pub(crate) fn exists(name: &str, tests: &BTreeSet<String>) -> bool {
-    match name.strip_prefix("cargo xtask ") {
-        Some(command) => {
-            let word = command.split_whitespace().next().unwrap_or_default();
-            Menu::command().find_subcommand(word).is_some()
-        }
-        None => tests.contains(name),
+    if name.starts_with("cargo xtask ") {
+        // The first word of the rest is what the program is called by.
+        return Menu::try_parse_from(name.split_whitespace().skip(1)).is_ok();
     }
+    tests.contains(name)
 }
 
 /// The names of all tests.
@@ -121,6 +119,17 @@ mod tests {
             ("another_holds", false),
             ("cargo xtask sim --seeds 200", true),
             ("cargo xtask nothing", false),
+            ("cargo xtask ", false),
+            ("cargo xtask", false),
+            ("cargo xtask verify matrix", true),
+            ("cargo xtask verify nothing", false),
+            ("cargo xtask bench many", true),
+            ("cargo xtask bench nonsense", false),
+            ("cargo xtask bench takeover --kills 50", true),
+            ("cargo xtask bench takeover --kills many", false),
+            ("cargo xtask bench takeover --lives 50", false),
+            ("cargo xtask prove takeover --kills 50 --pauses 20", true),
+            ("cargo xtask prove nonsense", false),
         ] {
             assert_eq!(exists(name, &tests), expected, "{name}");
         }

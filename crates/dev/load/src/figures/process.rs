@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Report;
+use super::{Kernel, Report};
 
 /// `USER_HZ`: the unit of times in `/proc/PID/stat`, the same on every Linux that Rust programs meet.
 const TICKS_PER_SECOND: u64 = 100;
@@ -50,6 +50,14 @@ impl ServerProcesses {
             cpu: sum.cpu + usage.cpu,
         });
         Ok((!all.is_empty()).then_some(sum))
+    }
+
+    /// What the kernel keeps beside them, for these and all other processes; `None` when none is watched.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub(crate) fn kernel(&self) -> Result<Option<Kernel>> {
+        (!self.0.is_empty()).then(Kernel::now).transpose()
     }
 
     /// CPU time since an earlier [`total`](Self::total).
@@ -133,8 +141,8 @@ fn usage(pid: u32) -> Result<Usage> {
     })
 }
 
-/// A size in `/proc/PID/status`.
-fn bytes(status: &str, name: &str) -> Option<u64> {
+/// A size in `/proc/PID/status` or `/proc/meminfo`.
+pub(super) fn bytes(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
@@ -170,7 +178,9 @@ mod tests {
     fn this_process_is_there() {
         let me = ServerProcesses::new(&[std::process::id()]);
         assert!(me.total().unwrap().unwrap().rss_bytes > 0);
+        assert!(me.kernel().unwrap().is_some());
         assert_eq!(ServerProcesses::new(&[]).total().unwrap(), None);
+        assert_eq!(ServerProcesses::new(&[]).kernel().unwrap(), None);
         assert!(ServerProcesses::new(&[u32::MAX]).total().is_err());
     }
 }

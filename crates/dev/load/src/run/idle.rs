@@ -8,9 +8,12 @@ use anyhow::Result;
 use crate::arrive::arrive;
 use crate::crowd::{self, Opening, gather};
 use crate::duration;
-use crate::figures::{Report, ServerProcesses, Usage};
+use crate::figures::{Kernel, Report, ServerProcesses, Usage};
 use crate::options::{Common, ServerPids};
 use crate::target::Target;
+
+/// The clients are on this machine as well, so the kernel keeps two ends of each connection.
+const ENDS: f64 = 2.0;
 
 /// What to hold, and how long.
 #[derive(clap::Args)]
@@ -33,7 +36,7 @@ pub(crate) struct Options {
 /// Measures.
 pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report> {
     let server = ServerProcesses::new(&options.server.pid);
-    let before = server.each()?;
+    let (before, kernel) = (server.each()?, server.kernel()?);
     let crowd = gather(&target, Opening::moderate(&options.common)).await;
     let (opened, refused) = (crowd.members.len() as u64, crowd.failures);
     let mut members = crowd.members;
@@ -51,7 +54,7 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         options.hold.as_secs_f32()
     );
     let (members, lost) = crowd::hold(members, options.hold).await;
-    let after = server.each()?;
+    let (after, kernel) = (server.each()?, kernel.zip(server.kernel()?));
     let held = members.len() as u64;
     let cpu = server.cpu_since(settled)?;
     let busy = |cpu: Duration| cpu.as_secs_f64() * 1000.0 / options.hold.as_secs_f64().max(0.001);
@@ -65,6 +68,14 @@ pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report
         .with(
             "server_program_kb_per_session",
             program(&before, &after, held),
+        )
+        .with(
+            "kernel_kb_per_session",
+            kept(kernel, held, Kernel::all_bytes),
+        )
+        .with(
+            "kernel_sockets_kb_per_session",
+            kept(kernel, held, |kernel| kernel.sockets_bytes),
         )
         .with("server_cpu_ms_per_s", cpu.map(busy))
         .with("processes", processes(&before, &after))
@@ -93,6 +104,17 @@ fn growth(
     let sum = |all: &[(u32, Usage)]| all.iter().map(|(_, usage)| of(usage)).sum::<u64>() as f64;
     (!before.is_empty() && sessions > 0)
         .then(|| (sum(after) - sum(before)) / 1000.0 / sessions as f64)
+}
+
+/// Growth of what the kernel keeps, for one end of a session's connection, in KB (1000 bytes): half of what came, as this
+/// program has the other ends. What else happens on the machine meanwhile is in it, and may make it negative.
+fn kept(
+    kernel: Option<(Kernel, Kernel)>,
+    sessions: u64,
+    of: impl Fn(&Kernel) -> u64,
+) -> Option<f64> {
+    let (before, after) = kernel.filter(|_| sessions > 0)?;
+    Some((of(&after) as f64 - of(&before) as f64) / ENDS / 1000.0 / sessions as f64)
 }
 
 fn processes(before: &[(u32, Usage)], after: &[(u32, Usage)]) -> Vec<Report> {
@@ -124,5 +146,22 @@ mod tests {
         assert_eq!(program(&before, &after, 100), Some(3.75));
         assert_eq!(memory(&before, &after, 0), None);
         assert_eq!(memory(&[], &[], 100), None);
+    }
+
+    #[test]
+    fn the_kernel_keeps_half_of_its_growth_for_the_servers_end_of_a_session() {
+        let kernel = |slab_bytes, sockets_bytes| Kernel {
+            slab_bytes,
+            sockets_bytes,
+        };
+        let (before, after) = (kernel(5_000_000, 40_000), kernel(5_800_000, 240_000));
+        let sockets = |kernel: &Kernel| kernel.sockets_bytes;
+        let grown = Some((before, after));
+        assert_eq!(kept(grown, 100, Kernel::all_bytes), Some(5.0));
+        assert_eq!(kept(grown, 100, sockets), Some(1.0));
+        let less = Some((after, before));
+        assert_eq!(kept(less, 100, Kernel::all_bytes), Some(-5.0));
+        assert_eq!(kept(grown, 0, sockets), None);
+        assert_eq!(kept(None, 100, sockets), None);
     }
 }
