@@ -26,7 +26,11 @@ pub(crate) async fn start(
         Box::pin(async move {
             stream.set_nodelay(true)?;
             let secured = clients.tls.accept_http(stream).await;
-            Ok(Box::new(secured.map_err(io::Error::other)?) as Secured)
+            let secured = secured.map_err(io::Error::other)?;
+            Ok(Secured {
+                http2: secured.speaks_http2(),
+                stream: Box::new(secured),
+            })
         })
     });
     let api = Api::new(Arc::clone(backend) as _);

@@ -64,6 +64,8 @@ fn explained_proto(explained: Explained) -> proto::ExplainResponse {
         said: explanation.said.into_iter().map(said).collect(),
         seen: seen.map(seen_proto),
         elsewhere: None,
+        until_ms: explanation.until.map_or(0, |until| until.0),
+        like: explanation.like,
     }
 }
 

@@ -4,7 +4,7 @@
 //! musterctl --unix socket (peer credentials)--> AdminListener --> service --> dyn Backend (musterd)
 //!           --TCP, mutual TLS ---------------->
 //! probes, Prometheus --HTTP--> HttpListener: /livez /readyz /metrics
-//! programs --HTTPS, tokens--> ApiListener: /v1/presence/..., /v1/events (rest)
+//! programs --HTTPS, tokens--> ApiListener: /v1/presence/..., /v1/events, gRPC (rest)
 //! ```
 //!
 //! A node implements [`Backend`], binds its listeners, and spawns their `serve`.

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::explain::explain;
 use crate::proto::presence as proto;
 use crate::proto::presence::presence_server::Presence;
-use crate::publish::publish;
+use crate::publish::{Publisher, publish};
 use crate::service::Service;
 use crate::{AskFailure, access, refused, resolve};
 use futures_util::{Stream, StreamExt};
@@ -28,7 +28,7 @@ impl Presence for Service {
         let batches = request.into_inner();
         let answers = batches.then(move |batch| {
             let (service, caller) = (service.clone(), caller.clone());
-            async move { publish(&service, &caller, batch?).await }
+            async move { publish(&service, Publisher::Operator(&caller), batch?).await }
         });
         Ok(Response::new(Box::pin(answers)))
     }

@@ -1,12 +1,12 @@
 //! What sources say: batches of publications, handed to the owners of their users.
 
-use crate::AskFailure;
-use crate::presence::something_else;
 use crate::proto::presence as proto;
-use crate::rate::too_fast;
-use crate::resolve;
+use crate::rate::{Rates, too_fast};
+use crate::rest::{Problem, Program};
 use crate::service::Service;
 use crate::words::{our_word, words_table};
+use crate::{AskFailure, resolve};
+use muster_cluster::ClusterState;
 use muster_envelope::{Answer, Question};
 use muster_presence::source::{
     FromNow, LIFETIME_MAX, NOTE_BYTES_MAX, Report, SPANS_MAX, Says, Source, Span,
@@ -24,10 +24,44 @@ const SPAN_BYTES: usize = 96;
 
 type Reports = Vec<(BareJid, Report<FromNow>)>;
 
+/// Who publishes.
+#[derive(Clone, Copy)]
+pub(crate) enum Publisher<'a> {
+    /// An operator, by its name in the log: of every user and for every source.
+    Operator(&'a str),
+    /// A program: what its token is for.
+    Program(&'a Program),
+}
+
+impl Publisher<'_> {
+    /// Takes permits for so many publications; how many there were.
+    fn take(self, rates: &Rates, wanted: usize) -> usize {
+        let now = Instant::now();
+        match self {
+            Self::Operator(name) => rates.take(name, wanted, now),
+            Self::Program(program) => program.take(rates, wanted, now),
+        }
+    }
+
+    fn too_fast(self) -> Problem {
+        match self {
+            Self::Operator(_) => Problem::too_fast(too_fast()),
+            Self::Program(program) => program.too_fast(),
+        }
+    }
+
+    fn may(self, user: &BareJid, source: &Source) -> Result<(), Problem> {
+        match self {
+            Self::Operator(_) => Ok(()),
+            Self::Program(program) => program.may_publish(user, source),
+        }
+    }
+}
+
 /// Hands a batch to the owners of its users, one question for each slot, and waits for all of them.
 pub(crate) async fn publish(
     service: &Service,
-    caller: &str,
+    by: Publisher<'_>,
     batch: proto::PublishRequest,
 ) -> Result<proto::PublishResponse, Status> {
     let state = service.backend.cluster();
@@ -37,24 +71,20 @@ pub(crate) async fn publish(
         let text = format!("{count} publications in one batch, the limit is {BATCH_MAX}");
         return Err(Status::invalid_argument(text));
     }
+    // An empty batch counts too: there could be no end of them.
+    let taken = by.take(&service.rates, count.max(1));
+    if taken == 0 && count == 0 {
+        return Err(by.too_fast().into());
+    }
     let now = now_ms();
-    let mut refusals = vec![String::new(); count];
+    let mut refusals = vec![None; count];
     let mut by_slot: BTreeMap<SlotId, Vec<Part>> = BTreeMap::new();
-    let taken = service.rates.take(caller, count, Instant::now());
     for (place, publication) in batch.publications.into_iter().enumerate() {
-        if place >= taken {
-            refusals[place] = too_fast();
-            continue;
-        }
-        let read = read(publication, now).and_then(|(user, report)| {
-            let slot = state.account_slot(&user);
-            Ok((
-                slot.ok_or_else(|| format!("there is no user {user}"))?,
-                user,
-                report,
-            ))
-        });
-        match read {
+        let admitted = match place < taken {
+            true => admit(&state, by, publication, now),
+            false => Err(by.too_fast()),
+        };
+        match admitted {
             Ok((slot, user, report)) => {
                 let parts = by_slot.entry(slot).or_default();
                 if parts.last().is_none_or(|part| part.bytes > QUESTION_BYTES) {
@@ -64,23 +94,38 @@ pub(crate) async fn publish(
                     part.add(place, user, report);
                 }
             }
-            Err(why) => refusals[place] = why,
+            Err(why) => refusals[place] = Some(why),
         }
     }
     for (places, answer) in ask(service, by_slot).await {
         for (nth, place) in places.into_iter().enumerate() {
             refusals[place] = match &answer {
                 Ok(Answer::Reports(refused)) => match refused.get(nth) {
-                    Some(None) => continue,
-                    Some(Some(why)) => why.to_string(),
-                    None => "the owner did not answer this one: try again".to_owned(),
+                    Some(why) => why.clone().map(Problem::from),
+                    None => Some(Problem::something_else()),
                 },
-                Ok(_) => something_else().message().to_owned(),
-                Err(failure) => failure.to_string(),
+                Ok(_) => Some(Problem::something_else()),
+                Err(failure) => Some(Problem::unanswered(*failure)),
             };
         }
     }
-    Ok(proto::PublishResponse { refusals })
+    let words = |why: Option<Problem>| why.map_or_else(Default::default, Problem::into_words);
+    let (kinds, refusals) = refusals.into_iter().map(words).unzip();
+    Ok(proto::PublishResponse { refusals, kinds })
+}
+
+/// Reads a publication, if its publisher may say it, and finds out whose owner is to be told.
+fn admit(
+    state: &ClusterState,
+    by: Publisher<'_>,
+    publication: proto::Publication,
+    now: u64,
+) -> Result<(SlotId, BareJid, Report<FromNow>), Problem> {
+    let (user, report) = read(publication, now).map_err(Problem::cannot_be)?;
+    by.may(&user, &report.source)?;
+    let slot = state.account_slot(&user);
+    let slot = slot.ok_or_else(|| Problem::unknown_user(user.as_str()))?;
+    Ok((slot, user, report))
 }
 
 /// Asks slot by slot at once, and in order within each: of two reports of one source the later counts.

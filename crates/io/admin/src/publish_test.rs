@@ -4,6 +4,7 @@ use tonic::Code;
 
 const NOW: u64 = 1_800_000_000_000;
 const DAY: u64 = 86_400_000;
+const BY: Publisher<'_> = Publisher::Operator("test");
 
 fn publication(source: &str, says: &str, begins_ms: u64, ends_ms: u64) -> proto::Publication {
     proto::Publication {
@@ -133,17 +134,17 @@ async fn each_publication_of_a_batch_has_its_own_answer() {
     unknown.user = "nobody@example.com".to_owned();
     let past = publication("phone/1", "off-hook", 0, 1);
     let publications = vec![unknown.clone(), past];
-    let answer = publish(&service, "test", proto::PublishRequest { publications })
-        .await
-        .unwrap();
+    let batch = proto::PublishRequest { publications };
+    let answer = publish(&service, BY, batch).await.unwrap();
     assert_eq!(answer.refusals[0], "there is no user nobody@example.com");
     assert!(answer.refusals[1].contains("it ended at"));
+    assert_eq!(answer.kinds, ["unknown-user", "cannot-be"]);
     let publications = vec![unknown; 501];
-    let refused = publish(&service, "test", proto::PublishRequest { publications }).await;
+    let refused = publish(&service, BY, proto::PublishRequest { publications }).await;
     assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
     let fresh = publish(
         &Service::new(Fake::fresh()),
-        "test",
+        BY,
         proto::PublishRequest::default(),
     )
     .await;
@@ -158,7 +159,7 @@ async fn who_publishes_too_fast_is_told_so_for_each_that_is_not_taken() {
     for _ in 0..40 {
         let publications = vec![one.clone(); 500];
         let batch = proto::PublishRequest { publications };
-        let answer = publish(&service, "test", batch).await.unwrap();
+        let answer = publish(&service, BY, batch).await.unwrap();
         let fast = answer
             .refusals
             .iter()
@@ -169,6 +170,7 @@ async fn who_publishes_too_fast_is_told_so_for_each_that_is_not_taken() {
     let batch = proto::PublishRequest {
         publications: vec![one],
     };
-    let answer = publish(&service, "another", batch).await.unwrap();
+    let another = Publisher::Operator("another");
+    let answer = publish(&service, another, batch).await.unwrap();
     assert!(!answer.refusals[0].contains("too fast"), "{answer:?}");
 }

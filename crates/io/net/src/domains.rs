@@ -19,7 +19,8 @@ use tokio::net::TcpStream;
 /// The ALPN name of XMPP for clients (XEP-0368).
 const ALPN_CLIENT: &[u8] = b"xmpp-client";
 
-/// The ALPN name of HTTP/1.1 (RFC 7301 §6).
+/// The ALPN names of HTTP/2 (RFC 9113 §3.1) and HTTP/1.1 (RFC 7301 §6).
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 const ALPN_HTTP: &[u8] = b"http/1.1";
 
 /// Why a connection did not become TLS.
@@ -103,8 +104,9 @@ impl TlsDomains {
         Ok(())
     }
 
-    /// Does the server's side of a TLS handshake on a connection that is to speak HTTP/1.1. It ends when the
-    /// client lets it: bound its time.
+    /// Does the server's side of a TLS handshake on a connection that is to speak HTTP: HTTP/2 where the client
+    /// offers it ([`TlsSocket::speaks_http2`]), otherwise HTTP/1.1. It ends when the client lets it: bound its
+    /// time.
     ///
     /// # Errors
     /// [`TlsError::Handshake`].
@@ -171,7 +173,7 @@ impl Table {
         let mut direct = starttls.clone();
         direct.alpn_protocols = vec![ALPN_CLIENT.to_vec()];
         let mut http = starttls.clone();
-        http.alpn_protocols = vec![ALPN_HTTP.to_vec()];
+        http.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP.to_vec()];
         Ok(Self {
             starttls: Arc::new(starttls),
             direct: Arc::new(direct),

@@ -122,6 +122,28 @@ async fn without_server_name_the_first_domain_answers() {
 }
 
 #[tokio::test]
+async fn programs_speak_http2_if_they_can_and_http1_if_they_say_nothing() {
+    let ca = Ca::new();
+    let domains = TlsDomains::load(&[ca.issue("example.com")]).unwrap();
+    for (offered, agreed) in [
+        (&["h2"][..], Some("h2")),
+        (&["http/1.1", "h2"], Some("h2")),
+        (&["http/1.1"], Some("http/1.1")),
+        (&[], None),
+    ] {
+        let (client, server) = pair().await;
+        let connector = TlsConnector::from(Arc::new(ca.client(&TLS13, offered)));
+        let name = ServerName::try_from("example.com").unwrap();
+        let client = tokio::spawn(connector.connect(name, client));
+        let socket = domains.accept_http(server).await.unwrap();
+        assert_eq!(socket.speaks_http2(), agreed == Some("h2"), "{offered:?}");
+        let client = client.await.unwrap().unwrap();
+        let seen = client.get_ref().1.alpn_protocol();
+        assert_eq!(seen, agreed.map(str::as_bytes), "{offered:?}");
+    }
+}
+
+#[tokio::test]
 async fn alpn_is_for_direct_tls() {
     let ca = Ca::new();
     let domains = TlsDomains::load(&[ca.issue("example.com")]).unwrap();

@@ -8,6 +8,7 @@
 //! An idle connection holds its keys and nothing else: what a buffered connection of the library keeps
 //! to read the next record into, 4 KiB, is a quarter of what an idle session may take.
 
+use crate::domains::ALPN_HTTP2;
 use crate::overheard::{self, Overheard};
 use rustls::ServerConfig;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -81,6 +82,11 @@ impl TlsSocket {
         }
         std::future::poll_fn(|cx| socket.poll_send(cx)).await?;
         Ok((socket, overheard))
+    }
+
+    /// Whether both ends agreed to speak HTTP/2.
+    pub fn speaks_http2(&self) -> bool {
+        self.tls.alpn_protocol() == Some(ALPN_HTTP2)
     }
 
     /// The state of the connection.

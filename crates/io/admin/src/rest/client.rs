@@ -3,22 +3,54 @@
 use super::Api;
 use super::problem::Problem;
 use crate::publish::now_ms;
+use crate::rate::Rates;
 use crate::{refused, token};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use muster_cluster::{ApiClient, ClusterState, Scope, TokenHash};
+use muster_presence::source::Source;
 use muster_types::{BareJid, Timestamp};
 use std::time::Instant;
 
 /// The program that calls, at the time of the call.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     pub(super) name: String,
     client: ApiClient,
 }
 
 impl Caller {
+    /// Lets the program in whose token stands in the headers of a request, which counts as one.
+    pub(super) fn let_in(api: &Api, headers: &HeaderMap) -> Result<Self, Problem> {
+        let state = api.service.backend.cluster();
+        if state.cluster().is_none() {
+            let why = refused::no_cluster();
+            let kind = "no-cluster";
+            return Err(
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, why.message()).for_seconds(60),
+            );
+        }
+        let caller = known(&state, &token_of(headers)?, Timestamp(now_ms()))?;
+        match caller.take(&api.service.rates, 1, Instant::now()) {
+            0 => Err(caller.too_fast()),
+            _ => Ok(caller),
+        }
+    }
+
+    /// Takes up to `wanted` permits; how many there were.
+    pub(crate) fn take(&self, rates: &Rates, wanted: usize, now: Instant) -> usize {
+        let bucket = format!("API client {}", self.name);
+        rates.take_at(self.client.per_second, &bucket, wanted, now)
+    }
+
+    pub(crate) fn too_fast(&self) -> Problem {
+        let per_second = self.client.per_second;
+        Problem::too_fast(format!(
+            "too fast: {per_second} requests a second are taken from this client: send it again later"
+        ))
+    }
+
     /// When its time is over.
     pub(super) const fn expires(&self) -> Option<Timestamp> {
         self.client.expires
@@ -31,15 +63,35 @@ impl Caller {
 
     /// Refuses what it was not given.
     pub(super) fn may(&self, scope: Scope) -> Result<(), Problem> {
-        if self.client.scopes.contains(&scope) {
-            return Ok(());
+        match self.client.scopes.contains(&scope) {
+            true => Ok(()),
+            false => Err(self.lacks(scope.label())),
         }
+    }
+
+    /// Refuses what it may not say, as a source of a user.
+    pub(crate) fn may_publish(&self, user: &BareJid, source: &Source) -> Result<(), Problem> {
+        self.may_speak_of(user)?;
+        self.may(Scope::to_publish(source))
+    }
+
+    /// Refuses who may publish nothing at all.
+    pub(super) fn may_publish_something(&self) -> Result<(), Problem> {
+        let scope = "publish";
+        let mut any = Scope::named(scope).into_iter();
+        match any.any(|scope| self.client.scopes.contains(&scope)) {
+            true => Ok(()),
+            false => Err(self.lacks(scope)),
+        }
+    }
+
+    fn lacks(&self, scope: &str) -> Problem {
         let detail = format!(
             "the client {} has not the scope {scope}: an operator can make one that has it with \
              `musterctl api-client create`",
             self.name
         );
-        Err(Problem::new(StatusCode::FORBIDDEN, "scope-missing", detail))
+        Problem::new(StatusCode::FORBIDDEN, "scope-missing", detail)
     }
 
     /// Refuses users of other tenants, whether they exist or not.
@@ -62,23 +114,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let state = api.service.backend.cluster();
-        if state.cluster().is_none() {
-            let why = refused::no_cluster();
-            let kind = "no-cluster";
-            return Err(
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, why.message()).for_seconds(60),
-            );
-        }
-        let caller = known(&state, &token_of(&parts.headers)?, Timestamp(now_ms()))?;
-        let (rate, bucket) = (
-            caller.client.per_second,
-            format!("API client {}", caller.name),
-        );
-        match api.service.rates.take_at(rate, &bucket, 1, Instant::now()) {
-            0 => Err(too_fast(rate)),
-            _ => Ok(caller),
-        }
+        Self::let_in(api, &parts.headers)
     }
 }
 
@@ -121,11 +157,4 @@ fn known(state: &ClusterState, hash: &TokenHash, now: Timestamp) -> Result<Calle
 
 fn stranger(detail: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "no-valid-token", detail)
-}
-
-fn too_fast(per_second: u32) -> Problem {
-    let detail = format!(
-        "too fast: {per_second} requests a second are taken from this client: send it again later"
-    );
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).for_seconds(1)
 }

@@ -7,9 +7,9 @@ use super::client::Caller;
 use super::look::presence;
 use super::mark::{Mark, id_of, seen};
 use super::problem::Problem;
+use super::standing::{Standing, Turn};
 use super::streams::Place;
 use super::user::{InPath, of_caller};
-use crate::publish::now_ms;
 use crate::{FollowRefused, Following};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,23 +18,18 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{SelectAll, Stream, StreamExt};
 use muster_cluster::{ClusterState, Scope};
 use muster_envelope::Composed;
-use muster_types::{BareJid, Timestamp};
+use muster_types::BareJid;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::Sleep;
 use tokio_stream::wrappers::WatchStream;
 
 /// Users of one stream.
 const USERS_MAX: usize = 50;
 /// How often a stream with nothing to tell shows that it stands.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Nobody waits longer for a token to expire.
-const LONG: Duration = Duration::from_secs(365 * 86_400);
 
 type Newest = Option<Result<Composed, FollowRefused>>;
 type News = Pin<Box<dyn Stream<Item = (usize, Newest)> + Send>>;
@@ -111,15 +106,12 @@ fn open(
 
 /// One stream.
 struct Feed {
-    caller: Caller,
+    standing: Standing,
     users: Vec<BareJid>,
     /// What the program has seen of each.
     seen: Vec<Option<Mark>>,
     gone: BTreeSet<usize>,
     news: SelectAll<News>,
-    cluster: watch::Receiver<Arc<ClusterState>>,
-    ending: watch::Receiver<bool>,
-    expiry: Pin<Box<Sleep>>,
     waiting: VecDeque<Event>,
     over: bool,
     _followings: Vec<Box<dyn Send + Sync>>,
@@ -128,12 +120,8 @@ struct Feed {
 
 /// What a stream waits for.
 enum Happened {
-    /// The node ends.
-    Ending,
-    /// The token's time is over.
-    Expired,
-    /// The control log has decided something.
-    Changed,
+    /// Something that all streams wait for.
+    Turned(Turn),
     /// The newest of the user with this place.
     Told(usize, Newest),
 }
@@ -147,12 +135,6 @@ impl Feed {
         followings: Vec<Following>,
         last: &str,
     ) -> Self {
-        let left = caller.expires().map_or(LONG, |expires| {
-            Duration::from_millis(expires.0.saturating_sub(now_ms()))
-        });
-        let mut cluster = api.service.backend.cluster_changes();
-        // What changed since the caller was let in counts too.
-        cluster.mark_changed();
         let (mut news, mut guards) = (SelectAll::new(), Vec::new());
         for (nth, following) in followings.into_iter().enumerate() {
             let changes = WatchStream::new(following.newest);
@@ -161,14 +143,11 @@ impl Feed {
             guards.push(following.until_dropped);
         }
         Self {
-            caller,
+            standing: Standing::new(api, caller),
             seen: seen(last, users.len()),
             users,
             gone: BTreeSet::new(),
             news,
-            cluster,
-            ending: api.service.ending(),
-            expiry: Box::pin(tokio::time::sleep(left.min(LONG))),
             waiting: VecDeque::new(),
             over: false,
             _followings: guards,
@@ -186,9 +165,9 @@ impl Feed {
                 return None;
             }
             match self.wait().await {
-                Happened::Ending => return None,
-                Happened::Expired => self.close("the token has expired"),
-                Happened::Changed => self.on_cluster(),
+                Happened::Turned(Turn::Ending) => return None,
+                Happened::Turned(Turn::Over(why)) => self.close(why),
+                Happened::Turned(Turn::Changed(state)) => self.on_cluster(&state),
                 Happened::Told(nth, Some(Ok(composed))) => self.on_news(nth, &composed),
                 Happened::Told(_, Some(Err(refused))) => self.close(&refused.to_string()),
                 Happened::Told(_, None) => {}
@@ -200,12 +179,7 @@ impl Feed {
     async fn wait(&mut self) -> Happened {
         tokio::select! {
             biased;
-            _ = self.ending.wait_for(|ending| *ending) => Happened::Ending,
-            () = &mut self.expiry => Happened::Expired,
-            changed = self.cluster.changed() => match changed {
-                Ok(()) => Happened::Changed,
-                Err(_) => Happened::Ending,
-            },
+            turn = self.standing.turn() => Happened::Turned(turn),
             Some((nth, newest)) = self.news.next() => Happened::Told(nth, newest),
         }
     }
@@ -227,12 +201,8 @@ impl Feed {
         });
     }
 
-    /// Accounts and clients may have gone.
-    fn on_cluster(&mut self) {
-        let state = Arc::clone(&self.cluster.borrow_and_update());
-        if !self.caller.still_stands(&state, Timestamp(now_ms())) {
-            return self.close("the token was removed or replaced");
-        }
+    /// Accounts may have gone.
+    fn on_cluster(&mut self, state: &ClusterState) {
         for (nth, user) in self.users.iter().enumerate() {
             if state.account_slot(user).is_none() && self.gone.insert(nth) {
                 let data = json!({ "jid": user.as_str() }).to_string();

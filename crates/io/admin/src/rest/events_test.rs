@@ -1,8 +1,9 @@
 use super::super::rest_test::{ALICE, Scene, composed, row};
 use super::*;
+use crate::publish::now_ms;
 use axum::body::{Body, BodyDataStream};
 use muster_cluster::ControlCommand;
-use muster_types::BareJid;
+use muster_types::{BareJid, Timestamp};
 
 /// A stream that is read event by event.
 struct Reader(BodyDataStream, String);

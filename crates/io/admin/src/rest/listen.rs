@@ -1,7 +1,7 @@
-//! Where programs connect: TLS, HTTP/1.1, so many connections at a time.
+//! Where programs connect: TLS, HTTP/1.1 or HTTP/2, so many connections at a time.
 
-use super::Api;
 use super::connection::Watched;
+use super::{Api, http2};
 use crate::ListenError;
 use axum::Router;
 use futures_util::future::BoxFuture;
@@ -28,7 +28,7 @@ const HEAD_BYTES_MAX: usize = 65_536;
 /// How long the listener rests when the process is out of sockets.
 const REST: Duration = Duration::from_millis(50);
 /// How long answers may go on once the node ends.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// A connection that is TLS, whoever made it so.
 pub trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -36,7 +36,18 @@ pub trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
 
 /// Such a connection.
-pub type Secured = Box<dyn Bytes>;
+pub struct Secured {
+    /// What goes over it.
+    pub stream: Box<dyn Bytes>,
+    /// Whether both ends agreed on HTTP/2 (ALPN `h2`); it is HTTP/1.1 otherwise.
+    pub http2: bool,
+}
+
+impl fmt::Debug for Secured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secured(http2: {})", self.http2)
+    }
+}
 
 /// Makes a connection TLS, with the certificate of the domain that the caller names.
 pub type Secure = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, io::Result<Secured>> + Send + Sync>;
@@ -77,7 +88,11 @@ impl ApiListener {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) {
         let ending = api.service.clone();
-        let (routes, connections) = (api.clone().routes(), api.connections);
+        let routes = Routes {
+            http1: api.clone().routes(),
+            http2: api.clone().routes_with_grpc(),
+        };
+        let connections = api.connections;
         let accepting = async {
             loop {
                 let Ok(place) = Arc::clone(&connections).acquire_owned().await else {
@@ -104,39 +119,51 @@ impl ApiListener {
     }
 }
 
+/// What there is for each version of HTTP.
+#[derive(Clone)]
+struct Routes {
+    http1: Router,
+    http2: Router,
+}
+
 async fn serve_one(
     greeted: BoxFuture<'static, io::Result<Secured>>,
-    routes: Router,
+    routes: Routes,
     _place: OwnedSemaphorePermit,
-    mut ended: watch::Receiver<bool>,
+    ended: watch::Receiver<bool>,
 ) {
-    let stream = match tokio::time::timeout(HANDSHAKE, greeted).await {
-        Ok(Ok(stream)) => stream,
+    let secured = match tokio::time::timeout(HANDSHAKE, greeted).await {
+        Ok(Ok(secured)) => secured,
         Ok(Err(error)) => return tracing::debug!(%error, "no API connection"),
         Err(_) => return tracing::debug!("no API connection: the handshake took too long"),
     };
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(HEAD_BYTES_MAX);
-    let io = TokioIo::new(Watched::new(stream));
-    let serving = http.serve_connection(io, TowerToHyperService::new(routes));
-    tokio::pin!(serving);
-    let over = async move {
-        // The sender lives as long as the node.
-        let _ = ended.wait_for(|ended| *ended).await;
-    };
-    let served = tokio::select! {
-        served = &mut serving => served,
-        () = over => {
-            serving.as_mut().graceful_shutdown();
-            match tokio::time::timeout(LAST_ANSWERS, serving).await {
-                Ok(served) => served,
-                Err(_) => return,
-            }
-        }
+    let stream = Watched::new(secured.stream);
+    let served = match secured.http2 {
+        true => http2::serve(stream, routes.http2, ended, HEAD).await,
+        false => serve_http1(stream, routes.http1, ended).await,
     };
     if let Err(error) = served {
         tracing::debug!(%error, "an API connection ended");
     }
+}
+
+async fn serve_http1(
+    stream: Watched<Box<dyn Bytes>>,
+    routes: Router,
+    mut ended: watch::Receiver<bool>,
+) -> hyper::Result<()> {
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(HEAD_BYTES_MAX);
+    let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => return served,
+        // The sender lives as long as the node.
+        _ = ended.wait_for(|ended| *ended) => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    let last = tokio::time::timeout(LAST_ANSWERS, serving).await;
+    last.unwrap_or(Ok(()))
 }

@@ -1,10 +1,10 @@
-//! The presence API for programs: REST and server-sent events over HTTPS, for whoever has a token.
+//! The presence API for programs: REST, server-sent events and gRPC over HTTPS, for whoever has a token.
 //!
 //! ```text
-//! connection (TLS, HTTP/1.1, bounded in number and time)
+//! connection (TLS, HTTP/1.1 or HTTP/2, bounded in number and time)
 //!   -> client.rs: the token's hash -> ApiClient of the control log -> its rate
 //!   -> user.rs: the address in the path -> its domain -> the account
-//!   -> say.rs: PUT, DELETE   look.rs: GET   events.rs: what changes
+//!   -> say.rs: PUT, DELETE   look.rs: GET   events.rs: what changes   grpc.rs: batches, over HTTP/2
 //! ```
 //!
 //! What a caller did wrong is answered with a [`problem`].
@@ -12,15 +12,20 @@
 mod client;
 mod connection;
 mod events;
+mod grpc;
+mod http2;
 mod listen;
 mod look;
 mod mark;
 mod problem;
 mod say;
+mod standing;
 mod streams;
 mod user;
 
+pub(crate) use client::Caller as Program;
 pub use listen::{ApiListener, Secure, Secured};
+pub(crate) use problem::Problem;
 
 use crate::Backend;
 use crate::service::Service;
@@ -28,7 +33,6 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
-use problem::Problem;
 use std::fmt;
 use std::sync::Arc;
 use streams::Streams;

@@ -4,7 +4,9 @@
 use crate::AskFailure;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use muster_envelope::ReportRefusal;
 use serde_json::json;
+use tonic::{Code, Status};
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -42,13 +44,23 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
 
-    pub(super) fn unknown_user(user: &str) -> Self {
+    /// A state, a note or times that cannot be.
+    pub(crate) fn cannot_be(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot-be", detail)
+    }
+
+    /// More than the caller's rate.
+    pub(crate) fn too_fast(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).for_seconds(1)
+    }
+
+    pub(crate) fn unknown_user(user: &str) -> Self {
         let detail = format!("there is no user {user}");
         Self::new(StatusCode::NOT_FOUND, "unknown-user", detail)
     }
 
     /// The same for the owner's failures.
-    pub(super) fn unanswered(failure: AskFailure) -> Self {
+    pub(crate) fn unanswered(failure: AskFailure) -> Self {
         let kind = match failure {
             AskFailure::NoOwner => "nobody-serves",
             AskFailure::Busy => "busy",
@@ -57,10 +69,43 @@ impl Problem {
         problem.for_seconds(1)
     }
 
-    pub(super) fn something_else() -> Self {
+    pub(crate) fn something_else() -> Self {
         let detail =
             "the owner of the user answered something else: its node may run another version";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "other-version", detail).for_seconds(60)
+    }
+
+    /// A word for programs, and a sentence for people.
+    pub(crate) fn into_words(self) -> (String, String) {
+        (self.kind.to_owned(), self.detail)
+    }
+}
+
+impl From<ReportRefusal> for Problem {
+    fn from(why: ReportRefusal) -> Self {
+        let detail = why.to_string();
+        match why {
+            ReportRefusal::NoAccount => Self::new(StatusCode::NOT_FOUND, "unknown-user", detail),
+            ReportRefusal::TooManySources(_) => {
+                Self::new(StatusCode::CONFLICT, "too-many-sources", detail)
+            }
+            ReportRefusal::UnknownState(_) => Self::cannot_be(detail),
+        }
+    }
+}
+
+/// The same for who speaks gRPC.
+impl From<Problem> for Status {
+    fn from(problem: Problem) -> Self {
+        let code = match problem.status {
+            StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+            StatusCode::FORBIDDEN => Code::PermissionDenied,
+            StatusCode::NOT_FOUND => Code::NotFound,
+            StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
+            StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+            _ => Code::InvalidArgument,
+        };
+        Self::new(code, problem.detail)
     }
 }
 

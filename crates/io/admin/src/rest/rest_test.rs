@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use muster_cluster::{AccountRow, ApiClient, ControlCommand, Scope};
 use muster_envelope::{Answer, Composed, Explained, ReportRefusal};
-use muster_presence::{Explanation, Said, Version};
+use muster_presence::{Explanation, Mapping, Said, Version};
 use muster_sasl::Verifiers;
 use muster_types::{BareJid, DomainPart, Epoch, LogIndex, Timestamp};
 use serde_json::Value;
@@ -334,6 +334,35 @@ async fn the_description_has_every_path_and_no_other() {
     let routed = source.split(".route(\"").skip(1);
     let routed: BTreeSet<_> = routed.filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(paths(&document), routed);
+}
+
+#[tokio::test]
+async fn the_description_names_every_system_whose_words_are_taken_and_no_other() {
+    let document: Value = serde_json::from_str(OPENAPI).unwrap();
+    let listed = document["components"]["schemas"]["WordsOf"]["enum"].as_array();
+    let listed: Vec<_> = listed
+        .unwrap()
+        .iter()
+        .map(|one| one.as_str().unwrap())
+        .collect();
+    let mut taken = BTreeSet::new();
+    for name in Mapping::preset_names() {
+        let variants = Mapping::preset(name).unwrap().variants();
+        taken.extend(variants.map(|variant| format!("{name}/{variant}")));
+        taken.insert(name.to_owned());
+    }
+    assert_eq!(listed.len(), taken.len(), "none stands there twice");
+    let named: BTreeSet<_> = listed.iter().map(|one| (*one).to_owned()).collect();
+    assert_eq!(named, taken);
+    let scene = Scene::new();
+    scene.fake.set_answer(Answer::Explained(Box::new(Explained {
+        explanation: Explanation::default(),
+        seen: None,
+    })));
+    for one in listed {
+        let path = format!("{ALICE}?words_of={one}");
+        assert_eq!(scene.get(&path).await.0, 200, "{one}");
+    }
 }
 
 pub(super) fn composed(seq: u64, state: &str) -> Composed {

@@ -64,9 +64,9 @@ pub(super) async fn say(
         user: user.to_string(),
         source: source.to_string(),
         words_of: saying.words_of.clone().unwrap_or_default(),
-        spans: spans(saying, now).map_err(unprocessable)?,
+        spans: spans(saying, now).map_err(Problem::cannot_be)?,
     };
-    let (user, report) = read(publication, now).map_err(unprocessable)?;
+    let (user, report) = read(publication, now).map_err(Problem::cannot_be)?;
     publish(&api, user, report).await
 }
 
@@ -89,12 +89,7 @@ async fn publish(api: &Api, user: BareJid, report: Report<FromNow>) -> Result<St
         Ok(Answer::Reports(refused)) => match refused.into_iter().next() {
             Some(None) => Ok(StatusCode::NO_CONTENT),
             Some(Some(ReportRefusal::NoAccount)) => Err(Problem::unknown_user(user.as_str())),
-            Some(Some(why @ ReportRefusal::TooManySources(_))) => Err(Problem::new(
-                StatusCode::CONFLICT,
-                "too-many-sources",
-                why.to_string(),
-            )),
-            Some(Some(why @ ReportRefusal::UnknownState(_))) => Err(unprocessable(why.to_string())),
+            Some(Some(why)) => Err(why.into()),
             None => Err(Problem::something_else()),
         },
         Ok(_) => Err(Problem::something_else()),
@@ -152,7 +147,7 @@ async fn read_body(body: Body) -> Result<Saying, Problem> {
         use serde_json::error::Category;
         let detail = format!("the body cannot be used: {why}");
         match why.classify() {
-            Category::Data => unprocessable(detail),
+            Category::Data => Problem::cannot_be(detail),
             Category::Io | Category::Syntax | Category::Eof => Problem::bad_request(detail),
         }
     })
@@ -222,10 +217,6 @@ fn time(field: &str, text: &str) -> Result<u64, String> {
     let time: Result<Timestamp, _> = text.parse();
     let time = time.map_err(|why| format!("{field} {text:?} is {why}"))?;
     Ok(time.0.max(1))
-}
-
-fn unprocessable(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot-be", detail)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! Places for event streams: so many in all, so many for one client.
+//! Places for streams, of events and of batches: so many in all, so many for one client.
 
 use super::problem::Problem;
 use axum::http::StatusCode;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Event streams of this node at a time.
+/// Streams of this node at a time.
 const STREAMS_MAX: usize = 500;
-/// Event streams of one client at a time.
+/// Streams of one client at a time.
 const STREAMS_OF_CLIENT_MAX: usize = 100;
 
 /// How many streams each client has.
@@ -27,14 +27,14 @@ impl Streams {
         let own = by_client.get(client).copied().unwrap_or_default();
         if own >= STREAMS_OF_CLIENT_MAX {
             let detail = format!(
-                "the client has {STREAMS_OF_CLIENT_MAX} event streams on this node: end one, or follow \
-                 several users in one stream (/v1/events)"
+                "the client has {STREAMS_OF_CLIENT_MAX} streams on this node: end one, or follow several \
+                 users in one (/v1/events)"
             );
             let kind = "too-many-streams";
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, kind, detail).for_seconds(10));
         }
         if all >= STREAMS_MAX {
-            let detail = "this node has as many event streams as it takes: use another node";
+            let detail = "this node has as many streams as it takes: use another node";
             return Err(
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", detail).for_seconds(10),
             );
@@ -77,12 +77,7 @@ mod tests {
         let mut places: Vec<_> = (0..STREAMS_OF_CLIENT_MAX)
             .map(|_| take("one").unwrap())
             .collect();
-        assert!(
-            take("one")
-                .unwrap_err()
-                .detail
-                .contains("100 event streams")
-        );
+        assert!(take("one").unwrap_err().detail.contains("100 streams"));
         places.pop();
         places.push(take("one").unwrap());
         for n in places.len()..STREAMS_MAX {
