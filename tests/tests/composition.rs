@@ -71,6 +71,7 @@ fn what_a_phone_and_a_calendar_say_is_seen_by_watchers_and_explained() -> Outcom
     let why = scene.explain()?;
     assert_eq!(why["state"], "on-the-phone", "{why}");
     assert_eq!(why["rule"], "on the phone", "{why}");
+    assert!(why["until"].is_string(), "{why}");
     let said = why["said"].as_array().cloned().unwrap_or_default();
     let won = |source: &str| {
         let said = said.iter().find(|said| said["source"] == source);

@@ -171,7 +171,7 @@ fn shown(user: &str, watcher: Option<&str>, words_of: &str, explained: &ExplainR
             "source": said.source,
             "says": said.says,
             "won": said.won,
-            "until": (said.until_ms > 0).then(|| Timestamp(said.until_ms).to_string()),
+            "until": time(said.until_ms),
             "note": words(&said.note),
             "remark": words(&said.remark),
         })
@@ -182,6 +182,8 @@ fn shown(user: &str, watcher: Option<&str>, words_of: &str, explained: &ExplainR
         "state": explained.state,
         "show": explained.show,
         "status": words(&explained.status),
+        "until": time(explained.until_ms),
+        "like": explained.like,
         "rule": explained.rule,
     });
     let mut text = crate::table::fields(&value);
@@ -212,6 +214,11 @@ fn shown(user: &str, watcher: Option<&str>, words_of: &str, explained: &ExplainR
         value["elsewhere"] = json!(elsewhere);
     }
     Answer::new(text, value)
+}
+
+/// 0 is a time that is not known.
+fn time(ms: u64) -> Option<String> {
+    (ms > 0).then(|| Timestamp(ms).to_string())
 }
 
 fn seen_by(watcher: &str, seen: &Seen) -> (String, Value) {
