@@ -8,9 +8,9 @@ pub(crate) const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// The commit it was built from.
 pub(crate) const COMMIT: &str = env!("MUSTER_COMMIT");
 /// The newest version of what nodes say to each other.
-pub(crate) const WIRE: u32 = 4;
+pub(crate) const WIRE: u32 = 5;
 /// The oldest one that is still spoken.
-const WIRE_OLDEST: u32 = 4;
+const WIRE_OLDEST: u32 = 5;
 /// The version of the logs' commands and of the stored data.
 pub(crate) const DATA: u32 = 1;
 

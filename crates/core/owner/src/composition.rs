@@ -17,7 +17,6 @@ use muster_stanza::{Stanza, ns};
 use muster_types::{BareJid, Instant, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// When users are to be composed again, and by which rules they were.
 #[derive(Default)]
@@ -110,7 +109,7 @@ impl Serving {
         let known = presentity
             .reports()
             .find(|known| known.source == report.source);
-        let report = spread(&rules, user, report.kept(cx.now), known, cx.now);
+        let report = spread(&rules, user, report, known, cx.now).kept(cx.now);
         if known.is_some_and(|known| known.says_the_same(&report, cx.now)) {
             return Ok(());
         }
@@ -223,10 +222,13 @@ impl Serving {
         while let Some((due, user)) = self.composition.due.first().cloned()
             && due <= cx.now
         {
-            self.composition.set(&user, None);
-            // It is due whether or not it is its turn, and counts.
-            let _ = self.composition.pace.admit(cx.now, &user);
-            self.recompose(cx, &user);
+            match self.composition.pace.admit(cx.now, &user) {
+                Ok(()) => {
+                    self.composition.set(&user, None);
+                    self.recompose(cx, &user);
+                }
+                Err(turn) => self.composition.set(&user, Some(turn)),
+            }
         }
     }
 
@@ -323,24 +325,25 @@ impl Serving {
 fn spread(
     rules: &Rules,
     user: &BareJid,
-    mut report: Report<Instant>,
+    report: &Report<FromNow>,
     known: Option<&Report<Instant>>,
     now: Instant,
-) -> Report<Instant> {
+) -> Report<FromNow> {
+    let mut report = report.clone();
     let most = u64::try_from(rules.calendar_spread.as_millis()).unwrap_or_default();
     if most == 0 || !matches!(report.source, Source::Calendar(_)) {
         return report;
     }
-    let later = Duration::from_millis(contacts_digest([user]) % most);
+    let later = contacts_digest([user]) % most;
     for span in &mut report.spans {
         // Also of one that has begun: a calendar that is asked each minute says so after the hour. What is said to
         // be so from now on is so, and what is shown already goes on.
         let shown = known.is_some_and(|known| known.current(now).any(|one| one.says == span.says));
-        let begins = span.begins + later;
-        if begins > now && span.begins != now && !(shown && span.begins < now) {
+        let begins = span.begins.later(later);
+        if begins.0 > 0 && span.begins.0 != 0 && !(shown && span.begins.0 < 0) {
             span.begins = begins;
         }
-        span.ends = span.ends.map(|ends| ends + later);
+        span.ends = span.ends.map(|ends| ends.later(later));
     }
     report
 }

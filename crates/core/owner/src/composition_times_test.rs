@@ -3,7 +3,7 @@
 use crate::composition_test::{ALICE, MINUTE, jid, nothing, presences, says, watched};
 use crate::testing::{B, Net, ONE};
 use muster_envelope::{Envelope, Seen, contacts_digest};
-use muster_presence::source::FromNow;
+use muster_presence::source::{FromNow, Report};
 use muster_types::Timestamp;
 use std::time::Duration;
 
@@ -110,6 +110,41 @@ fn a_program_that_says_something_else_all_the_time_changes_what_is_shown_ten_tim
         clients.iter().all(|client| client.show == "dnd"),
         "{clients:?}"
     );
+}
+
+#[test]
+fn a_report_with_many_times_is_shown_no_oftener() {
+    let (mut net, _, _, bob) = watched();
+    let source = says("phone/1", "off-hook", 0, None).source;
+    let span = |turn: u64| {
+        let word = ["off-hook", "dnd"][usize::from(turn.is_multiple_of(2))];
+        let [span] = says("phone/1", word, turn, Some(turn + 1))
+            .spans
+            .try_into()
+            .unwrap();
+        span
+    };
+    for _ in 0..20 {
+        let spans = (0..64).map(span).collect();
+        net.report(Report {
+            source: source.clone(),
+            spans,
+        });
+        net.pass(Duration::from_millis(100));
+    }
+    let clients = 2;
+    let seen = presences(&mut net, bob).len() / clients;
+    assert!((20..=45).contains(&seen), "{seen}");
+}
+
+#[test]
+fn a_node_that_has_just_started_shows_what_began_long_ago_at_once() {
+    let (mut net, ..) = watched();
+    assert!(net.now.as_nanos() < 60_000_000_000, "{:?}", net.now);
+    let mut meeting = says("calendar/work", "busy", 0, Some(20 * MINUTE));
+    meeting.spans[0].begins = FromNow::between(60 * MINUTE, 0);
+    net.report(meeting);
+    assert_eq!(net.explain(None).explanation.state, "in-a-meeting");
 }
 
 #[test]

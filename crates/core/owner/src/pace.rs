@@ -9,7 +9,8 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_millis(100);
 /// So much of it at once: what several sources say of one thing.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// Users of whom something was said lately, before those whose credit is full again are forgotten.
+/// Those whose credit is full again are looked for when there are twice as many as were left the last time, and as
+/// many as these.
 const KEPT: usize = 1_024;
 
 /// The credit of each user that does not have all of it.
@@ -17,6 +18,7 @@ const KEPT: usize = 1_024;
 pub(crate) struct Pace {
     /// When a user has all of its credit again.
     full: BTreeMap<BareJid, Instant>,
+    left: usize,
 }
 
 impl Pace {
@@ -27,8 +29,9 @@ impl Pace {
         if turn > now {
             return Err(turn);
         }
-        if self.full.len() >= KEPT {
+        if self.full.len() >= KEPT.max(2 * self.left) {
             self.full.retain(|_, full| *full > now);
+            self.left = self.full.len();
         }
         self.full.insert(user.clone(), full + EVERY);
         Ok(())

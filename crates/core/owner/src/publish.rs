@@ -173,9 +173,8 @@ impl Serving {
     ) {
         match presence {
             // Of whom the administrator shows nothing, nothing is shown this way either.
-            PresenceType::Available if sender(stanza).is_some_and(|from| cx.world.hides(&from)) => {
-                return;
-            }
+            // The user's own clients go on seeing each other.
+            PresenceType::Available if is_hidden(cx, stanza) => return,
             PresenceType::Available | PresenceType::Unavailable | PresenceType::Error => (),
             // Subscription stanzas come through the outbox, probes stay inside the server.
             PresenceType::Subscribe
@@ -201,6 +200,12 @@ impl Serving {
         let session = self.sessions.at(&jid.bare(), &jid.resource().to_owned())?;
         (!session.standing.is_expected()).then_some(session.id)
     }
+}
+
+/// Whether presence goes to somebody to whom the administrator does not show its sender.
+fn is_hidden(cx: &Cx<'_>, stanza: &Stanza) -> bool {
+    let to = stanza.to.as_ref().map(Bare::bare);
+    sender(stanza).is_some_and(|from| to.as_ref() != Some(&from) && cx.world.hides(&from))
 }
 
 /// Whom a user sees.

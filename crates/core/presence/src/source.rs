@@ -289,6 +289,12 @@ impl FromNow {
         }
     }
 
+    /// So many milliseconds later.
+    #[must_use]
+    pub fn later(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(Self::ahead(millis).0))
+    }
+
     fn after(self, now: Instant) -> Instant {
         let by = Duration::from_millis(self.0.unsigned_abs());
         if self.0 < 0 { now - by } else { now + by }
