@@ -1,18 +1,19 @@
 //! The presence API for programs: tokens, REST, server-sent events, gRPC, bad input, floods; and whether it is what its
 //! OpenAPI document says.
 
+#[path = "api/flood.rs"]
+mod flood;
 #[path = "api/http2.rs"]
 mod http2;
 
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use muster_testkit::{
     Client, Ctl, Library, Outcome, PATIENCE, Quickstart, Raw, Trust, clients, python, until,
 };
-use muster_tests::{Couple, c2s, log_in};
+use muster_tests::{Couple, log_in};
 use serde_json::Value;
 
 const CALL: &str = r#"{"state":"off-hook","expires_in":3600}"#;
@@ -393,104 +394,5 @@ fn a_program_streams_batches_over_http2_and_each_publication_is_answered() -> Ou
     let mut raw = Raw::connect_tls(&program.address, &trust)?;
     raw.send(http2::publish(&program.token, &batches)?)?;
     raw.read_to_end(PATIENCE)?;
-    Ok(())
-}
-
-/// Two who chat, each at another node.
-struct Talk {
-    says: Raw,
-    hears: Raw,
-    to: String,
-    said: usize,
-}
-
-impl Talk {
-    /// Between the two who are not the couple.
-    fn beside(cluster: &Quickstart, couple: &Couple) -> Result<Self> {
-        let users = cluster.facts().users.iter();
-        let mut others = users.filter(|user| **user != couple.alice && **user != couple.bob);
-        let both = others.next().zip(others.next());
-        let (one, other) = both.context("there are only two users")?;
-        let trust = cluster.trust()?;
-        let says = Raw::login(c2s(cluster.node(&couple.home)?)?, &trust, one, "says")?;
-        let mut hears = Raw::login(c2s(cluster.node(&couple.peer)?)?, &trust, other, "hears")?;
-        hears.send("<presence/>")?;
-        hears.read_until("/hears'")?;
-        Ok(Self {
-            says,
-            hears,
-            to: other.jid.clone(),
-            said: 0,
-        })
-    }
-
-    /// A word arrives, however much the others have to do.
-    fn goes_on(&mut self) -> Result<()> {
-        self.said += 1;
-        let (to, word, begun) = (&self.to, format!("word {}.", self.said), Instant::now());
-        self.says.send(format!(
-            "<message to='{to}' type='chat'><body>{word}</body></message>"
-        ))?;
-        self.hears.read_until(&word)?;
-        let took = begun.elapsed();
-        ensure!(took < AT_ONCE, "{word} took {took:?}");
-        Ok(())
-    }
-}
-
-/// What others are sent during a flood takes no longer than this.
-const AT_ONCE: Duration = Duration::from_secs(5);
-/// Publications of a flood, and how many of them are sent before the first is answered.
-const FLOOD: usize = 10_000;
-const AT_A_TIME: usize = 50;
-
-/// A phone rings and is picked up as often as a program can say it.
-fn flood(program: &Program, user: &str) -> Result<()> {
-    let path = format!("/v1/presence/{user}/sources/phone/desk");
-    let call = |n: usize| {
-        let state = ["off-hook", "dnd"][n % 2];
-        let body = format!(r#"{{"state":"{state}","note":"call {n}","expires_in":3600}}"#);
-        program.request("PUT", &path, "Content-Type: application/json\r\n", &body)
-    };
-    let calls: Vec<_> = (1..=FLOOD).map(call).collect();
-    let mut raw = Raw::connect_tls(&program.address, &program.trust)?;
-    for calls in calls.chunks(AT_A_TIME) {
-        raw.send(calls.concat())?;
-        for _ in calls {
-            let head = raw.read_until("\r\n\r\n")?;
-            ensure!(head.starts_with("HTTP/1.1 204"), "{head}");
-        }
-    }
-    Ok(())
-}
-
-#[test]
-fn a_flood_of_publications_of_one_user_disturbs_nobody_and_its_last_is_seen() -> Outcome {
-    let cluster = Quickstart::start()?;
-    let couple = Couple::of(&cluster)?;
-    let alice_is = in_path(&couple.alice.jid);
-    let program = Program::new(&cluster, &couple.peer, "flood", &[])?;
-    let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
-    let mut bob = log_in(&cluster, Library::Aioxmpp, &couple.bob, &couple.peer)?;
-    alice.befriend(&mut bob)?;
-    let mut talk = Talk::beside(&cluster, &couple)?;
-    let mark = bob.mark();
-    thread::scope(|scope| {
-        let flooding = scope.spawn(|| flood(&program, &alice_is));
-        while !flooding.is_finished() {
-            talk.goes_on()?;
-        }
-        let flooded = flooding.join();
-        flooded.unwrap_or_else(|_| anyhow::bail!("the flood has failed"))
-    })?;
-    let last = format!("call {FLOOD}");
-    bob.expect(mark, "the last of all calls", |e| {
-        e.is_presence("available", &couple.alice.jid) && e.text("status") == last
-    })?;
-    talk.goes_on()?;
-    let seen = bob.since(mark);
-    let mut seen = seen.iter().filter(|e| e.is("presence"));
-    let newest = seen.next_back().context("nothing was seen")?;
-    assert_eq!(newest.text("status"), last, "and nothing older after it");
     Ok(())
 }

@@ -26,6 +26,7 @@ mod presence;
 mod protection;
 pub mod proto;
 mod publish;
+mod quote;
 mod rate;
 mod refused;
 mod resolve;

@@ -1,6 +1,7 @@
 //! What sources say: batches of publications, handed to the owners of their users.
 
 use crate::proto::presence as proto;
+use crate::quote::start_of;
 use crate::rate::{Rates, too_fast};
 use crate::rest::{Problem, Program};
 use crate::service::Service;
@@ -13,7 +14,7 @@ use muster_presence::source::{
 };
 use muster_types::{BareJid, SlotId, Timestamp};
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tonic::Status;
 
 /// Most publications of one batch.
@@ -21,6 +22,8 @@ const BATCH_MAX: usize = 500;
 /// About how many bytes of spans go into one question, and what a span has beside its note.
 const QUESTION_BYTES: usize = 65_536;
 const SPAN_BYTES: usize = 96;
+/// How long a program waits for the answer to a batch of which something was too fast.
+const TOO_FAST: Duration = Duration::from_secs(1);
 
 type Reports = Vec<(BareJid, Report<FromNow>)>;
 
@@ -47,6 +50,13 @@ impl Publisher<'_> {
         match self {
             Self::Operator(_) => Problem::too_fast(too_fast()),
             Self::Program(program) => program.too_fast(),
+        }
+    }
+
+    /// Waits after what was too fast. Batches are taken in order, so there is no end of them in no time.
+    async fn slow_down(self) {
+        if let Self::Program(_) = self {
+            tokio::time::sleep(TOO_FAST).await;
         }
     }
 
@@ -108,6 +118,9 @@ pub(crate) async fn publish(
                 Err(failure) => Some(Problem::unanswered(*failure)),
             };
         }
+    }
+    if taken < count {
+        by.slow_down().await;
     }
     let words = |why: Option<Problem>| why.map_or_else(Default::default, Problem::into_words);
     let (kinds, refusals) = refusals.into_iter().map(words).unzip();
@@ -186,7 +199,7 @@ pub(crate) fn read(
     } = publication;
     let table = words_table(&words_of)?;
     let user = resolve::user(&user).map_err(|status| status.message().to_owned())?;
-    let source: Source = source.parse()?;
+    let source: Source = start_of(&source).parse()?;
     if spans.len() > SPANS_MAX {
         return Err(format!("{} spans, the limit is {SPANS_MAX}", spans.len()));
     }
@@ -201,7 +214,7 @@ pub(crate) fn read(
 }
 
 fn read_span(source: &Source, span: proto::Span, now: u64) -> Result<Span<FromNow>, String> {
-    let says = Says::read(source, &span.says)?;
+    let says = Says::read(source, start_of(&span.says))?;
     if span.note.len() > NOTE_BYTES_MAX {
         let bytes = span.note.len();
         return Err(format!(

@@ -1,5 +1,6 @@
 //! Names as operators write them, to ids.
 
+use crate::quote::quoted;
 use crate::refused;
 use muster_cluster::{ClusterState, Group, Node};
 use muster_types::{BareJid, DomainPart, NodeId};
@@ -12,7 +13,8 @@ pub(crate) fn node<'a>(state: &'a ClusterState, word: &str) -> Result<&'a Node, 
     state.node_named(word).or_else(by_id).ok_or_else(|| {
         let names = state.members().map(|node| node.name.as_str());
         Status::not_found(format!(
-            "there is no node {word:?}{}",
+            "there is no node {}{}",
+            quoted(word),
             listed("the nodes are", names)
         ))
     })
@@ -36,7 +38,8 @@ pub(crate) fn group<'a>(state: &'a ClusterState, word: &str) -> Result<&'a Group
     state.group_named(word).or_else(by_id).ok_or_else(|| {
         let names = state.groups().map(|group| group.name.as_str());
         Status::not_found(format!(
-            "there is no group {word:?}{}",
+            "there is no group {}{}",
+            quoted(word),
             listed("the groups are", names)
         ))
     })
@@ -44,10 +47,12 @@ pub(crate) fn group<'a>(state: &'a ClusterState, word: &str) -> Result<&'a Group
 
 /// A user's address.
 pub(crate) fn user(word: &str) -> Result<BareJid, Status> {
-    let jid = BareJid::new(word)
-        .map_err(|error| Status::invalid_argument(format!("{word:?} is no address: {error}")))?;
+    let jid = BareJid::new(word).map_err(|error| {
+        Status::invalid_argument(format!("{} is no address: {error}", quoted(word)))
+    })?;
     if jid.node().is_none() {
-        let text = format!("{word:?} names no user: write it like alice@example.com");
+        let word = quoted(word);
+        let text = format!("{word} names no user: write it like alice@example.com");
         return Err(Status::invalid_argument(text));
     }
     Ok(jid)
@@ -57,7 +62,9 @@ pub(crate) fn user(word: &str) -> Result<BareJid, Status> {
 pub(crate) fn domain(word: &str) -> Result<DomainPart, Status> {
     DomainPart::new(word)
         .map(std::borrow::Cow::into_owned)
-        .map_err(|error| Status::invalid_argument(format!("{word:?} is no domain: {error}")))
+        .map_err(|error| {
+            Status::invalid_argument(format!("{} is no domain: {error}", quoted(word)))
+        })
 }
 
 /// A node's name for people; its id when it is unknown.

@@ -1,6 +1,7 @@
 //! States in the words of other systems.
 
 use crate::proto::presence as proto;
+use crate::quote::quoted;
 use muster_presence::source::Source;
 use muster_presence::{Explanation, Mapping, MappingTable, NoteParts};
 
@@ -13,7 +14,8 @@ pub(crate) fn words_table(name: &str) -> Result<Option<&'static MappingTable>, S
     let mapping = Mapping::preset(preset).ok_or_else(|| {
         let names: Vec<_> = Mapping::preset_names().collect();
         format!(
-            "nothing is known of the words of {preset:?}: use {}",
+            "nothing is known of the words of {}: use {}",
+            quoted(preset),
             names.join(", ")
         )
     })?;
@@ -23,7 +25,8 @@ pub(crate) fn words_table(name: &str) -> Result<Option<&'static MappingTable>, S
     let known = mapping.variant(variant).ok_or_else(|| {
         let names: Vec<_> = mapping.variants().collect();
         format!(
-            "{preset} has no variant {variant:?}: it has {}",
+            "{preset} has no variant {}: it has {}",
+            quoted(variant),
             names.join(", ")
         )
     });
@@ -44,7 +47,10 @@ pub(crate) fn our_word(
     }
     let general = word.split_once('/').map(|(word, _)| word);
     let ours = table.from_peer([word].into_iter().chain(general));
-    let ours = ours.ok_or_else(|| format!("{words_of} has no word {word:?} that is known here"))?;
+    let ours = ours.ok_or_else(|| {
+        let word = quoted(word);
+        format!("{words_of} has no word {word} that is known here")
+    })?;
     Ok(ours.word.clone())
 }
 

@@ -2,12 +2,13 @@
 
 use super::Api;
 use super::problem::Problem;
+use super::uses::Call;
 use crate::publish::now_ms;
 use crate::rate::Rates;
 use crate::{refused, token};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use muster_cluster::{ApiClient, ClusterState, Scope, TokenHash};
 use muster_presence::source::Source;
 use muster_types::{BareJid, Timestamp};
@@ -21,8 +22,13 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Lets the program in whose token stands in the headers of a request, which counts as one.
-    pub(super) fn let_in(api: &Api, headers: &HeaderMap) -> Result<Self, Problem> {
+    /// Lets the program in whose token stands in the headers of a request, which counts as one, and is a use of
+    /// its connection.
+    pub(super) fn let_in(
+        api: &Api,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<Self, Problem> {
         let state = api.service.backend.cluster();
         if state.cluster().is_none() {
             let why = refused::no_cluster();
@@ -32,6 +38,9 @@ impl Caller {
             );
         }
         let caller = known(&state, &token_of(headers)?, Timestamp(now_ms()))?;
+        if let Some(call) = extensions.get::<Call>() {
+            call.is_a_programs();
+        }
         match caller.take(&api.service.rates, 1, Instant::now()) {
             0 => Err(caller.too_fast()),
             _ => Ok(caller),
@@ -114,7 +123,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        Self::let_in(api, &parts.headers)
+        Self::let_in(api, &parts.headers, &parts.extensions)
     }
 }
 

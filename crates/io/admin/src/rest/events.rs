@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::standing::{Standing, Turn};
 use super::streams::Place;
 use super::user::{InPath, of_caller};
+use crate::quote::quoted;
 use crate::{FollowRefused, Following};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -56,7 +57,8 @@ pub(super) async fn of_several(
     for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if key != "jid" {
             return Err(Problem::bad_request(format!(
-                "the parameter {key:?} is not taken here: there is jid, once for each user"
+                "the parameter {} is not taken here: there is jid, once for each user",
+                quoted(&key)
             )));
         }
         users.insert(of_caller(&caller, &value)?);

@@ -10,31 +10,71 @@ use crate::proto::presence as proto;
 use crate::proto::presence::presence_server::{Presence, PresenceServer, SERVICE_NAME};
 use crate::publish::{Publisher, publish};
 use axum::Router;
+use axum::body::Body;
+use axum::middleware::{Next, from_fn};
 use futures_util::stream::{self, Stream};
 use muster_cluster::Scope;
 use std::pin::Pin;
-use tonic::service::interceptor::InterceptedService;
+use std::time::Duration;
+use tonic::service::interceptor::{InterceptedService, Interceptor};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Bytes of a batch: 500 publications of 2 KiB.
 const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Bytes of every other request: two addresses and a word.
+const REQUEST_BYTES_MAX: usize = 4_096;
+/// How long such a request and its answer may take.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 impl Api {
     /// What is served over HTTP/2, without which there is no gRPC.
     pub(super) fn routes_with_grpc(self) -> Router {
+        let grpc = self.grpc(REQUEST_TIME);
+        self.routes().merge(grpc)
+    }
+
+    /// Only the batches may be large, and come for as long as their program likes.
+    fn grpc(&self, request_time: Duration) -> Router {
+        let others = Router::new().route_service(
+            &format!("/{SERVICE_NAME}/{{call}}"),
+            self.programs(REQUEST_BYTES_MAX),
+        );
+        let others = others.layer(from_fn(move |request, next| {
+            in_time(request_time, request, next)
+        }));
+        let publish = format!("/{SERVICE_NAME}/Publish");
+        others.route_service(&publish, self.programs(BATCH_BYTES_MAX))
+    }
+
+    /// The service, with messages of so many bytes.
+    fn programs(
+        &self,
+        bytes_max: usize,
+    ) -> InterceptedService<PresenceServer<Programs>, impl Interceptor + Clone + use<>> {
         let gate = self.clone();
         let service = PresenceServer::new(Programs(self.clone()));
-        let service = service.max_decoding_message_size(BATCH_BYTES_MAX);
-        let service =
-            InterceptedService::new(service, move |request: Request<()>| let_in(&gate, request));
-        let path = format!("/{SERVICE_NAME}/{{call}}");
-        self.routes().route_service(&path, service)
+        let service = service.max_decoding_message_size(bytes_max);
+        InterceptedService::new(service, move |request: Request<()>| let_in(&gate, request))
     }
+}
+
+/// Lets a call take only so long.
+async fn in_time(
+    limit: Duration,
+    request: axum::extract::Request,
+    next: Next,
+) -> axum::response::Response {
+    let answer = tokio::time::timeout(limit, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        let why = format!("the call took more than {seconds} s: try it again");
+        Status::deadline_exceeded(why).into_http::<Body>()
+    })
 }
 
 /// Lets a call through before anything but its head is read, or says why not.
 fn let_in(api: &Api, mut request: Request<()>) -> Result<Request<()>, Status> {
-    let caller = Caller::let_in(api, request.metadata().as_ref())?;
+    let caller = Caller::let_in(api, request.metadata().as_ref(), request.extensions())?;
     request.extensions_mut().insert(caller);
     Ok(request)
 }
@@ -162,4 +202,4 @@ impl Batches {
 
 #[cfg(test)]
 #[path = "grpc_test.rs"]
-mod grpc_test;
+pub(super) mod grpc_test;

@@ -31,7 +31,7 @@ async fn channel(scene: &Scene) -> Channel {
 }
 
 /// A call with a token, or without one where it is empty.
-fn call<T>(token: &str, message: T) -> Request<T> {
+pub(in super::super) fn call<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     if !token.is_empty() {
         let value = format!("Bearer {token}").parse().unwrap();
@@ -52,7 +52,7 @@ fn publication(user: &str) -> proto::Publication {
     }
 }
 
-fn batch(users: &[&str]) -> proto::PublishRequest {
+pub(in super::super) fn batch(users: &[&str]) -> proto::PublishRequest {
     let publications = users.iter().map(|user| publication(user)).collect();
     proto::PublishRequest { publications }
 }
@@ -184,6 +184,9 @@ async fn a_program_is_told_what_a_user_is_until_when_and_what_that_is_like() {
         let why = client.explain(call(token, of(user))).await.unwrap_err();
         assert_eq!(why.code(), Code::PermissionDenied, "{user}: {why}");
     }
+    let why = client.explain(call(&phones, of("alice@example.com"))).await;
+    let why = why.unwrap_err();
+    assert!(why.message().contains("not the scope read:"), "{why}");
 }
 
 #[tokio::test]
@@ -258,6 +261,98 @@ async fn a_stream_of_batches_ends_with_its_token_and_its_node() {
     scene.api.service.end();
     let why = unasked.message().await.unwrap_err();
     assert_eq!(why.code(), Code::Unavailable, "{why}");
+}
+
+#[tokio::test]
+async fn a_program_has_so_many_streams_of_batches_and_no_more() {
+    let scene = Scene::new();
+    let mut client = PresenceClient::new(channel(&scene).await);
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        streams.push(open(&mut client, &scene.token).await);
+    }
+    let why = refused(&scene, &scene.token).await;
+    assert_eq!(why.code(), Code::ResourceExhausted, "{why}");
+    assert!(why.message().contains("100 streams"), "{why}");
+}
+
+#[tokio::test]
+async fn what_was_too_fast_is_answered_a_second_later() {
+    let scene = Scene::new();
+    scene.fake.set_answer(Answer::Reports(vec![None; 500]));
+    let slow = scene.client("slow", &[Scope::PublishManual], 1, None);
+    let mut client = PresenceClient::new(channel(&scene).await);
+    let users = ["alice@example.com"; 500];
+    for (token, too_fast) in [(&slow, true), (&scene.token, false)] {
+        let begun = std::time::Instant::now();
+        let batches = tokio_stream::iter([batch(&users), batch(&users)]);
+        let answers = client.publish(call(token, batches)).await.unwrap();
+        let mut answers = answers.into_inner();
+        for _ in 0..2 {
+            let answer = answers.message().await.unwrap().unwrap();
+            assert_eq!(answer.kinds[499] == "too-fast", too_fast);
+        }
+        let waited = begun.elapsed() >= Duration::from_secs(2);
+        assert_eq!(waited, too_fast, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_not_read_and_what_is_refused_is_not_told_back_at_length() {
+    type Change = fn(&mut proto::Publication, String);
+    let scene = Scene::new();
+    let mut client = PresenceClient::new(channel(&scene).await);
+    let batch_with = |change: Change, bytes: usize| {
+        let mut batch = batch(&["alice@example.com"]);
+        change(&mut batch.publications[0], "x".repeat(bytes));
+        batch
+    };
+    let changes: [Change; 5] = [
+        |publication, text| publication.user = text,
+        |publication, text| publication.source = text,
+        |publication, text| publication.words_of = text,
+        |publication, text| publication.spans[0].says = text,
+        |publication, text| publication.spans[0].note = text,
+    ];
+    for change in changes {
+        let batches = [1_048_000, 1 << 20].map(|bytes| batch_with(change, bytes));
+        let answers = client.publish(call(&scene.token, tokio_stream::iter(batches)));
+        let mut answers = answers.await.unwrap().into_inner();
+        let answer = answers.message().await.unwrap().unwrap();
+        assert_eq!(answer.kinds, ["cannot-be"]);
+        let why = &answer.refusals[0];
+        assert!(why.len() < 400, "{} bytes: {why:.900}", why.len());
+        let why = answers.message().await.unwrap_err();
+        assert_eq!(why.code(), Code::OutOfRange, "{why}");
+    }
+    for (bytes, code) in [(4_000, Code::InvalidArgument), (4_096, Code::OutOfRange)] {
+        let user = "x@".repeat(bytes / 2);
+        let request = proto::ExplainRequest {
+            user,
+            ..proto::ExplainRequest::default()
+        };
+        let why = client.explain(call(&scene.token, request)).await;
+        let why = why.unwrap_err();
+        assert_eq!(why.code(), code, "{why}");
+        assert!(why.message().len() < 400, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn only_batches_may_come_for_as_long_as_their_program_likes() {
+    let scene = Scene::new();
+    let never = || stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+    for (name, status) in [("Explain", Some("4")), ("Publish", None)] {
+        let request = scene.request("POST", &format!("/{SERVICE_NAME}/{name}"));
+        let request = request.header("content-type", "application/grpc");
+        let request = request.body(Body::from_stream(never())).unwrap();
+        let routes = scene.api.grpc(Duration::from_millis(50));
+        let answered = tokio::time::timeout(Duration::from_secs(10), routes.oneshot(request));
+        let answer = answered.await.unwrap().unwrap();
+        let said = answer.headers().get("grpc-status");
+        let said = said.map(|status| status.to_str().unwrap());
+        assert_eq!(said, status, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Where programs connect: TLS, HTTP/1.1 or HTTP/2, so many connections at a time.
 
-use super::connection::Watched;
+use super::connection::{STALL, Watched};
+use super::uses::Patience;
 use super::{Api, http2};
 use crate::ListenError;
 use axum::Router;
@@ -23,6 +24,11 @@ pub(super) const CONNECTIONS_MAX: usize = 1_024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection may say nothing between two requests, and take for the head of one.
 const HEAD: Duration = Duration::from_secs(30);
+/// How long one that speaks HTTP/2 may be of no use.
+const PATIENCE: Patience = Patience {
+    idle: HEAD,
+    stall: STALL,
+};
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: usize = 65_536;
 /// How long the listener rests when the process is out of sockets.
@@ -139,7 +145,7 @@ async fn serve_one(
     };
     let stream = Watched::new(secured.stream);
     let served = match secured.http2 {
-        true => http2::serve(stream, routes.http2, ended, HEAD).await,
+        true => http2::serve(stream, routes.http2, ended, PATIENCE).await,
         false => serve_http1(stream, routes.http1, ended).await,
     };
     if let Err(error) = served {

@@ -4,6 +4,7 @@ use super::Api;
 use super::client::Caller;
 use super::problem::Problem;
 use super::user::InPath;
+use crate::quote::quoted;
 use crate::words::{elsewhere, words_table};
 use axum::extract::{RawQuery, State};
 use axum::http::header;
@@ -108,7 +109,8 @@ fn one_parameter(query: &str, name: &str) -> Result<String, Problem> {
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         if key != name || !given.is_empty() {
             return Err(Problem::bad_request(format!(
-                "the parameter {key:?} is not taken here: there is {name}, once"
+                "the parameter {} is not taken here: there is {name}, once",
+                quoted(&key)
             )));
         }
         if value.is_empty() {

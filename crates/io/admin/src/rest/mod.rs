@@ -22,6 +22,7 @@ mod say;
 mod standing;
 mod streams;
 mod user;
+mod uses;
 
 pub(crate) use client::Caller as Program;
 pub use listen::{ApiListener, Secure, Secured};

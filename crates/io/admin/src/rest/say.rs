@@ -6,6 +6,7 @@ use super::problem::Problem;
 use super::user::InPath;
 use crate::proto::presence::{Publication, Span};
 use crate::publish::{now_ms, read};
+use crate::quote::quoted;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -107,7 +108,10 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "no-json",
-        format!("the body is {kind:?}: send JSON with `Content-Type: application/json`"),
+        format!(
+            "the body is {}: send JSON with `Content-Type: application/json`",
+            quoted(kind)
+        ),
     ))
 }
 
@@ -215,7 +219,7 @@ fn span(saying: SpanSaying, now: u64) -> Result<Span, String> {
 /// A time, never 0: that would mean none.
 fn time(field: &str, text: &str) -> Result<u64, String> {
     let time: Result<Timestamp, _> = text.parse();
-    let time = time.map_err(|why| format!("{field} {text:?} is {why}"))?;
+    let time = time.map_err(|why| format!("{field} {} is {why}", quoted(text)))?;
     Ok(time.0.max(1))
 }
 

@@ -3,6 +3,7 @@
 use super::Api;
 use super::client::Caller;
 use super::problem::Problem;
+use crate::quote::start_of;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -45,7 +46,7 @@ impl InPath {
             Some(kind) => format!("{kind}/{}", self.part("name")),
             None => self.part("source").to_owned(),
         };
-        source.parse().map_err(Problem::bad_request)
+        start_of(&source).parse().map_err(Problem::bad_request)
     }
 }
 
