@@ -3,6 +3,10 @@
 //! Each file below `tests/` is one subject. The cluster is real (`musterd quickstart`), the clients are other people's
 //! (`tests/clients`), and each test stands alone.
 
+mod talk;
+
+pub use talk::Talk;
+
 use anyhow::{Context, Result};
 use muster_testkit::{
     Client, ClientOptions, History, Library, NodeFacts, PATIENCE, Quickstart, Raw, UserFacts,

@@ -5,10 +5,11 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use muster_testkit::{Options, Outcome, PATIENCE, Quickstart, Raw, UserFacts, until};
+use muster_tests::Talk;
 
 /// As many as a roster holds.
 const CONTACTS: usize = 5_000;
@@ -20,8 +21,6 @@ const AT_A_TIME: usize = 50;
 const THREADS: usize = 8;
 /// How often all contacts change.
 const ROUNDS: usize = 3;
-/// What others are sent meanwhile takes no longer than this.
-const AT_ONCE: Duration = Duration::from_secs(5);
 /// Until all contacts have been seen.
 const ALL: Duration = Duration::from_secs(60);
 /// By how much a node may grow at most: all changes are 30 MB for each of three clients, the newest of each
@@ -87,40 +86,11 @@ impl Place {
     }
 }
 
-/// Two who chat: one at each node.
-struct Talk {
-    says: Raw,
-    hears: Raw,
-    to: String,
-    said: usize,
-}
-
-impl Talk {
-    fn between(place: &Place, one: &UserFacts, other: &UserFacts) -> Result<Self> {
-        let says = Raw::login_plaintext(&place.peer, one, "says")?;
-        let mut hears = Raw::login_plaintext(&place.home, other, "hears")?;
-        hears.send("<presence/>")?;
-        hears.read_until("/hears'")?;
-        Ok(Self {
-            says,
-            hears,
-            to: other.jid.clone(),
-            said: 0,
-        })
-    }
-
-    /// A word arrives, however much the others have to do.
-    fn goes_on(&mut self) -> Result<()> {
-        self.said += 1;
-        let (to, word, begun) = (&self.to, format!("word {}.", self.said), Instant::now());
-        self.says.send(format!(
-            "<message to='{to}' type='chat'><body>{word}</body></message>"
-        ))?;
-        self.hears.read_until(&word)?;
-        let took = begun.elapsed();
-        ensure!(took < AT_ONCE, "{word} took {took:?}");
-        Ok(())
-    }
+/// A talk between two at two nodes.
+fn talk(place: &Place, one: &UserFacts, other: &UserFacts) -> Result<Talk> {
+    let says = Raw::login_plaintext(&place.peer, one, "says")?;
+    let hears = Raw::login_plaintext(&place.home, other, "hears")?;
+    Talk::between(says, hears, &other.jid)
 }
 
 /// Lets many clients of one user do work that each does one after the other.
@@ -288,7 +258,7 @@ fn who_stops_reading_while_5000_contacts_change_is_closed_and_nobody_else_notice
         Ok((sees == CONTACTS).then_some(()))
     })?;
     let mut crowd = Crowd::gather(&place)?;
-    let mut talk = Talk::between(&place, &users[CONTACTS + 1], &users[CONTACTS + 2])?;
+    let mut talk = talk(&place, &users[CONTACTS + 1], &users[CONTACTS + 2])?;
     let (mut deaf, mut slow) = (place.own("deaf")?, place.own("slow")?);
     for client in [&mut reader, &mut slow, &mut deaf] {
         client.send("<presence/>")?;
@@ -358,7 +328,7 @@ fn a_contact_list_of_100000_is_refused_and_asking_for_a_full_one_all_the_time_sl
     own.send("<presence type='subscribe' to='one-more@example.com'/>")?;
     own.read_until(why)?;
 
-    let mut talk = Talk::between(&place, place.cluster.user(1), place.cluster.user(2))?;
+    let mut talk = talk(&place, place.cluster.user(1), place.cluster.user(2))?;
     let mut all = Vec::new();
     for n in 0..HANDS {
         let mut client = place.own(&format!("asks{n}"))?;

@@ -3,54 +3,21 @@
 use super::{Program, in_path};
 use anyhow::{Context, Result, ensure};
 use muster_testkit::{Library, Outcome, Quickstart, Raw};
-use muster_tests::{Couple, c2s, log_in};
+use muster_tests::{Couple, Talk, c2s, log_in};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Two who chat, each at another node.
-struct Talk {
-    says: Raw,
-    hears: Raw,
-    to: String,
-    said: usize,
+/// A talk between the two who are not the couple, each at another node.
+fn talk_beside(cluster: &Quickstart, couple: &Couple) -> Result<Talk> {
+    let users = cluster.facts().users.iter();
+    let mut others = users.filter(|user| **user != couple.alice && **user != couple.bob);
+    let both = others.next().zip(others.next());
+    let (one, other) = both.context("there are only two users")?;
+    let trust = cluster.trust()?;
+    let says = Raw::login(c2s(cluster.node(&couple.home)?)?, &trust, one, "says")?;
+    let hears = Raw::login(c2s(cluster.node(&couple.peer)?)?, &trust, other, "hears")?;
+    Talk::between(says, hears, &other.jid)
 }
-
-impl Talk {
-    /// Between the two who are not the couple.
-    fn beside(cluster: &Quickstart, couple: &Couple) -> Result<Self> {
-        let users = cluster.facts().users.iter();
-        let mut others = users.filter(|user| **user != couple.alice && **user != couple.bob);
-        let both = others.next().zip(others.next());
-        let (one, other) = both.context("there are only two users")?;
-        let trust = cluster.trust()?;
-        let says = Raw::login(c2s(cluster.node(&couple.home)?)?, &trust, one, "says")?;
-        let mut hears = Raw::login(c2s(cluster.node(&couple.peer)?)?, &trust, other, "hears")?;
-        hears.send("<presence/>")?;
-        hears.read_until("/hears'")?;
-        Ok(Self {
-            says,
-            hears,
-            to: other.jid.clone(),
-            said: 0,
-        })
-    }
-
-    /// A word arrives, however much the others have to do.
-    fn goes_on(&mut self) -> Result<()> {
-        self.said += 1;
-        let (to, word, begun) = (&self.to, format!("word {}.", self.said), Instant::now());
-        self.says.send(format!(
-            "<message to='{to}' type='chat'><body>{word}</body></message>"
-        ))?;
-        self.hears.read_until(&word)?;
-        let took = begun.elapsed();
-        ensure!(took < AT_ONCE, "{word} took {took:?}");
-        Ok(())
-    }
-}
-
-/// What others are sent during a flood takes no longer than this.
-const AT_ONCE: Duration = Duration::from_secs(5);
 /// Publications of a flood, and how many of them are sent before the first is answered.
 const FLOOD: usize = 10_000;
 const AT_A_TIME: usize = 50;
@@ -88,7 +55,7 @@ fn a_flood_of_publications_of_one_user_disturbs_nobody_and_its_last_is_seen() ->
     let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &couple.home)?;
     let mut bob = log_in(&cluster, Library::Aioxmpp, &couple.bob, &couple.peer)?;
     alice.befriend(&mut bob)?;
-    let mut talk = Talk::beside(&cluster, &couple)?;
+    let mut talk = talk_beside(&cluster, &couple)?;
     let (mark, begun) = (bob.mark(), Instant::now());
     thread::scope(|scope| {
         let flooding = scope.spawn(|| flood(&program, &alice_is));

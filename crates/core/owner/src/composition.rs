@@ -109,7 +109,7 @@ impl Serving {
         let known = presentity
             .reports()
             .find(|known| known.source == report.source);
-        let report = spread(&rules, user, report, known, cx.now).kept(cx.now);
+        let report = kept(&rules, user, report, known, cx.now);
         if known.is_some_and(|known| known.says_the_same(&report, cx.now)) {
             return Ok(());
         }
@@ -320,20 +320,20 @@ impl Serving {
     }
 }
 
-/// Meetings begin and end on the hour for many users: each user's do a little later, by a measure that
-/// is the same for the user on every node.
-fn spread(
+/// A report as it is kept. Meetings begin and end on the hour for many users: each user's do a little later, by a
+/// measure that is the same for the user on every node.
+fn kept(
     rules: &Rules,
     user: &BareJid,
     report: &Report<FromNow>,
     known: Option<&Report<Instant>>,
     now: Instant,
-) -> Report<FromNow> {
-    let mut report = report.clone();
+) -> Report<Instant> {
     let most = u64::try_from(rules.calendar_spread.as_millis()).unwrap_or_default();
     if most == 0 || !matches!(report.source, Source::Calendar(_)) {
-        return report;
+        return report.kept(now);
     }
+    let mut report = report.clone();
     let later = contacts_digest([user]) % most;
     for span in &mut report.spans {
         // Also of one that has begun: a calendar that is asked each minute says so after the hour. What is said to
@@ -345,5 +345,5 @@ fn spread(
         }
         span.ends = span.ends.map(|ends| ends.later(later));
     }
-    report
+    report.kept(now)
 }

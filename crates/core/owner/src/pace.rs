@@ -18,6 +18,7 @@ const KEPT: usize = 1_024;
 pub(crate) struct Pace {
     /// When a user has all of its credit again.
     full: BTreeMap<BareJid, Instant>,
+    /// How many were left when those with full credit were last forgotten.
     left: usize,
 }
 

@@ -110,11 +110,12 @@ pub(crate) fn chosen_by(device: &Publication, rules: &Rules) -> Option<Report<In
 
 /// Whether a choice is to be seen by nobody.
 pub(crate) fn hides(rules: &Rules, says: &Says) -> bool {
-    let named = rules
-        .states()
-        .iter()
-        .find(|state| state.name.as_str() == says.label());
-    named.is_some_and(|state| state.show == Show::Unavailable)
+    match says {
+        Says::State(name) => rules
+            .state(name)
+            .is_some_and(|state| state.show == Show::Unavailable),
+        Says::Phone(_) | Says::Calendar(_) => false,
+    }
 }
 
 /// A choice in whose place there is what a client says.
