@@ -172,15 +172,13 @@ fn the_first_node_of_a_cluster_waits_a_bounded_time_and_says_what_it_waits_for()
     let begun = Instant::now();
     cluster.restart("a")?;
     let ctl = at(&cluster, "a");
-    let alarms = |ctl: &Ctl| -> Result<String> { Ok(ctl.json(&["status"])?["alarms"].to_string()) };
     until("the alarm is raised", PATIENCE, || {
-        Ok(alarms(&ctl)
-            .is_ok_and(|text| text.contains("the start is delayed"))
-            .then_some(()))
+        let words = ctl.alarm("StartDelayed").ok().flatten();
+        Ok(words.filter(|words| words.contains("the start is delayed")))
     })?;
     assert!(
         ctl.run(&["status"])?
-            .contains("ALARM: the start is delayed")
+            .contains("ALARM StartDelayed (warning): the start is delayed")
     );
     let log = cluster.folder().join("a-again.log");
     let waited = until("it takes clients", Duration::from_secs(30), || {
@@ -192,7 +190,7 @@ fn the_first_node_of_a_cluster_waits_a_bounded_time_and_says_what_it_waits_for()
         cluster.restart(node)?;
     }
     until("the alarm is over", PATIENCE, || {
-        Ok((alarms(&ctl)? == "[]").then_some(()))
+        Ok(ctl.alarm("StartDelayed")?.is_none().then_some(()))
     })?;
     in_state(&ctl, "a", "Normal", "")?;
     in_state(&ctl, "b", "Normal", "")?;
@@ -253,26 +251,30 @@ fn a_node_that_is_behind_takes_no_clients_until_it_has_caught_up_and_the_others_
     let here = at(&cluster, &home);
     // At first it may not even have heard who leads.
     until("the alarm says that it is catching up", GIVEN_UP, || {
-        let status = here.json(&["status"]);
-        let words = status.map(|status| status["alarms"].to_string());
+        let words = here.alarm("StartDelayed").ok().flatten();
         let catching_up = |words: &String| {
             words.contains("the start is delayed") && words.contains("catching up")
         };
-        Ok(words.ok().filter(catching_up).map(drop))
+        Ok(words.filter(catching_up).map(drop))
     })?;
     let log = cluster.folder().join(format!("{home}-again.log"));
     let takes_clients =
         || -> Result<bool> { Ok(fs::read_to_string(&log)?.contains("for clients, STARTTLS")) };
     assert!(!takes_clients()?, "it is behind");
-    // The others have no alarm, and serve its users.
-    assert_eq!(ctl.json(&["status"])?["alarms"], json!([]));
+    // The others serve its users, and say so.
+    assert_eq!(ctl.alarm("StartDelayed")?, None);
+    let words = ctl.alarm("Failover")?.unwrap_or_default();
+    assert!(
+        words.contains(&format!("the users of {home} too")),
+        "{words}"
+    );
     let mut alice = log_in(&cluster, Library::Aioxmpp, &couple.alice, &peer)?;
     alice.ask(json!({"do": "roster-set", "jid": "carol@elsewhere.example"}))?;
     slow.set(100_000_000);
     until("it takes clients", GIVEN_UP, || {
         Ok(takes_clients()?.then_some(()))
     })?;
-    assert_eq!(here.json(&["status"])?["alarms"], json!([]));
+    assert_eq!(here.alarm("StartDelayed")?, None);
     in_state(&ctl, &home, "Failed Over", "Initialization")
 }
 

@@ -1,10 +1,14 @@
 //! The command line.
 
 mod api_client;
+mod config;
 mod presence;
+mod top;
 
 pub(crate) use api_client::ApiClient;
+pub(crate) use config::Config;
 pub(crate) use presence::{Presence, PresenceRules};
+pub(crate) use top::Top;
 
 use crate::address::Address;
 use crate::failure::EXIT_CODES;
@@ -88,6 +92,9 @@ pub(crate) enum Command {
     /// Users.
     #[command(subcommand)]
     User(User),
+    /// The configuration files of the nodes.
+    #[command(subcommand)]
+    Config(Config),
     /// Settings of the whole cluster.
     #[command(subcommand)]
     Settings(Settings),
@@ -117,6 +124,9 @@ pub(crate) enum Command {
     /// Prints events as they happen, until Ctrl-C: what the cluster decides, and the sessions on the
     /// nodes asked. Name every node with --address to see all.
     Watch,
+    /// The cluster live on a terminal: nodes, who serves whose users, events, and keys to move users. Name every
+    /// node with --address: it goes on when the one that it asks ends.
+    Top(Top),
     /// The cluster on one screen, and whether a failure now would be survived.
     Status,
     /// Examines the nodes asked, and says what to do where something is not as it should be: name every node
@@ -125,10 +135,17 @@ pub(crate) enum Command {
     /// DNS records by which clients find the cluster, and other servers that they cannot.
     #[command(subcommand)]
     Dns(Dns),
-    /// Prints a completion script.
-    Completion {
+    /// Prints a completion script: `. <(musterctl completions bash)`.
+    #[command(alias = "completion")]
+    Completions {
         /// For which shell.
         shell: Shell,
+    },
+    /// Writes the manual pages, one for each command. For who makes packages.
+    #[command(hide = true)]
+    Man {
+        /// The folder; made if it is not there.
+        folder: PathBuf,
     },
 }
 

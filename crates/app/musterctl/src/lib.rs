@@ -13,6 +13,7 @@ mod command;
 mod connect;
 mod csv_rows;
 mod failure;
+pub mod manual;
 mod objects;
 mod output;
 mod table;

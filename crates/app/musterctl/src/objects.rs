@@ -211,7 +211,13 @@ pub(crate) fn replica(replica: &proto::Replica) -> Value {
 
 /// An alarm.
 pub(crate) fn alarm(alarm: &proto::Alarm) -> Value {
-    json!({ "since": alarm.since, "words": alarm.words })
+    json!({
+        "name": alarm.name,
+        "severity": alarm.severity,
+        "since": alarm.since,
+        "words": alarm.words,
+        "remedy": alarm.remedy,
+    })
 }
 
 /// An event.

@@ -93,6 +93,11 @@ pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Text from outside with nothing in it that moves the cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 /// Tells people how far something is, on standard error.
 pub(crate) fn progress(text: &str) {
     // Progress that cannot be shown is no reason to stop.

@@ -1,5 +1,6 @@
 //! Objects as aligned text.
 
+use crate::output::printable;
 use crate::time;
 use serde_json::Value;
 
@@ -63,9 +64,11 @@ fn cell(header: &str, value: &Value) -> String {
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Value::Number(number) => number.to_string(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
-        Value::String(text) if header == "AGE" => time::since(text).unwrap_or_else(|| text.clone()),
-        // Names and reasons come from outside: they must not move the cursor.
-        Value::String(text) => text.replace(char::is_control, "\u{fffd}"),
+        Value::String(text) if header == "AGE" => {
+            time::since(text, time::now()).unwrap_or_else(|| text.clone())
+        }
+        // Names and reasons come from outside.
+        Value::String(text) => printable(text),
         Value::Array(values) if values.is_empty() => "-".to_owned(),
         Value::Array(values) => values
             .iter()

@@ -3,15 +3,21 @@
 use muster_types::Timestamp;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How long ago an RFC 3339 time in UTC was; nothing when the text is none.
-pub(crate) fn since(text: &str) -> Option<String> {
-    let then = text.parse::<Timestamp>().ok()?.0 / 1_000;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-    Some(age(now.saturating_sub(then)))
+/// The time of day; that of 1970 on a host that has none.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis());
+    Timestamp(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
-/// An age in its two largest units.
-fn age(seconds: u64) -> String {
+/// How long ago an RFC 3339 time in UTC was; nothing when the text is none.
+pub(crate) fn since(text: &str, now: Timestamp) -> Option<String> {
+    let then = text.parse::<Timestamp>().ok()?;
+    Some(age(now.0.saturating_sub(then.0) / 1_000))
+}
+
+/// A span of time in its two largest units.
+pub(crate) fn age(seconds: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
     let first = UNITS
         .iter()

@@ -68,7 +68,7 @@ pub(crate) async fn ask(
     question: Question,
 ) -> Result<Answer, AskFailure> {
     let begun = Instant::now();
-    let until = begun + shared.config.limits.limits().owner_wait;
+    let until = begun + shared.config().limits.limits().owner_wait;
     let (waiting, mut answered) = shared.asks.begin()?;
     let mut asked: Option<(NodeId, Epoch, Instant)> = None;
     loop {

@@ -1,25 +1,28 @@
 //! What the admin service sees of this node, before it is in a cluster and after.
 
+mod config;
 mod events;
 mod words;
 
-use crate::config::Config;
 use crate::control::{self, Failure};
 use crate::identity::Pki;
 use crate::links;
 use crate::membership::wanted_slots;
 use crate::node::Node;
+use crate::reload::Reload;
 use crate::shared::wall;
-use crate::{asks, checkup, follows, ousting, replication, start_gate};
+use crate::{asks, checkup, follows, ousting, replication};
+use config::{reading, shown};
 use futures_util::future::BoxFuture;
 use muster_admin::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, Following, LiveView,
+    AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, ConfigDifference, Following, LiveView,
     OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo, SessionInfo, SlotView, Verdict,
 };
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
 use muster_envelope::{Answer, Question};
 use muster_link::JoinToken;
 use muster_store::DataFolder;
+use muster_telemetry::alarms::START_DELAYED;
 use muster_telemetry::{counter, gauge, metrics};
 use muster_types::{BareJid, DomainPart, NodeId, SlotId, Timestamp};
 use std::sync::{Arc, OnceLock};
@@ -45,20 +48,25 @@ pub(crate) enum SetupRequest {
 
 /// The node, or the place where it will be.
 pub(crate) struct NodeBackend {
-    config: Config,
+    reload: Arc<Reload>,
     setup: mpsc::Sender<SetupRequest>,
     node: OnceLock<Arc<Node>>,
     events: broadcast::Sender<AdminEvent>,
 }
 
 impl NodeBackend {
-    pub(crate) fn new(config: Config, setup: mpsc::Sender<SetupRequest>) -> Self {
+    pub(crate) fn new(reload: Arc<Reload>, setup: mpsc::Sender<SetupRequest>) -> Self {
         Self {
-            config,
+            reload,
             setup,
             node: OnceLock::new(),
             events: broadcast::Sender::new(EVENTS_KEPT),
         }
+    }
+
+    /// What brings changes of the configuration into force.
+    pub(crate) fn reload(&self) -> &Reload {
+        &self.reload
     }
 
     /// From here on there is a node to speak of.
@@ -93,7 +101,7 @@ impl NodeBackend {
         }
         let closed = node.clients.as_ref().and_then(|clients| clients.closed());
         let mut reasons: Vec<_> = closed.map(str::to_owned).into_iter().collect();
-        reasons.extend(node.shared.alarms.words(start_gate::ALARM));
+        reasons.extend(node.shared.alarms.words(&START_DELAYED));
         let services = self.services();
         let failed = services
             .iter()
@@ -112,7 +120,7 @@ impl NodeBackend {
     }
 
     fn not_started(&self) -> &'static str {
-        match DataFolder::peek(&self.config.data_dir) {
+        match DataFolder::peek(&self.reload.in_force().get().data_dir) {
             Ok(None) => NO_CLUSTER,
             Ok(Some(_)) | Err(_) => "the node is starting",
         }
@@ -136,7 +144,8 @@ impl NodeBackend {
         }
         gauge!(metrics::CONTROL_QUORUM).set(u8::from(live(node).control_quorum));
         node.shared.services.gauge();
-        let delayed = node.shared.alarms.words(start_gate::ALARM).is_some();
+        node.shared.alarms.gauge();
+        let delayed = node.shared.alarms.words(&START_DELAYED).is_some();
         gauge!(metrics::START_DELAYED).set(u8::from(delayed));
         for slot in node.shared.all_slots() {
             let serving = slot.duty.borrow().serving.is_some();
@@ -158,7 +167,7 @@ impl NodeBackend {
     }
 
     fn authority(&self) -> anyhow::Result<muster_link::ClusterCa> {
-        let dir = &self.config.data_dir;
+        let dir = &self.reload.in_force().get().data_dir;
         Pki::load(dir)?.authority(dir)
     }
 }
@@ -340,18 +349,28 @@ impl Backend for NodeBackend {
         })
     }
 
+    fn config_check(&self) -> BoxFuture<'static, Result<ConfigDifference, String>> {
+        let reload = Arc::clone(&self.reload);
+        reading(move || reload.check().map(|found| shown(&reload, found)))
+    }
+
+    fn config_apply(
+        &self,
+        digest: String,
+        by: String,
+    ) -> BoxFuture<'static, Result<ConfigDifference, String>> {
+        let reload = Arc::clone(&self.reload);
+        reading(move || {
+            let applied = reload.apply_shown(&digest, &by)?;
+            Ok(shown(&reload, applied))
+        })
+    }
+
     fn alarms(&self) -> Vec<AlarmInfo> {
         let Some(node) = self.node.get() else {
             return Vec::new();
         };
-        let mut alarms = node.shared.alarms.all();
-        let services = self.services();
-        let failed = services.iter().filter(|service| service.has_failed());
-        alarms.extend(failed.map(|service| AlarmInfo {
-            since: earlier(service.down.unwrap_or_default()),
-            words: words_of(service),
-        }));
-        alarms
+        node.shared.alarms.all()
     }
 
     fn replication(&self) -> BoxFuture<'static, Vec<ReplicaInfo>> {

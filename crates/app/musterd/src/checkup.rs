@@ -30,13 +30,13 @@ pub(crate) async fn run(shared: Arc<Shared>) -> Vec<CheckInfo> {
 fn open_files(shared: &Shared) -> CheckInfo {
     const NAME: &str = "open-files";
     let files = open_files::limit();
-    if shared.config.role == Role::Witness {
+    if shared.config().role == Role::Witness {
         return CheckInfo::pass(
             NAME,
             format!("{files} may be open, and no clients come here"),
         );
     }
-    let wanted = shared.config.c2s.clients_max;
+    let wanted = shared.config().c2s.clients_max;
     match open_files::places(wanted, files) {
         (_, None) => CheckInfo::pass(
             NAME,

@@ -1,6 +1,7 @@
 //! The client listeners, and what every connection shares.
 
 mod door;
+mod places;
 mod refused;
 
 use crate::config::{C2s, Certificate, Misplaced};
@@ -14,7 +15,9 @@ use door::Arrival;
 use muster_net::{CertificateFiles, Listener, ListenerConfig, TlsDomains};
 use muster_sasl::Decoy;
 use muster_stream::{C2sConfig, Security, Throttle, ThrottleConfig};
+use muster_telemetry::alarms::OPEN_FILES_LOW;
 use muster_types::{BareJid, DomainPart, FullJid, Instant, SessionId};
+use places::Places;
 use refused::{Reason, Refusals};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -22,7 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// What every connection of the node shares.
 pub(crate) struct Clients {
@@ -33,9 +36,7 @@ pub(crate) struct Clients {
     pub(crate) stopping: watch::Receiver<bool>,
     decoy: Decoy,
     throttle: Mutex<Throttle>,
-    places: Arc<Semaphore>,
-    /// How many clients are taken.
-    most: usize,
+    places: Arc<Places>,
     refusals: Refusals,
     /// Whoever has been accepted comes to the door.
     door: mpsc::Sender<Arrival>,
@@ -63,13 +64,10 @@ impl Clients {
         stopping: watch::Receiver<bool>,
         decoy: Decoy,
     ) -> anyhow::Result<Arc<Self>> {
-        let c2s = &shared.config.c2s;
+        let c2s = &shared.config().c2s;
         let files = open_files::raise();
-        let (most, fewer) = open_files::places(c2s.clients_max, files);
+        let most = room(shared, c2s.clients_max);
         tracing::info!(open_files = files, clients = most, "room for clients");
-        if let Some(words) = fewer {
-            shared.alarms.raise(open_files::ALARM, words);
-        }
         let (door, arrivals) = mpsc::channel(door::LINE);
         let clients = Arc::new(Self {
             shared: Arc::clone(shared),
@@ -78,8 +76,7 @@ impl Clients {
             stopping,
             decoy,
             throttle: Mutex::new(Throttle::new(&ThrottleConfig::default())),
-            places: Arc::new(Semaphore::new(most)),
-            most,
+            places: Places::new(most),
             refusals: Refusals::default(),
             door,
             addresses: Mutex::default(),
@@ -95,7 +92,7 @@ impl Clients {
 
     /// Opens every listener of the configuration and returns their lines for the operator.
     pub(crate) fn listen(self: &Arc<Self>) -> anyhow::Result<Vec<String>> {
-        let c2s = &self.shared.config.c2s;
+        let c2s = &self.shared.config().c2s;
         let kinds = [
             (
                 &c2s.listen,
@@ -173,7 +170,7 @@ impl Clients {
 
     /// A full node turns clients away at once: they try the next SRV record.
     async fn arrived(&self, stream: TcpStream, address: IpAddr, security: Security) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Some(place) = self.places.take() else {
             let now = self.shared.clock.now();
             return (self.refusals).refuse(stream, security, now, Reason::Full);
         };
@@ -206,13 +203,8 @@ impl Clients {
     /// What a new stream is told; the hosted domains are those of this moment.
     pub(crate) fn stream_config(&self, security: Security) -> C2sConfig {
         let state = self.shared.cluster_state();
-        let configured = self
-            .shared
-            .config
-            .c2s
-            .certificate
-            .iter()
-            .map(|c| c.domain.as_str());
+        let config = self.shared.config();
+        let configured = config.c2s.certificate.iter().map(|c| c.domain.as_str());
         // Domains with a certificate first, in the order of the configuration: the first one
         // speaks where a client names none.
         let mut domains: Vec<DomainPart> = configured
@@ -241,6 +233,14 @@ impl Clients {
         self.shared.shards.count.session_of(session, user)
     }
 
+    /// Goes by other certificates, if there are any, and by another number of clients.
+    pub(crate) fn configure(&self, c2s: &C2s, certificates: Option<TlsDomains>) {
+        if let Some(certificates) = certificates {
+            self.tls.replace(certificates);
+        }
+        self.places.set_most(room(&self.shared, c2s.clients_max));
+    }
+
     fn throttle(&self) -> std::sync::MutexGuard<'_, Throttle> {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,7 +263,7 @@ impl Clients {
     /// Where a user's client belongs, if that is another node that is in reach and the operator
     /// wants clients to be sent on. Between two owners a client belongs where it is.
     pub(crate) fn other_host(&self, user: &BareJid, security: Security) -> Option<String> {
-        if self.shared.config.c2s.misplaced == Misplaced::Serve {
+        if self.shared.config().c2s.misplaced == Misplaced::Serve {
             return None;
         }
         let state = self.shared.cluster_state();
@@ -303,14 +303,23 @@ impl Clients {
 
     /// How many connections there are, bound or not.
     pub(crate) fn connection_count(&self) -> usize {
-        let free = self.places.available_permits();
-        self.most.saturating_sub(free)
+        self.places.taken()
     }
 
     /// How many sessions are bound.
     pub(crate) fn session_count(&self) -> usize {
         self.table().len()
     }
+}
+
+/// How many clients are taken of those configured; what is missing is an alarm.
+fn room(shared: &Shared, configured: usize) -> usize {
+    let (most, fewer) = open_files::places(configured, open_files::limit());
+    match fewer {
+        Some(words) => shared.alarms.raise(&OPEN_FILES_LOW, words),
+        None => (shared.alarms).clear(&OPEN_FILES_LOW, "there is room for all clients"),
+    }
+    most
 }
 
 /// The certificates of all domains. An error names the option and the domain.

@@ -5,6 +5,7 @@ use crate::shared::Shared;
 use muster_cluster::ClusterState;
 use muster_ha::{Clocks, Judgement, Reading};
 use muster_link::Beat;
+use muster_telemetry::alarms::CLOCK_OUT_OF_STEP;
 use muster_types::{Instant, NodeId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,6 @@ use std::time::Duration;
 const WINDOW: Duration = Duration::from_secs(3);
 /// How often the alarm is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-const ALARM: &str = "clock";
 const REMEDY: &str = "compare it with another clock, and check time synchronisation (chronyc tracking) and the \
                       clock source of the host or of its hypervisor";
 
@@ -63,8 +63,10 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     loop {
         tick.tick().await;
         match words(&shared.clocks.judge(), &shared.cluster_state()) {
-            Some(words) => shared.alarms.raise(ALARM, words),
-            None => (shared.alarms).clear(ALARM, "the clocks of the nodes are in step"),
+            Some(words) => shared.alarms.raise(&CLOCK_OUT_OF_STEP, words),
+            None => {
+                (shared.alarms).clear(&CLOCK_OUT_OF_STEP, "the clocks of the nodes are in step")
+            }
         }
     }
 }

@@ -1,19 +1,27 @@
 //! The configuration file of a node: plain data, checked once, before anything is opened.
 
+mod changes;
 mod check;
+mod in_force;
 mod profile;
 mod services;
 
+pub(crate) use changes::{Change, between};
+pub(crate) use in_force::InForce;
 pub(crate) use services::{ServiceConfig, ServicesConfig};
 
 use muster_raft::Timing;
 use muster_types::{Limits, Shards};
 use profile::Profile;
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Bytes of the largest file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A node's configuration. Every field but `name` and `data_dir` has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +30,7 @@ pub(crate) struct Config {
     /// The node's name, unique in the cluster: letters, digits, `_` and `-`. Used when the node
     /// enters a cluster. Needs a restart.
     pub(crate) name: String,
-    /// What the node is for: `serving` or `witness`. Used when the node enters a cluster.
+    /// What the node is for: `serving` or `witness`. It stays what it was when it entered its cluster. Needs a restart.
     #[serde(default)]
     pub(crate) role: Role,
     /// Where the node keeps everything. Made with mode 0700. Needs a restart.
@@ -32,7 +40,7 @@ pub(crate) struct Config {
     pub(crate) link: Link,
     /// Client listeners. A witness opens none.
     #[serde(default)]
-    pub c2s: C2s,
+    pub(crate) c2s: C2s,
     /// The admin service.
     #[serde(default)]
     pub(crate) admin: Admin,
@@ -69,9 +77,10 @@ pub(crate) enum Role {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Link {
     /// Where other nodes connect. Default `[::]:7400`, which is every address, IPv4 and IPv6.
+    /// Needs a restart.
     pub(crate) listen: SocketAddr,
     /// The address other nodes use, `host:port`. Default: `listen`, which must then be a real
-    /// address.
+    /// address. Needs a restart.
     pub(crate) advertise: Option<String>,
 }
 
@@ -88,21 +97,21 @@ impl Default for Link {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct C2s {
-    /// STARTTLS listeners (RFC 6120). Default `0.0.0.0:5222` and `[::]:5222`.
+    /// STARTTLS listeners (RFC 6120). Default `0.0.0.0:5222` and `[::]:5222`. Needs a restart.
     pub(crate) listen: Vec<SocketAddr>,
-    /// Direct TLS listeners (XEP-0368). Default `0.0.0.0:5223` and `[::]:5223`.
+    /// Direct TLS listeners (XEP-0368). Default `0.0.0.0:5223` and `[::]:5223`. Needs a restart.
     pub(crate) listen_tls: Vec<SocketAddr>,
-    /// Listeners without TLS, for measuring: loopback addresses only. Default none.
+    /// Listeners without TLS, for measuring: loopback addresses only. Default none. Needs a restart.
     pub(crate) listen_plaintext: Vec<SocketAddr>,
-    /// What DNS says for `listen`, `host:port`. Default: `listen`.
+    /// What DNS says for `listen`, `host:port`. Default: `listen`. Needs a restart.
     pub(crate) advertise: Vec<String>,
-    /// What DNS says for `listen_tls`, `host:port`. Default: `listen_tls`.
+    /// What DNS says for `listen_tls`, `host:port`. Default: `listen_tls`. Needs a restart.
     pub(crate) advertise_tls: Vec<String>,
     /// What becomes of a client whose user another node serves. Default `serve`.
     pub(crate) misplaced: Misplaced,
     /// A certificate for each hosted domain.
     pub(crate) certificate: Vec<Certificate>,
-    /// The most clients at a time, at most 1,000,000. Default 19,000. Needs a restart.
+    /// The most clients at a time, at most 1,000,000. Default 19,000. With fewer than there are nobody is sent away.
     pub(crate) clients_max: usize,
     /// Over how many tasks users with clients here are spread, from 1 to 16. More than half of the processors help
     /// little: the other half writes to sockets. Default: that half, at least 1 and at most 16. Needs a restart.
@@ -159,11 +168,11 @@ pub(crate) struct Certificate {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Admin {
-    /// gRPC with mutual TLS, for `musterctl` from elsewhere. Default none.
+    /// gRPC with mutual TLS, for `musterctl` from elsewhere. Default none. Needs a restart.
     pub(crate) listen: Option<SocketAddr>,
-    /// The address others use, `host:port`. Default: `listen`.
+    /// The address others use, `host:port`. Default: `listen`. Needs a restart.
     pub(crate) advertise: Option<String>,
-    /// The unix socket for `musterctl` on this host. Default `<data_dir>/admin.sock`.
+    /// The unix socket for `musterctl` on this host. Default `<data_dir>/admin.sock`. Needs a restart.
     pub(crate) socket: Option<PathBuf>,
 }
 
@@ -171,7 +180,7 @@ pub(crate) struct Admin {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Http {
-    /// `/livez`, `/readyz`, `/metrics`, without authentication. Default `127.0.0.1:7402`.
+    /// `/livez`, `/readyz`, `/metrics`, without authentication. Default `127.0.0.1:7402`. Needs a restart.
     pub(crate) listen: SocketAddr,
 }
 
@@ -188,7 +197,7 @@ impl Default for Http {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Api {
     /// REST and server-sent events over HTTPS, with the certificates of `c2s.certificate`. Default none; the
-    /// usual port is 7443.
+    /// usual port is 7443. Needs a restart.
     pub(crate) listen: Vec<SocketAddr>,
 }
 
@@ -196,13 +205,14 @@ pub(crate) struct Api {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TimingConfig {
-    /// `lan` (up to 20 ms there and back between nodes) or `wan` (up to 200 ms). Default `lan`.
+    /// `lan` (up to 20 ms there and back between nodes) or `wan` (up to 200 ms). Default `lan`. Needs a
+    /// restart.
     pub(crate) profile: Profile,
-    /// Between two beats of a leader. 50, in `wan` 100.
+    /// Between two beats of a leader. 50, in `wan` 100. Needs a restart.
     pub(crate) beat_ms: Option<u64>,
-    /// The shortest election timeout. 200, in `wan` 900.
+    /// The shortest election timeout. 200, in `wan` 900. Needs a restart.
     pub(crate) election_min_ms: Option<u64>,
-    /// The longest election timeout. 400, in `wan` 1300.
+    /// The longest election timeout. 400, in `wan` 1300. Needs a restart.
     pub(crate) election_max_ms: Option<u64>,
 }
 
@@ -264,7 +274,7 @@ pub(crate) enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// The file is not what it should be.
     #[error("{path}: {cause}")]
@@ -290,7 +300,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with the place in the file or the option.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
+        let text = read(path).map_err(|cause| ConfigError::Unreadable {
             path: path.to_owned(),
             cause,
         })?;
@@ -373,6 +383,19 @@ impl Config {
             Role::Witness => muster_cluster::Role::Witness,
         }
     }
+}
+
+/// The text of a file that is no larger than a configuration may be.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        let words = format!("larger than {FILE_BYTES_MAX} bytes: this is no configuration");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, words));
+    }
+    Ok(text)
 }
 
 /// How many shards there are if nobody says otherwise: one for two processors, as the other has enough to do with

@@ -63,7 +63,7 @@ enum Io {
 
 impl Connection {
     pub(crate) fn new(clients: Arc<Clients>, address: IpAddr, security: Security) -> Self {
-        let limits = clients.shared.config.limits.limits();
+        let limits = clients.shared.config().limits.limits();
         let framer = fresh_framer(&limits);
         let mut seed = [0; 32];
         // Without randomness from the system no login is safe: such a stream is closed below.
@@ -326,7 +326,7 @@ impl Connection {
                 Output::Authenticated { user } => {
                     counter!(metrics::LOGINS, "outcome" => "success").increment(1);
                     self.clients.succeeded(self.address, &user);
-                    let limits = self.clients.shared.config.limits.limits();
+                    let limits = self.clients.shared.config().limits.limits();
                     self.framer.set_element_bytes(limits.stanza_bytes);
                 }
                 Output::Restart => self.framer.restart(),
@@ -434,7 +434,7 @@ impl Connection {
         let (socket, facts) = timeout(self.handshake_time(), upgrade).await??;
         self.unsent = Vec::new();
         self.sent = 0;
-        self.framer = fresh_framer(&clients.shared.config.limits.limits());
+        self.framer = fresh_framer(&clients.shared.config().limits.limits());
         self.stream
             .handle(clients.shared.clock.now(), Input::TlsEstablished(facts));
         Ok(socket)

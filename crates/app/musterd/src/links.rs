@@ -83,7 +83,7 @@ impl Handler for LinkHandler {
             slot.tell(replicas::nodes(&self.shared, &state, slot.slot));
         }
         self.shared.follows.node_up(peer.node);
-        self.shared.shards.link_up(RouterInput::NodeUp {
+        self.shared.shards.tell(RouterInput::NodeUp {
             node: peer.node,
             boot: peer.boot,
         });

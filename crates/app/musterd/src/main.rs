@@ -25,6 +25,7 @@ mod ousting;
 mod outbox;
 mod quickstart;
 mod raft_thread;
+mod reload;
 mod replicas;
 mod replication;
 mod router;
@@ -38,7 +39,7 @@ mod start_gate;
 mod supervise;
 mod version;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use muster_telemetry::LogFormat;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +64,12 @@ enum Command {
     },
     /// Starts a whole cluster on this machine: nodes a and b, witness w, a domain, users.
     Quickstart(quickstart::Options),
+    /// Writes the manual pages, one for each command. For who makes packages.
+    #[command(hide = true)]
+    Man {
+        /// The folder; made if it is not there.
+        folder: PathBuf,
+    },
 }
 
 /// How to run a node.
@@ -98,6 +105,9 @@ fn main() -> ExitCode {
         Command::Run(args) => return run::run(&args),
         Command::Check { file } => run::check(&file),
         Command::Quickstart(options) => quickstart::run(options),
+        Command::Man { folder } => {
+            musterctl::manual::write(Cli::command(), "8", &folder).map_err(Into::into)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -168,9 +168,9 @@ pub(crate) async fn admit(
     shared: &Arc<Shared>,
     request: JoinRequest,
 ) -> Result<JoinResponse, String> {
-    let pki = Pki::load(&shared.config.data_dir).map_err(|e| e.to_string())?;
+    let pki = Pki::load(&shared.config().data_dir).map_err(|e| e.to_string())?;
     let ca = pki
-        .authority(&shared.config.data_dir)
+        .authority(&shared.config().data_dir)
         .map_err(|e| e.to_string())?;
     let role = match request.role {
         LinkRole::Serving => Role::Serving,
@@ -209,7 +209,7 @@ pub(crate) async fn admit(
         .filter(|member| member.id != node)
         .map(|member| (member.id, member.addresses.link.clone()))
         .collect();
-    peers.insert(shared.node, shared.config.addresses().link);
+    peers.insert(shared.node, shared.config().addresses().link);
     Ok(JoinResponse {
         node,
         certificate,

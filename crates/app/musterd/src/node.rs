@@ -8,7 +8,7 @@
 
 use crate::alarms::Alarms;
 use crate::clients::{Clients, decoy_secret};
-use crate::config::{Config, Role};
+use crate::config::{Config, InForce, Role};
 use crate::control::Control;
 use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
@@ -21,12 +21,14 @@ use crate::{
     setup, version,
 };
 use anyhow::Context;
+use muster_admin::AlarmInfo;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
 use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
 use muster_link::{LinkConfig, LinkLimits, LinkTiming, Links};
-use muster_owner::OwnerEvent;
+use muster_net::TlsDomains;
+use muster_owner::{Input as SlotInput, OwnerEvent};
 use muster_raft::{Group, Host, RaftGroupId};
-use muster_router::Config as RouterConfig;
+use muster_router::{Config as RouterConfig, Input as RouterInput};
 use muster_sasl::{Decoy, ITERATIONS_MIN};
 use muster_stanza::ns;
 use muster_store::{DataFolder, Store};
@@ -56,12 +58,14 @@ pub(crate) enum NodeEvent {
     Owner(OwnerEvent),
     /// Decided by the control log.
     Decided(ControlEvent),
+    /// Another configuration is in force; what is said of it.
+    Configured(String),
     /// Something is wrong, or no more.
     Alarm {
         /// Whether it is from now on.
         raised: bool,
-        /// What it is.
-        words: String,
+        /// What it is, or that it is over.
+        alarm: AlarmInfo,
     },
 }
 
@@ -81,8 +85,8 @@ pub(crate) struct Node {
 pub(crate) fn host(shared: &Arc<Shared>) -> Host {
     Host {
         node: shared.node,
-        timing: shared.config.timing.timing(),
-        yields: shared.config.role == Role::Witness,
+        timing: shared.config().timing.timing(),
+        yields: shared.config().role == Role::Witness,
         clock: shared.clock,
         store: shared.store.clone(),
         transport: Arc::new(LinkTransport {
@@ -94,13 +98,14 @@ pub(crate) fn host(shared: &Arc<Shared>) -> Host {
 impl Node {
     /// Starts everything from what the data folder holds.
     pub(crate) async fn start(
-        config: Config,
+        in_force: &Arc<InForce>,
         folder: &mut DataFolder,
     ) -> anyhow::Result<Arc<Self>> {
+        let config = in_force.get();
         let (shards, inboxes) = Shards::new(config.shards());
         let events = broadcast::Sender::new(EVENTS_KEPT);
         let alarms = Alarms::new(events.clone());
-        let shared = share(&config, folder, shards, alarms).await?;
+        let shared = share(in_force, folder, shards, alarms).await?;
         // Links bring envelopes from here on, and wait until all shards have them.
         supervise(&shared.main, "router order", inboxes.order.keep());
         let (ha_tx, ha_rx) = mpsc::channel(ha::INBOX);
@@ -152,6 +157,20 @@ impl Node {
         self.stop_clients.send_replace(true);
     }
 
+    /// Goes by what needs no restart of another configuration, and by other certificates if there are any.
+    pub(crate) fn configure(&self, config: &Config, certificates: Option<TlsDomains>) {
+        let shared = &self.shared;
+        let limits = Box::new(config.limits.limits());
+        shared.shards.tell(RouterInput::Limits(limits.clone()));
+        for slot in shared.all_slots() {
+            slot.tell(SlotInput::Limits(limits.clone()));
+        }
+        shared.services.configure(&config.services);
+        if let Some(clients) = &self.clients {
+            clients.configure(&config.c2s, certificates);
+        }
+    }
+
     /// Whether the node was told to end.
     pub(crate) fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)
@@ -194,7 +213,7 @@ impl Node {
 
 /// Counts this process start, opens the store, and makes what every part reaches.
 async fn share(
-    config: &Config,
+    in_force: &Arc<InForce>,
     folder: &mut DataFolder,
     shards: Shards,
     alarms: Alarms,
@@ -204,7 +223,7 @@ async fn share(
     let store = tokio::task::spawn_blocking(move || Store::open(&store_dir)).await??;
     let raft = raft_thread::start()?;
     Ok(Shared::new(Parts {
-        config: config.clone(),
+        config: Arc::clone(in_force),
         cluster: identity.cluster,
         node: NodeId(identity.node),
         boot: Boot(identity.boot),
@@ -230,7 +249,7 @@ fn start_shards(
     for ((shard, from_clients), envelopes) in all {
         let (asked, to_answer) = mpsc::channel(services::QUESTIONS);
         questions.push(asked);
-        let config = router_config(&shared.config);
+        let config = router_config(&shared.config());
         let shared = Arc::clone(shared);
         let main = shared.main.clone();
         let routing = router::run(shared, shard, config, from_clients, envelopes, to_answer);
@@ -245,11 +264,11 @@ fn start_clients(
     router: ClientInboxes,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Option<Arc<Clients>>> {
-    if shared.config.role == Role::Witness {
+    if shared.config().role == Role::Witness {
         return Ok(None);
     }
     let decoy = Decoy {
-        secret: decoy_secret(&ca_key(&shared.config.data_dir)?),
+        secret: decoy_secret(&ca_key(&shared.config().data_dir)?),
         iterations: ITERATIONS_MIN,
     };
     Clients::new(shared, router, stopping, decoy).map(Some)
@@ -274,10 +293,10 @@ fn start_ha(
         node: shared.node,
         boot: shared.boot,
         version: version::software(),
-        addresses: shared.config.addresses(),
+        addresses: shared.config().addresses(),
     };
     let timing = Timing {
-        least_silence: shared.config.timing.timing().election_max,
+        least_silence: shared.config().timing.timing().election_max,
         ..Timing::default()
     };
     let machine = NodeMachine::new(identity, timing, shared.clock.now());
@@ -339,15 +358,15 @@ async fn start_links(shared: &Arc<Shared>, handler: &Arc<LinkHandler>) -> anyhow
             node: shared.node,
             boot: shared.boot,
             versions: version::link(),
-            listen: shared.config.link.listen,
-            identity: Pki::load(&shared.config.data_dir)?.identity,
+            listen: shared.config().link.listen,
+            identity: Pki::load(&shared.config().data_dir)?.identity,
             // A user's presence of all clients, or a whole roster, goes in one message.
             limits: LinkLimits {
                 data_frame_bytes: 16 << 20,
                 ..LinkLimits::default()
             },
             timing: LinkTiming {
-                beat: shared.config.timing.timing().beat,
+                beat: shared.config().timing.timing().beat,
                 ..LinkTiming::default()
             },
             raft_runtime: shared.raft.clone(),
@@ -388,9 +407,9 @@ async fn start_control(
         let command = ControlCommand::Init {
             cluster: shared.cluster.clone(),
             node: NewNode {
-                name: shared.config.name.clone(),
-                role: shared.config.cluster_role(),
-                addresses: shared.config.addresses(),
+                name: shared.config().name.clone(),
+                role: shared.config().cluster_role(),
+                addresses: shared.config().addresses(),
                 version: version::software(),
                 boot: shared.boot,
             },
@@ -422,7 +441,7 @@ async fn publish(
             NodeEvent::Decided(ControlEvent::NodeOusted { node, by }) => {
                 tracing::warn!(%node, %by, "unsafe takeover: the node is refused from now on");
             }
-            NodeEvent::Decided(_) | NodeEvent::Alarm { .. } => {}
+            NodeEvent::Decided(_) | NodeEvent::Alarm { .. } | NodeEvent::Configured(_) => {}
             NodeEvent::Owner(OwnerEvent::Opened {
                 slot,
                 epoch,

@@ -2,8 +2,6 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The alarm that stands while there is room for fewer clients than configured.
-pub(crate) const ALARM: &str = "open-files";
 /// Open files that are no clients: links, the store, administration.
 const OTHERS: u64 = 256;
 

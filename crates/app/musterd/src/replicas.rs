@@ -53,6 +53,9 @@ pub(crate) async fn run(
 async fn introduce(shared: &Arc<Shared>, handle: &SlotHandle) {
     let state = shared.cluster_state();
     handle.tell(nodes(shared, &state, handle.slot));
+    // They may have changed since it began to start.
+    let limits = shared.config().limits.limits();
+    handle.tell(SlotInput::Limits(Box::new(limits)));
     for known in state.slots() {
         if let Some((node, epoch)) = known.owner {
             handle.tell(SlotInput::OwnerKnown {
@@ -90,7 +93,7 @@ pub(crate) async fn watch_group(shared: Arc<Shared>, group: Group) {
     };
     let is_removed = shared.groups.find(group.id()).is_none();
     if !is_removed && !shared.stopping.load(Ordering::Acquire) {
-        let remedy = remedy(&why, &shared.config.data_dir);
+        let remedy = remedy(&why, &shared.config().data_dir);
         let why = format!("group {} has stopped: {why}{remedy}", group.id());
         tracing::error!("{why}");
         last_words::say(&shared).await;

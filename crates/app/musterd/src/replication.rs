@@ -11,6 +11,7 @@ use muster_admin::{Lag, ReplicaInfo, ReplicaState};
 use muster_cluster::ClusterState;
 use muster_ha::{control_voters, desired_voters};
 use muster_raft::{Group, RaftGroupId, Status};
+use muster_telemetry::alarms::REPLICA_REFUSES;
 use muster_types::{NodeId, SlotId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -86,18 +87,15 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     }
 }
 
-/// The alarm of replicas that cannot take what their leader sends.
-const ALARM: &str = "snapshot-refused";
-
 fn tell_of_refusals(shared: &Shared, groups: &[Group]) {
     let refused = |group: &Group| Some(format!("group {}: {}", group.id(), group.refused()?));
     let refused: Vec<_> = groups.iter().filter_map(refused).collect();
     if refused.is_empty() {
         let words = "every replica takes what its leader sends";
-        return shared.alarms.clear(ALARM, words);
+        return shared.alarms.clear(&REPLICA_REFUSES, words);
     }
     let words = format!("replicas of this node stay behind: {}", refused.join("; "));
-    shared.alarms.raise(ALARM, words);
+    shared.alarms.raise(&REPLICA_REFUSES, words);
 }
 
 /// One replica, as its leader tells another node of it.

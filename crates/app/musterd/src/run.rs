@@ -9,8 +9,9 @@ use crate::config::{Config, Role};
 use crate::identity::Pki;
 use crate::node::Node;
 use crate::notify::notify;
+use crate::reload::Reload;
 use crate::replicas::EX_IOERR;
-use crate::{api, clients, control, isolation, setup, start_gate};
+use crate::{alarms, api, clients, control, isolation, setup, start_gate};
 use anyhow::Context;
 use muster_admin::{AdminListener, Health, HttpListener, TlsIdentity};
 use muster_cluster::ControlCommand;
@@ -24,6 +25,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Checks the configuration and the files it names.
@@ -60,9 +62,10 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
 fn run_node(args: &RunArgs) -> anyhow::Result<()> {
     muster_telemetry::init_logs(&log_options(&args.log, args.log_format))?;
     let config = Config::load(&args.file)?;
+    let reload = Reload::new(&args.file, config);
     let untied = args.tied_to.as_deref().map(tie).transpose()?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    let outcome = runtime.block_on(serve(config, untied));
+    let outcome = runtime.block_on(serve(&reload, untied));
     // Tasks that still wait for something must not hold the process.
     runtime.shutdown_background();
     outcome
@@ -117,7 +120,11 @@ async fn tied(untied: Option<oneshot::Receiver<()>>) {
     }
 }
 
-async fn serve(config: Config, untied: Option<oneshot::Receiver<()>>) -> anyhow::Result<()> {
+async fn serve(reload: &Arc<Reload>, untied: Option<oneshot::Receiver<()>>) -> anyhow::Result<()> {
+    // First of all: a SIGHUP that nobody takes ends a process.
+    let hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(Arc::clone(reload).keep(hangups));
+    let config = reload.in_force().get();
     let (signalled, untied) = (asked::to_end()?, tied(untied));
     let asked = async {
         tokio::select! {
@@ -129,13 +136,14 @@ async fn serve(config: Config, untied: Option<oneshot::Receiver<()>>) -> anyhow:
     let mut folder = DataFolder::open(&config.data_dir)?;
     let (requests_tx, mut requests) = mpsc::channel(1);
     let (end, ended) = watch::channel(false);
-    let backend = Arc::new(NodeBackend::new(config.clone(), requests_tx));
+    let backend = Arc::new(NodeBackend::new(Arc::clone(reload), requests_tx));
     start_admin(&config, &backend, &ended)?;
     start_http(&config, &backend, &ended).await?;
     let node = tokio::select! {
-        node = begin(&config, &mut folder, &mut requests, &backend) => node?,
+        node = begin(reload, &mut folder, &mut requests, &backend) => node?,
         () = &mut asked => return Ok(()),
     };
+    reload.started(&node);
     tokio::spawn(refuse_setup(requests));
     tokio::select! {
         opened = open(&config, &node, &backend, &ended) => {
@@ -153,19 +161,19 @@ async fn serve(config: Config, untied: Option<oneshot::Receiver<()>>) -> anyhow:
 
 /// Starts the node of the cluster that the folder belongs to, or that an operator names.
 async fn begin(
-    config: &Config,
+    reload: &Reload,
     folder: &mut DataFolder,
     requests: &mut mpsc::Receiver<SetupRequest>,
     backend: &NodeBackend,
 ) -> anyhow::Result<Arc<Node>> {
     if folder.identity().is_some() {
-        return go(config, folder, backend).await;
+        return go(reload, folder, backend).await;
     }
     tracing::info!(
         "this node is in no cluster: `musterctl cluster init` makes one, `musterctl cluster \
          join TOKEN` brings it into one"
     );
-    enter(config, folder, requests, backend).await
+    enter(reload, folder, requests, backend).await
 }
 
 /// Opens what needs a node, to clients last: they must not get in by what was true before it started.
@@ -189,7 +197,8 @@ async fn open(
     }
     tokio::spawn(isolation::watch(Arc::clone(node)));
     tokio::spawn(protection::tell(Arc::clone(backend), Arc::clone(node)));
-    notify("READY=1");
+    tokio::spawn(alarms::keep(Arc::clone(backend), Arc::clone(node)));
+    backend.reload().ready();
     Ok(())
 }
 
@@ -269,7 +278,7 @@ pub(crate) fn wait_for(ended: &watch::Receiver<bool>) -> impl Future<Output = ()
 
 /// Waits for an operator to say which cluster this is.
 async fn enter(
-    config: &Config,
+    reload: &Reload,
     folder: &mut DataFolder,
     requests: &mut mpsc::Receiver<SetupRequest>,
     backend: &NodeBackend,
@@ -281,10 +290,10 @@ async fn enter(
             .context("the admin service has ended")?;
         let (entered, reply) = match request {
             SetupRequest::Init { domains, reply } => {
-                (found(config, folder, domains, backend).await, reply)
+                (found(reload, folder, domains, backend).await, reply)
             }
             SetupRequest::Join { token, reply } => {
-                (join(config, folder, &token, backend).await, reply)
+                (join(reload, folder, &token, backend).await, reply)
             }
         };
         match entered {
@@ -305,37 +314,37 @@ async fn enter(
 }
 
 async fn found(
-    config: &Config,
+    reload: &Reload,
     folder: &mut DataFolder,
     domains: Vec<DomainPart>,
     backend: &NodeBackend,
 ) -> anyhow::Result<Arc<Node>> {
     anyhow::ensure!(
-        config.role == Role::Serving,
+        reload.in_force().get().role == Role::Serving,
         "the first node of a cluster must be a serving node: a witness holds no CA key"
     );
     setup::found(folder, &domains)?;
-    go(config, folder, backend).await
+    go(reload, folder, backend).await
 }
 
 async fn join(
-    config: &Config,
+    reload: &Reload,
     folder: &mut DataFolder,
     token: &str,
     backend: &NodeBackend,
 ) -> anyhow::Result<Arc<Node>> {
-    setup::join(folder, config, token).await?;
-    go(config, folder, backend).await
+    setup::join(folder, &reload.in_force().get(), token).await?;
+    go(reload, folder, backend).await
 }
 
 /// Starts the node; the first one of a cluster completes the founding, also one that was cut off.
 async fn go(
-    config: &Config,
+    reload: &Reload,
     folder: &mut DataFolder,
     backend: &NodeBackend,
 ) -> anyhow::Result<Arc<Node>> {
     setup::check_folder(folder)?;
-    let node = Node::start(config.clone(), folder).await?;
+    let node = Node::start(reload.in_force(), folder).await?;
     if let Some(domains) = setup::founding(folder)? {
         for name in domains {
             let domain = DomainPart::new(&name)?.into_owned();

@@ -95,8 +95,8 @@ impl Shards {
         }
     }
 
-    /// The link to a node is up. Does not wait.
-    pub(crate) fn link_up(&self, input: Input) {
+    /// Tells all shards something. Does not wait.
+    pub(crate) fn tell(&self, input: Input) {
         // Who keeps the order ends only with the process.
         let _ = self.in_order.send(Ordered { input, told: None });
     }
@@ -108,7 +108,7 @@ impl Shards {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .lost(node);
-        self.link_up(Input::NodeLost(node));
+        self.tell(Input::NodeLost(node));
     }
 
     /// Gives a shard's envelope to `send`, unless it is for a node of whose link the shard has yet to hear. An

@@ -71,7 +71,7 @@ async fn all_shards_hear_of_owners_and_links_in_one_order() {
             for number in 0..EACH {
                 to.take(opened(source * EACH + number)).await;
                 let (node, boot) = (THERE, Boot(source * EACH + number));
-                to.link_up(Input::NodeUp { node, boot });
+                to.tell(Input::NodeUp { node, boot });
             }
         })
     });

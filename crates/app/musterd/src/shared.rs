@@ -3,7 +3,7 @@
 use crate::alarms::Alarms;
 use crate::asks::Asks;
 use crate::clocks::PeerClocks;
-use crate::config::Config;
+use crate::config::{Config, InForce};
 use crate::follows::{self, Follows};
 use crate::raft_thread::Rank;
 use crate::replication::Histories;
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 /// One running node.
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    config: Arc<InForce>,
     pub(crate) cluster: String,
     pub(crate) node: NodeId,
     pub(crate) boot: Boot,
@@ -70,7 +70,7 @@ pub(crate) struct Shared {
 
 /// The parts that only [`crate::node`] makes.
 pub(crate) struct Parts {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<InForce>,
     pub(crate) cluster: String,
     pub(crate) node: NodeId,
     pub(crate) boot: Boot,
@@ -111,6 +111,11 @@ impl Shared {
             stopping: AtomicBool::new(false),
             proposals: AtomicU64::new(0),
         })
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.get()
     }
 
     /// The state of the cluster as this node has applied it.

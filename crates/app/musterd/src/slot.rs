@@ -105,7 +105,7 @@ pub(crate) async fn start(
         node: shared.node,
         boot: shared.boot,
         slot,
-        limits: shared.config.limits.limits(),
+        limits: shared.config().limits.limits(),
     };
     // The driver must run before the group: starting a group installs the stored state.
     let (lease_tx, lease) = oneshot::channel();

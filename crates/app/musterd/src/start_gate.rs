@@ -5,6 +5,7 @@ use crate::membership::wanted_slots;
 use crate::node::Node;
 use crate::shared::Shared;
 use muster_ha::{Gate, Standing, gate};
+use muster_telemetry::alarms::START_DELAYED;
 use muster_types::SlotId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,9 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// The alarm of a start that takes long.
-pub(crate) const ALARM: &str = "start";
-/// After which it is raised.
+/// After which a start that takes so long is told of.
 const DELAYED: Duration = Duration::from_secs(5);
 /// How long the first node of a cluster waits for others, without whom it can know nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,12 +65,16 @@ pub(crate) async fn wait(node: &Arc<Node>) {
             Gate::Open => return clear(shared),
             Gate::OpenBehind => {
                 tracing::warn!("nobody is there to catch up with: taking clients all the same");
-                shared.alarms.raise(ALARM, words(shared, &standings));
+                shared
+                    .alarms
+                    .raise(&START_DELAYED, words(shared, &standings));
                 tokio::spawn(clear_later(Arc::clone(shared), waiting));
                 return;
             }
             Gate::Wait if begun.elapsed() >= DELAYED => {
-                shared.alarms.raise(ALARM, words(shared, &standings));
+                shared
+                    .alarms
+                    .raise(&START_DELAYED, words(shared, &standings));
             }
             Gate::Wait => {}
         }
@@ -80,9 +83,10 @@ pub(crate) async fn wait(node: &Arc<Node>) {
 }
 
 fn clear(shared: &Shared) {
-    shared
-        .alarms
-        .clear(ALARM, "this node has caught up with all its users' data");
+    shared.alarms.clear(
+        &START_DELAYED,
+        "this node has caught up with all its users' data",
+    );
 }
 
 /// The alarm stands until there is somebody to catch up with, and that is done.

@@ -4,7 +4,7 @@ use muster_envelope::{ToOwner, ToPeer};
 use muster_presence::rules::Rules;
 use muster_presence::source::Policies;
 use muster_slot::{SlotCommand, SlotState};
-use muster_types::{BareJid, Boot, Epoch, Fork, LogIndex, NodeId, SlotId, Timestamp};
+use muster_types::{BareJid, Boot, Epoch, Fork, Limits, LogIndex, NodeId, SlotId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -72,6 +72,8 @@ pub enum Input {
     Wall(Timestamp),
     /// A newer snapshot of the accounts.
     View(AccountsView),
+    /// Other bounds and waiting times from here on. What waits already waits as long as it was to.
+    Limits(Box<Limits>),
     /// Who is there. A node that is missing where it was before is lost.
     Nodes {
         /// The nodes in contact that hold sessions, this one included. A witness is not among

@@ -412,6 +412,10 @@ impl Machine for Replica {
                 self.world.accounts = Some(accounts);
                 self.serve(now, |serving, cx| serving.on_accounts(cx));
             }
+            Input::Limits(limits) => {
+                self.state.set_limits((*limits).clone());
+                self.config.limits = *limits;
+            }
             Input::Nodes { alive, replicas } => self.on_nodes(now, alive, replicas),
             Input::NodeUp { node, boot } => self.on_node_up(now, node, boot),
             Input::NodeLost(node) => {

@@ -49,6 +49,7 @@ impl HeardLinks {
             Input::Bind { .. }
             | Input::Stanza { .. }
             | Input::Ended { .. }
+            | Input::Limits(_)
             | Input::Envelope(_)
             | Input::Presence { .. }
             | Input::Cluster(_) => {}

@@ -9,7 +9,7 @@ use muster_types::{
 use muster_xep::HostInfo;
 use std::sync::Arc;
 
-/// What a router is told once.
+/// What a router is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Bounds and waiting times.
@@ -64,6 +64,8 @@ pub enum Input {
     },
     /// A newer copy of accounts and domains.
     Cluster(Arc<dyn Directory>),
+    /// Other bounds and waiting times from here on. What waits already waits as long as it was to.
+    Limits(Box<Limits>),
     /// The link to a node is down, or the node has died.
     NodeLost(NodeId),
     /// The link to a node is up (again).

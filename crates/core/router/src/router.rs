@@ -111,6 +111,7 @@ impl Machine for Router {
                 answers,
             } => self.batches((slot, epoch), batches, answers),
             Input::Cluster(directory) => self.directory_changed(directory),
+            Input::Limits(limits) => self.config.limits = *limits,
             Input::NodeLost(node) => self.node_lost(now, node),
             Input::NodeUp { node, boot } => self.node_up(now, node, boot),
         }

@@ -152,7 +152,9 @@ impl Side {
             Input::Bind { session, .. }
             | Input::Stanza { session, .. }
             | Input::Ended { session, .. } => vec![(self.shards.of_session(session), input)],
-            Input::NodeLost(_) | Input::NodeUp { .. } | Input::Cluster(_) => self.to_all(&input),
+            Input::NodeLost(_) | Input::NodeUp { .. } | Input::Cluster(_) | Input::Limits(_) => {
+                self.to_all(&input)
+            }
             Input::Presence { .. } => panic!("made here only"),
         };
         for (shard, input) in parts {

@@ -163,6 +163,17 @@ impl Ctl {
         ))
     }
 
+    /// The words of an alarm on the node that answers, while it stands.
+    ///
+    /// # Errors
+    /// Fails when no node answers.
+    pub fn alarm(&self, name: &str) -> Result<Option<String>> {
+        let status = self.json(&["status"])?;
+        let mut alarms = status["alarms"].as_array().into_iter().flatten();
+        let alarm = alarms.find(|alarm| alarm["name"] == name);
+        Ok(alarm.map(|alarm| alarm["words"].as_str().unwrap_or_default().to_owned()))
+    }
+
     /// The same program with other words in front, such as another address.
     #[must_use]
     pub fn with_prefix(&self, words: &[&str]) -> Self {

@@ -17,6 +17,8 @@ pub enum Signal {
     Kill,
     /// What Ctrl-C sends.
     Interrupt,
+    /// What asks to read the configuration again.
+    HangUp,
     /// Freezes it.
     Stop,
     /// Thaws it.
@@ -29,6 +31,7 @@ impl Signal {
             Self::Term => "TERM",
             Self::Kill => "KILL",
             Self::Interrupt => "INT",
+            Self::HangUp => "HUP",
             Self::Stop => "STOP",
             Self::Continue => "CONT",
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -175,7 +175,8 @@ impl Raw {
             "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
              <resource>{resource}</resource></bind></iq>"
         ))?;
-        raw.read_until("</iq>")?;
+        let bound = raw.read_until("</iq>")?;
+        ensure!(!bound.contains("type='error'"), "bind: {bound}");
         Ok(raw)
     }
 

@@ -1,5 +1,6 @@
 //! Programs that measure real processes, with programs of the release profile.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -8,6 +9,21 @@ use crate::workspace::Workspace;
 use crate::{needs, run, venv};
 
 const PACKAGES: [&str; 4] = ["musterd", "musterctl", "muster-load", "muster-tests"];
+
+/// Builds all of them together, so that what is packaged is what was measured; returns where they are.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let mut build = Command::new(run::cargo());
+    build
+        .current_dir(&workspace.root)
+        .args(["build", "--release", "--locked"]);
+    for package in PACKAGES {
+        build.args(["-p", package]);
+    }
+    if !run::passes(&mut build)? {
+        bail!("the programs could not be built");
+    }
+    Ok(workspace.target.join("release"))
+}
 
 /// Builds everything and runs one of them as root; returns the lines that it printed.
 pub(crate) fn measure(
@@ -20,17 +36,7 @@ pub(crate) fn measure(
         bail!("this makes network namespaces: run it as root");
     }
     let python = venv::prepare(workspace)?;
-    let mut build = Command::new(run::cargo());
-    build
-        .current_dir(&workspace.root)
-        .args(["build", "--release", "--locked"]);
-    for package in PACKAGES {
-        build.args(["-p", package]);
-    }
-    if !run::passes(&mut build)? {
-        bail!("the programs could not be built");
-    }
-    let programs = workspace.target.join("release");
+    let programs = build(workspace)?;
     let mut bench = Command::new(programs.join(program));
     bench
         .current_dir(&workspace.root)

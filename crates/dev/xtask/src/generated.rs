@@ -22,7 +22,14 @@ pub(crate) const METRICS: Generated = Generated {
     test: "the_page_of_metrics_is_up_to_date",
 };
 
-const FILES: &[Generated] = &[METRICS];
+/// The page of alarms.
+const ALARMS: Generated = Generated {
+    file: "docs/alarms.md",
+    package: "muster-telemetry",
+    test: "the_page_of_alarms_is_up_to_date",
+};
+
+const FILES: &[Generated] = &[METRICS, ALARMS];
 
 /// Files that are not what they should be.
 pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {

@@ -5,7 +5,9 @@
 
 mod bars;
 mod bench;
+mod config_page;
 mod count;
+mod deb;
 mod deployed;
 mod elections;
 mod fix;
@@ -26,6 +28,7 @@ mod peers_page;
 mod picture;
 mod promises;
 mod prove;
+mod prove_deb;
 mod purity;
 mod results;
 mod run;
@@ -63,6 +66,8 @@ enum Command {
     Tidy(tidy::Options),
     /// Verifies, installs what the tests need, and runs every test, the end-to-end ones included.
     Test(test::Options),
+    /// Builds the Debian package.
+    Deb(deb::Options),
     /// Runs one of the long proofs.
     Prove(prove::Options),
     /// Measures with real processes and prints JSON.
@@ -97,6 +102,7 @@ fn work(command: Command) -> Result<bool> {
         Command::Floors => verify::steps(&workspace, [verify::FLOORS, verify::PURITY].iter()),
         Command::Tidy(options) => tidy::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
+        Command::Deb(options) => deb::run(&workspace, &options),
         Command::Prove(options) => prove::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Count(options) => count::run(&workspace, &options),

@@ -41,6 +41,10 @@ const NEEDS: &[Need] = &[
         probe: ("nft", &["--version"]),
     },
     Need {
+        package: "man-db",
+        probe: ("man", &["--version"]),
+    },
+    Need {
         package: "valgrind",
         probe: (
             "valgrind",
@@ -58,6 +62,26 @@ const SERVERS: &[Need] = &[
     Need {
         package: "ejabberd",
         probe: ("test", &["-x", "/usr/sbin/ejabberdctl"]),
+    },
+];
+
+/// What makes a Debian package, and what proves one.
+const PACKAGING: &[Need] = &[
+    Need {
+        package: "dpkg-dev",
+        probe: ("dpkg-shlibdeps", &["--version"]),
+    },
+    Need {
+        package: "binutils",
+        probe: ("strip", &["--version"]),
+    },
+    Need {
+        package: "lintian",
+        probe: ("lintian", &["--version"]),
+    },
+    Need {
+        package: "debootstrap",
+        probe: ("debootstrap", &["--version"]),
     },
 ];
 
@@ -92,6 +116,14 @@ pub(crate) fn install_servers(packages: &[&str]) -> Result<()> {
         fs::remove_file(POLICY).with_context(|| format!("removing {POLICY}"))?;
     }
     installed
+}
+
+/// Installs some of what is needed to make and to prove a Debian package.
+///
+/// # Errors
+/// Fails with the line to run when this user may not install.
+pub(crate) fn install_packaging(packages: &[&str]) -> Result<()> {
+    provide(PACKAGING, |need| packages.contains(&need.package))
 }
 
 /// The same with one of the packages.

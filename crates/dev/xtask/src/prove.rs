@@ -1,5 +1,6 @@
 //! `cargo xtask prove NAME`: proofs that take too long for every change. Each says what it did in one line of JSON.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use clap::ValueEnum;
 use crate::run::{self, say};
 use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
-use crate::{elections, needs, newcomer, sim, test, venv};
+use crate::{elections, needs, newcomer, prove_deb, sim, test, venv};
 
 /// Which proof, and how much of it.
 #[derive(clap::Args)]
@@ -19,6 +20,9 @@ pub(crate) struct Options {
     /// Seeds for `seeds`, minutes for `fuzz` and `far`, rounds for `rounds`, seconds a timeout for `elections`.
     #[arg(long)]
     amount: Option<u64>,
+    /// For `deb`: the programs to package, instead of building them.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// For `takeover`.
     #[command(flatten)]
     takeover: Amount,
@@ -40,6 +44,8 @@ enum Proof {
     Elections,
     /// No false failover within an hour at 200 ms round trip.
     Far,
+    /// The Debian package in a minimal Debian: installed, run, upgraded, removed, purged; adds to the results of earlier runs.
+    Deb,
 }
 
 /// Runs a proof and prints its result.
@@ -84,6 +90,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         Proof::Far => {
             let minutes = options.amount.unwrap_or(60);
             ("far", minutes, far(workspace, minutes)?)
+        }
+        Proof::Deb => {
+            let (facts, all) = prove_deb::holds(workspace, options.programs.as_deref())?;
+            ("deb", facts, all)
         }
     };
     say(format!(

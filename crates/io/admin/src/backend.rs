@@ -1,6 +1,7 @@
 //! What the admin service needs of the node it runs on. `musterd` implements it; a test does with a
 //! few lines.
 
+use crate::configuration::ConfigDifference;
 use futures_util::future::BoxFuture;
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role};
 use muster_envelope::{Answer, Composed, Question};
@@ -56,6 +57,24 @@ pub trait Backend: Send + Sync + 'static {
     /// Examines what this node stands on. The default looks at nothing.
     fn checkup(&self) -> BoxFuture<'static, Vec<CheckInfo>> {
         Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// What the configuration file of this node says otherwise than what is in force, or why it cannot be used.
+    /// The default has none.
+    fn config_check(&self) -> BoxFuture<'static, Result<ConfigDifference, String>> {
+        let none = "this node has no configuration file".to_owned();
+        Box::pin(std::future::ready(Err(none)))
+    }
+
+    /// Brings into force what [`config_check`](Self::config_check) has shown last under this digest; `by` asked for it.
+    /// The default cannot.
+    fn config_apply(
+        &self,
+        digest: String,
+        by: String,
+    ) -> BoxFuture<'static, Result<ConfigDifference, String>> {
+        drop((digest, by));
+        self.config_check()
     }
 
     /// What is wrong on this node now. The default knows of nothing.
@@ -323,10 +342,16 @@ pub enum Verdict {
 /// Something that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AlarmInfo {
+    /// Its name, as in docs/alarms.md.
+    pub name: &'static str,
+    /// `warning`, `error` or `critical`.
+    pub severity: &'static str,
     /// Since when.
     pub since: Timestamp,
-    /// One sentence.
+    /// What is wrong, in one sentence.
     pub words: String,
+    /// What to do about it.
+    pub remedy: &'static str,
 }
 
 /// How a replica is.
@@ -400,6 +425,8 @@ pub enum EventKind {
     Domain,
     /// Settings have changed.
     Setting,
+    /// Another configuration of a node is in force.
+    Config,
     /// Something is wrong with a node, or no more.
     Alarm,
     /// A program with a token was added, changed or removed.
@@ -417,6 +444,7 @@ impl EventKind {
             Self::User => "user",
             Self::Domain => "domain",
             Self::Setting => "setting",
+            Self::Config => "config",
             Self::Alarm => "alarm",
             Self::ApiClient => "api-client",
         }

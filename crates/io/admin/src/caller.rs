@@ -19,6 +19,10 @@ const READS: &[&str] = &[
     "Explain",
     "RulesGet",
     "ApiClientList",
+    "Checkup",
+    "ConfigCheck",
+    "ServiceList",
+    "ReplicationList",
 ];
 
 /// The other end of a connection.

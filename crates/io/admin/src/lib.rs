@@ -14,7 +14,9 @@ mod accounts;
 mod api_clients;
 mod backend;
 mod caller;
+mod configuration;
 mod connection;
+mod credentials;
 mod duration;
 mod explain;
 #[cfg(any(test, feature = "fake"))]
@@ -45,6 +47,7 @@ pub use backend::{
     Lag, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo,
     SessionInfo, SlotView, Verdict,
 };
+pub use configuration::{ConfigChange, ConfigDifference};
 pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};
 pub use listen::{AdminListener, ListenError};

@@ -3,14 +3,16 @@
 use crate::moves::{self, Move};
 use crate::proto::admin_server::Admin;
 use crate::rate::Rates;
-use crate::{Backend, accounts, api_clients, proto, refused, resolve, settings, takeover, view};
+use crate::{
+    Backend, accounts, api_clients, configuration, credentials, proto, refused, resolve, settings,
+    takeover, view,
+};
 use futures_util::{Stream, StreamExt};
-use muster_cluster::{ControlCommand, ControlOutcome, Role, check_name};
+use muster_cluster::{ControlCommand, ControlOutcome, check_name};
 use muster_presence::source::Policy;
 use muster_types::NodeId;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -18,12 +20,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 /// Most users of one page.
 const PAGE_MAX: usize = 1_000;
-/// How long a join token is good when nothing else is asked.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(3_600);
-/// The longest life of a join token.
-const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(30 * 86_400);
-/// The longest name of an operator, in bytes: a common name of X.509 (RFC 5280 appendix A.1).
-const OPERATOR_BYTES_MAX: usize = 64;
 
 /// The service of one node.
 #[derive(Clone)]
@@ -138,32 +134,7 @@ impl Admin for Service {
         &self,
         request: Request<proto::TokenCreateRequest>,
     ) -> Answer<proto::TokenCreateResponse> {
-        let request = request.into_inner();
-        let role = match request.role() {
-            proto::Role::Serving => Role::Serving,
-            proto::Role::Witness => Role::Witness,
-            proto::Role::Unspecified => {
-                return Err(Status::invalid_argument(
-                    "the role must be serving or witness",
-                ));
-            }
-        };
-        let lifetime = match request.lifetime_seconds {
-            0 => TOKEN_LIFETIME,
-            seconds => Duration::from_secs(seconds),
-        };
-        if lifetime > TOKEN_LIFETIME_MAX {
-            return Err(Status::invalid_argument(
-                "a join token is good for at most 30 days",
-            ));
-        }
-        resolve::ready(&self.backend.cluster())?;
-        let made = self.backend.token(role, lifetime).await;
-        let (token, expires) = made.map_err(Status::failed_precondition)?;
-        Ok(Response::new(proto::TokenCreateResponse {
-            token,
-            expires: expires.to_string(),
-        }))
+        credentials::token(self, request.into_inner()).await
     }
 
     async fn status(&self, _: Request<proto::StatusRequest>) -> Answer<proto::StatusResponse> {
@@ -197,22 +168,7 @@ impl Admin for Service {
         &self,
         request: Request<proto::OperatorCertificateRequest>,
     ) -> Answer<proto::OperatorCertificateResponse> {
-        let name = request.into_inner().name;
-        let plain = name.chars().all(|c| !c.is_control());
-        if name.is_empty() || name.len() > OPERATOR_BYTES_MAX || !plain {
-            let text = format!("{name:?} is no operator's name: use 1 to 64 bytes of text");
-            return Err(Status::invalid_argument(text));
-        }
-        resolve::ready(&self.backend.cluster())?;
-        let made = self
-            .backend
-            .operator_certificate(name)
-            .map_err(Status::failed_precondition)?;
-        Ok(Response::new(proto::OperatorCertificateResponse {
-            certificate: made.certificate,
-            key: made.key,
-            ca: made.ca,
-        }))
+        credentials::operator(self, request.into_inner().name)
     }
 
     async fn settings_set(
@@ -437,6 +393,20 @@ impl Admin for Service {
         let (state, live) = (self.backend.cluster(), self.backend.live());
         let checks = self.backend.checkup().await;
         Ok(Response::new(view::checkup(&state, &live, &checks)))
+    }
+
+    async fn config_check(
+        &self,
+        _: Request<proto::ConfigCheckRequest>,
+    ) -> Answer<proto::ConfigDifference> {
+        configuration::check(self).await
+    }
+
+    async fn config_apply(
+        &self,
+        request: Request<proto::ConfigApplyRequest>,
+    ) -> Answer<proto::ConfigDifference> {
+        configuration::apply(self, request).await
     }
 
     async fn service_list(

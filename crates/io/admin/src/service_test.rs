@@ -6,6 +6,7 @@ use crate::{
 use muster_types::SlotId;
 use muster_types::Timestamp;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tonic::Code;
 
 fn service(fake: &Arc<Fake>) -> Service {
@@ -98,8 +99,11 @@ async fn what_is_wrong_is_told_with_services_and_replicas() {
     );
     let words = "the start is delayed".to_owned();
     fake.set_alarms(vec![AlarmInfo {
+        name: "StartDelayed",
+        severity: "warning",
         since: Timestamp(0),
         words,
+        remedy: "wait",
     }]);
     let status = service.status(Request::new(proto::StatusRequest {})).await;
     assert_eq!(

@@ -50,6 +50,9 @@ fn alarm(alarm: AlarmInfo) -> proto::Alarm {
     proto::Alarm {
         since: alarm.since.to_string(),
         words: alarm.words,
+        name: alarm.name.to_owned(),
+        severity: alarm.severity.to_owned(),
+        remedy: alarm.remedy.to_owned(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Certificates and keys as files: read, checked, and refused with what to do about it.
 
+use muster_types::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
@@ -10,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Bytes of the largest file read: a long chain is some 20 KB.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -120,6 +122,27 @@ pub(crate) fn load(
         });
     }
     Ok(certified)
+}
+
+/// When the first of a chain ends: from then on clients refuse it.
+pub(crate) fn end(
+    chain: &[CertificateDer<'_>],
+    files: &CertificateFiles,
+) -> Result<Timestamp, CertificateError> {
+    let end = |der: &CertificateDer<'_>| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let seconds = certificate.validity().not_after.timestamp();
+        Some(Timestamp(
+            u64::try_from(seconds).ok()?.saturating_mul(1_000),
+        ))
+    };
+    let ends: Option<Vec<_>> = chain.iter().map(end).collect();
+    let first = ends.and_then(|ends| ends.into_iter().min());
+    first.ok_or_else(|| CertificateError::Unusable {
+        chain: files.chain.clone(),
+        key: files.key.clone(),
+        cause: Error::InvalidCertificate(rustls::CertificateError::BadEncoding),
+    })
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {

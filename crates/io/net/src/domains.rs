@@ -7,10 +7,12 @@ use crate::tls::TlsSocket;
 use arc_swap::ArcSwap;
 use muster_sasl::ChannelBindings;
 use muster_stream::TlsFacts;
+use muster_types::Timestamp;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -52,11 +54,21 @@ pub(crate) enum Way {
     Http,
 }
 
-/// The certificates in use. [`reload`](Self::reload) changes them for the connections to come.
+/// The certificates in use. [`replace`](Self::replace) changes them for the connections to come.
 #[derive(Debug)]
 pub struct TlsDomains {
     current: ArcSwap<Table>,
-    provider: Arc<CryptoProvider>,
+}
+
+/// A domain's certificate, for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CertificateInfo {
+    /// The domain.
+    pub domain: String,
+    /// SHA-256 of the certificate and of those behind it.
+    pub sha256: [u8; 32],
+    /// When the first of them ends.
+    pub ends: Timestamp,
 }
 
 #[derive(Debug)]
@@ -78,6 +90,8 @@ struct Certificates {
 struct Certificate {
     certified: Arc<CertifiedKey>,
     server_end_point: Option<Vec<u8>>,
+    sha256: [u8; 32],
+    ends: Timestamp,
 }
 
 impl TlsDomains {
@@ -90,18 +104,25 @@ impl TlsDomains {
         let table = Table::load(files, &provider)?;
         Ok(Self {
             current: ArcSwap::from_pointee(table),
-            provider,
         })
     }
 
-    /// Reads all certificates again. Connections that stand keep theirs.
-    ///
-    /// # Errors
-    /// [`CertificateError`] for the first one that cannot be used; then nothing changes.
-    pub fn reload(&self, files: &[CertificateFiles]) -> Result<(), CertificateError> {
-        self.current
-            .store(Arc::new(Table::load(files, &self.provider)?));
-        Ok(())
+    /// Takes the certificates of `newer` for all connections to come. Those that stand keep theirs.
+    pub fn replace(&self, newer: Self) {
+        self.current.store(newer.current.into_inner());
+    }
+
+    /// What is in use, in the order of the domains' names.
+    pub fn certificates(&self) -> Vec<CertificateInfo> {
+        let table = self.current.load();
+        let by_name = table.certificates.by_name.iter();
+        by_name
+            .map(|(domain, certificate)| CertificateInfo {
+                domain: domain.clone(),
+                sha256: certificate.sha256,
+                ends: certificate.ends,
+            })
+            .collect()
     }
 
     /// Does the server's side of a TLS handshake on a connection that is to speak HTTP: HTTP/2 where the client
@@ -191,7 +212,8 @@ impl Certificates {
         let mut by_name = BTreeMap::new();
         let mut fallback = None;
         for files in files {
-            let certificate = Arc::new(Certificate::new(certificate::load(files, provider)?));
+            let certified = certificate::load(files, provider)?;
+            let certificate = Arc::new(Certificate::new(certified, files)?);
             fallback.get_or_insert_with(|| Arc::clone(&certificate));
             by_name.insert(files.domain.to_ascii_lowercase(), certificate);
         }
@@ -219,14 +241,20 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Certificate {
-    fn new(certified: CertifiedKey) -> Self {
+    fn new(certified: CertifiedKey, files: &CertificateFiles) -> Result<Self, CertificateError> {
         let server_end_point = certified
             .cert
             .first()
             .and_then(|leaf| channel::server_end_point(leaf));
-        Self {
-            certified: Arc::new(certified),
+        let sha256 = certified
+            .cert
+            .iter()
+            .fold(Sha256::new(), |hash, one| hash.chain_update(one.as_ref()));
+        Ok(Self {
             server_end_point,
-        }
+            sha256: sha256.finalize().into(),
+            ends: certificate::end(&certified.cert, files)?,
+            certified: Arc::new(certified),
+        })
     }
 }

@@ -24,7 +24,7 @@ mod socket_test;
 mod tls;
 
 pub use certificate::{CertificateError, CertificateFiles};
-pub use domains::{TlsDomains, TlsError};
+pub use domains::{CertificateInfo, TlsDomains, TlsError};
 pub use listener::{BindCause, BindError, Listener, ListenerConfig, is_gone};
 pub use socket::Socket;
 pub use tls::TlsSocket;

@@ -1,9 +1,10 @@
-//! Logs, and every metric's name, unit and description.
+//! Logs, and every metric's and every alarm's name and meaning.
 //!
 //! A program calls [`init_logs`] once and [`install`] once; then any crate above this one counts
 //! with the macros re-exported here and a name of [`metrics`]:
 //! `counter!(metrics::LOGINS, "outcome" => "success").increment(1)`.
 
+pub mod alarms;
 mod logs;
 pub mod metrics;
 mod recorder;

@@ -91,6 +91,12 @@ pub const CONTROL_QUORUM: &str = "muster_control_quorum";
 pub const SERVICE_UP: &str = "muster_service_up";
 /// Whether this node's start waits for its replicas.
 pub const START_DELAYED: &str = "muster_start_delayed";
+/// Whether an alarm stands.
+pub const ALARM: &str = "muster_alarm";
+/// When a certificate ends.
+pub const CERTIFICATE_END: &str = "muster_certificate_end_timestamp_seconds";
+/// Times the configuration was read anew, by `outcome`.
+pub const CONFIG_RELOADS: &str = "muster_config_reloads_total";
 /// Connections to other nodes that were made anew.
 pub const LINK_RECONNECTS: &str = "muster_link_reconnects_total";
 
@@ -177,7 +183,7 @@ const TABLE: &[Metric] = &[
     gauge(
         SERVICE_UP,
         Unit::YesNo,
-        &[("service", "c2s, router, presence, store, raft")],
+        &[("service", "c2s, router, presence, store, raft, clock")],
         "whether a service of this node answers when it is asked for a sign of work",
     ),
     gauge(
@@ -186,6 +192,26 @@ const TABLE: &[Metric] = &[
         &[],
         "whether this node has waited for its copies of the users' data for more than 5 s since it started, \
          or has begun without them",
+    ),
+    gauge(
+        ALARM,
+        Unit::YesNo,
+        &[
+            ("alarm", "a name of docs/alarms.md"),
+            ("severity", "warning, error, critical"),
+        ],
+        "whether an alarm stands on this node",
+    ),
+    gauge(
+        CERTIFICATE_END,
+        Unit::Seconds,
+        &[("domain", "the domain of a `c2s.certificate`")],
+        "when the certificate in force ends, in seconds since 1970",
+    ),
+    counter(
+        CONFIG_RELOADS,
+        &[("outcome", "applied, refused")],
+        "times the configuration was read anew because it had changed or somebody asked",
     ),
     counter(
         LINK_RECONNECTS,

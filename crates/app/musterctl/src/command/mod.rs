@@ -2,6 +2,7 @@
 
 mod api_client;
 mod cluster;
+mod config;
 mod dns;
 mod doctor;
 mod get;
@@ -12,6 +13,7 @@ mod password;
 mod presence;
 mod status;
 mod takeover;
+mod top;
 mod user;
 mod wait;
 mod watch;
@@ -20,6 +22,7 @@ use crate::ask::ask;
 use crate::cli::{Cli, Command, Domain, Settings};
 use crate::connect::Connector;
 use crate::failure::Failure;
+use crate::manual;
 use crate::output::{Answer, print};
 use clap::CommandFactory;
 use muster_admin::proto::{DomainRef, SettingsSetRequest};
@@ -27,10 +30,14 @@ use muster_admin::proto::{DomainRef, SettingsSetRequest};
 /// Runs one command and prints what came of it.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let format = cli.output;
-    if let Command::Completion { shell } = cli.command {
+    if let Command::Completions { shell } = cli.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "musterctl", &mut script);
         return Ok(print(&script)?);
+    }
+    if let Command::Man { folder } = cli.command {
+        return manual::write(Cli::command(), "1", &folder)
+            .map_err(|error| Failure::file(&folder, &error));
     }
     let connector = Connector::new(&cli.target)?;
     let answer = match cli.command {
@@ -43,6 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Node(command) => node::run(&connector, command).await?,
         Command::Domain(command) => domain(&connector, command).await?,
         Command::User(command) => user::run(&connector, command, format).await?,
+        Command::Config(command) => config::run(&connector, command, format).await?,
         Command::Settings(Settings::Set { settings }) => set(&connector, settings).await?,
         Command::Presence(command) => presence::run(&connector, command).await?,
         Command::ApiClient(command) => api_client::run(&connector, command).await?,
@@ -51,11 +59,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             watcher,
             words_of,
         } => presence::explain(&connector, jid, watcher, words_of).await?,
+        Command::Top(options) => return top::run(&connector, &options, format).await,
         Command::Watch => return watch::run(&connector, format).await,
         Command::Status => status::run(&connector).await?,
         Command::Doctor => return doctor::run(&connector, format).await,
         Command::Dns(command) => dns::run(&connector, command, format).await?,
-        Command::Completion { .. } => return Ok(()),
+        Command::Completions { .. } | Command::Man { .. } => return Ok(()),
     };
     Ok(answer.print(format)?)
 }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::objects;
 use crate::output::Answer;
 use crate::table::{Column, table};
-use muster_admin::proto::{StatusRequest, StatusResponse};
+use muster_admin::proto::{Alarm, StatusRequest, StatusResponse};
 use serde_json::{Value, json};
 
 /// What a node says that is in no cluster.
@@ -48,7 +48,14 @@ fn answer(status: &StatusResponse) -> Answer {
     }
     text += &format!("\n{}", protection(status));
     for alarm in &status.alarms {
-        text += &format!("ALARM: {}\n", alarm.words);
+        let Alarm {
+            name,
+            severity,
+            words,
+            remedy,
+            ..
+        } = alarm;
+        text += &format!("ALARM {name} ({severity}): {words}\n  Next: {remedy}\n");
     }
     let named = |id: u32| {
         status

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// The state that needs an operator.
-const FAILED: &str = "Running in Failed Mode";
+pub(super) const FAILED: &str = "Running in Failed Mode";
 /// States in which something is still moving.
-const TRANSITIONS: &[&str] = &[
+pub(super) const TRANSITIONS: &[&str] = &[
     "Initializing",
     "Taking Over",
     "Failing Over",

@@ -1,7 +1,7 @@
 //! What is said of each event, with the names of nodes: a line for people, fields for machines.
 
 use crate::node::NodeEvent;
-use muster_admin::{AdminEvent, EventKind, show_settings};
+use muster_admin::{AdminEvent, AlarmInfo, EventKind, show_settings};
 use muster_cluster::{ClusterState, ControlEvent, HaReason};
 use muster_ha::HaEvent;
 use muster_owner::OwnerEvent;
@@ -108,13 +108,31 @@ pub(super) fn describe(event: &NodeEvent, known: &Known<'_>) -> Option<Told> {
         NodeEvent::Decided(event) => decided(event, known),
         NodeEvent::Owner(event) => of_owner(event, known),
         NodeEvent::Ha(event) => Some(of_ha(event, known).by(&known.node(known.here))),
-        NodeEvent::Alarm { raised, words } => {
+        NodeEvent::Configured(words) => {
             let here = known.node(known.here);
-            let told = Told::new(EventKind::Alarm, format!("{here}: {words}"));
-            let word = if *raised { "raised" } else { "cleared" };
-            Some(told.with("node", &here).with("alarm", word).by(&here))
+            let told = Told::new(EventKind::Config, format!("{here}: {words}"));
+            Some(told.with("node", &here).by(&here))
         }
+        NodeEvent::Alarm { raised, alarm } => Some(of_alarm(*raised, alarm, known)),
     }
+}
+
+fn of_alarm(raised: bool, alarm: &AlarmInfo, known: &Known<'_>) -> Told {
+    let here = known.node(known.here);
+    let text = format!(
+        "{here}: {} ({}): {}",
+        alarm.name, alarm.severity, alarm.words
+    );
+    let told = Told::new(EventKind::Alarm, text).with("node", &here);
+    let told = told
+        .with("name", alarm.name)
+        .with("severity", alarm.severity);
+    let told = if raised {
+        told.with("alarm", "raised").with("remedy", alarm.remedy)
+    } else {
+        told.with("alarm", "cleared")
+    };
+    told.by(&here)
 }
 
 fn decided(event: &ControlEvent, known: &Known<'_>) -> Option<Told> {

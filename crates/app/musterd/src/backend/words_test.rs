@@ -1,4 +1,5 @@
 use super::*;
+use muster_admin::AlarmInfo;
 use muster_cluster::{
     Addresses, ControlCommand, HaState, HaStatus, NewNode, Proposal, Role, Setting,
     SoftwareVersion, TokenHash,
@@ -231,7 +232,13 @@ fn no_text_or_node_shows_an_id() {
         NodeEvent::Ha(HaEvent::Stuck(slot)),
         NodeEvent::Alarm {
             raised: true,
-            words: "the start is delayed".to_owned(),
+            alarm: AlarmInfo {
+                name: "StartDelayed",
+                severity: "warning",
+                since: Timestamp(0),
+                words: "the start is delayed".to_owned(),
+                remedy: "wait",
+            },
         },
         NodeEvent::Owner(OwnerEvent::Opened {
             slot,

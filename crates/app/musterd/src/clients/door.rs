@@ -4,9 +4,11 @@
 //! it like every client's. What counts is the work that this node did meanwhile: when other programs keep the
 //! processors, nobody is served sooner if fewer are let in.
 
+use super::places::Place;
 use super::{Clients, refused::Reason};
 use muster_net::is_gone;
 use muster_stream::{Admission, AdmissionConfig, AdmissionInput, AdmissionOutput, Security};
+use muster_telemetry::alarms::CLIENTS_WAIT;
 use muster_telemetry::{gauge, metrics};
 use muster_types::Machine;
 use rustix::time::{ClockId, clock_gettime};
@@ -17,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Clients that have been accepted and did not come to the door yet; a full line makes the listeners wait.
@@ -30,8 +32,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 const BEHIND: Duration = Duration::from_secs(1);
 /// With a longer wait at the door the operator is told.
 const TELLING: Duration = Duration::from_secs(2);
-/// The alarm that stands while clients wait so long.
-const ALARM: &str = "clients-wait";
 
 /// A client at the door.
 pub(super) struct Arrival {
@@ -39,7 +39,7 @@ pub(super) struct Arrival {
     pub(super) address: IpAddr,
     pub(super) security: Security,
     /// Its place among those the node has room for.
-    pub(super) place: OwnedSemaphorePermit,
+    pub(super) place: Place,
 }
 
 /// Lets clients in until the node ends.
@@ -125,14 +125,14 @@ fn tell(clients: &Clients, admission: &Admission<Arrival>) {
     gauge!(metrics::CLIENTS_WAITING).set(u32::try_from(admission.waiting()).unwrap_or(u32::MAX));
     gauge!(metrics::ADMISSION_RATE).set(admission.rate());
     if admission.waiting() == 0 {
-        (clients.shared.alarms).clear(ALARM, "all clients that waited were let in");
+        (clients.shared.alarms).clear(&CLIENTS_WAIT, "all clients that waited were let in");
     } else if admission.wait() > TELLING {
         let words = format!(
             "{} clients wait to be let in, {} a second are: more come at once than this node can serve",
             admission.waiting(),
             admission.rate()
         );
-        clients.shared.alarms.raise(ALARM, words);
+        clients.shared.alarms.raise(&CLIENTS_WAIT, words);
     }
 }
 

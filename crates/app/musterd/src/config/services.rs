@@ -51,15 +51,26 @@ impl ServiceConfig {
 const DELAY_SECONDS_MAX: u64 = 3_600;
 
 impl ServicesConfig {
-    pub(super) fn check(&self) -> Result<(), String> {
-        for (name, service) in [
+    fn all(&self) -> [(&'static str, ServiceConfig); 6] {
+        [
             ("c2s", self.c2s),
             ("router", self.router),
             ("presence", self.presence),
             ("store", self.store),
             ("raft", self.raft),
             ("clock", self.clock),
-        ] {
+        ]
+    }
+
+    /// What is said of a service.
+    pub(crate) fn of(&self, name: &str) -> Option<ServiceConfig> {
+        let mut all = self.all().into_iter();
+        all.find(|(other, _)| *other == name)
+            .map(|(_, config)| config)
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (name, service) in self.all() {
             if !(1..=DELAY_SECONDS_MAX).contains(&service.delay_seconds) {
                 return Err(format!(
                     "services.{name}.delay_seconds is {}: it must be from 1 to {DELAY_SECONDS_MAX}",

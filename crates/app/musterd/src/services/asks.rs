@@ -22,7 +22,7 @@ pub(crate) fn register_all(
     clients: Option<&Arc<Clients>>,
     shards: Vec<mpsc::Sender<Answer>>,
 ) {
-    let (services, config) = (&shared.services, &shared.config.services);
+    let (services, config) = (&shared.services, shared.config().services.clone());
     services.register("router", Work, config.router, move |answer| {
         for shard in &shards {
             // One that is not taken says by that that nobody is there.
@@ -80,7 +80,7 @@ fn ask_raft(shared: &Weak<Shared>, answer: Answer) {
 /// nothing.
 fn register_listeners(services: &Services, clients: &Arc<Clients>) {
     let of = Arc::downgrade(clients);
-    let config = clients.shared.config.services.c2s;
+    let config = clients.shared.config().services.c2s;
     services.register("c2s", Work, config, move |answer| {
         let Some(clients) = of.upgrade() else { return };
         for address in clients.open_listeners() {

@@ -9,11 +9,14 @@
 mod asks;
 mod probe;
 
-use crate::config::ServiceConfig;
+use crate::alarms::Alarms;
+use crate::config::{ServiceConfig, ServicesConfig};
+use crate::notify::{self, notify};
 use crate::shared::Shared;
 pub(crate) use asks::{QUESTIONS, register_all};
 use muster_admin::ServiceInfo;
 use muster_ha::{Input as HaInput, ServiceDown, ServiceKind};
+use muster_telemetry::alarms::{CRITICAL_SERVICE_DOWN, SERVICE_DOWN};
 use muster_telemetry::{gauge, metrics};
 pub(crate) use probe::Answer;
 use probe::{Probe, Rhythm};
@@ -23,6 +26,8 @@ use tokio::sync::mpsc;
 
 /// How often the watchdog looks.
 const LOOK: Duration = Duration::from_millis(100);
+/// The services whose tasks are the node's event loops: the service manager's watchdog is fed while they turn.
+const EVENT_LOOPS: [&str; 3] = ["router", "presence", "raft"];
 /// A look that is so late means that the whole process stood still.
 const STOOD_STILL: Duration = Duration::from_secs(1);
 
@@ -64,6 +69,16 @@ impl Services {
             ask: Box::new(ask),
             probe: Probe::new(Rhythm::of(config.delay()), Instant::now()),
         });
+    }
+
+    /// Watches them as another configuration says.
+    pub(crate) fn configure(&self, config: &ServicesConfig) {
+        for service in self.list().iter_mut() {
+            if let Some(config) = config.of(service.name) {
+                service.config = config;
+                service.probe.set_rhythm(Rhythm::of(config.delay()));
+            }
+        }
     }
 
     /// How they all are.
@@ -128,14 +143,25 @@ pub(crate) fn watch(shared: Arc<Shared>, ha: mpsc::Sender<HaInput>) -> std::io::
 
 fn run(shared: &Shared, ha: &mpsc::Sender<HaInput>) {
     let services = &shared.services;
-    let mut told = Vec::new();
+    let (mut told, mut failed) = (Vec::new(), false);
     let mut last = Instant::now();
+    let (feed, mut fed) = (notify::watchdog(), None::<Instant>);
     while !ha.is_closed() {
         std::thread::sleep(LOOK);
         let now = Instant::now();
         let pause = now.duration_since(last);
         last = now;
         let down = services.look(now, (pause >= STOOD_STILL).then_some(pause));
+        if let Some(every) = feed
+            && fed.is_none_or(|fed| now.duration_since(fed) >= every)
+            && turns(&down)
+        {
+            notify("WATCHDOG=1");
+            fed = Some(now);
+        }
+        if failed || !down.is_empty() {
+            failed = alarm(&shared.alarms, &services.states());
+        }
         if down != told {
             say(&told, &down);
             // A full inbox is told at the next look.
@@ -147,6 +173,34 @@ fn run(shared: &Shared, ha: &mpsc::Sender<HaInput>) {
             }
         }
     }
+}
+
+/// Whether the event loops do: without one of them a restart is all that helps. What else is down the peer makes up for.
+fn turns(down: &[(&'static str, Instant)]) -> bool {
+    let mut names = down.iter().map(|(name, _)| *name);
+    !names.any(|name| EVENT_LOOPS.contains(&name))
+}
+
+/// What is down for longer than it may, as alarms; whether there is any.
+fn alarm(alarms: &Alarms, states: &[ServiceInfo]) -> bool {
+    let mut any = false;
+    for (alarm, critical) in [(&CRITICAL_SERVICE_DOWN, true), (&SERVICE_DOWN, false)] {
+        let failed = states
+            .iter()
+            .filter(|one| one.critical == critical && one.has_failed());
+        let names: Vec<_> = failed.map(|one| one.name).collect();
+        let kind = if critical { "critical " } else { "" };
+        match names[..] {
+            [] => alarms.clear(alarm, "the services of this node answer"),
+            [one] => alarms.raise(alarm, format!("the {kind}service {one} has failed")),
+            _ => alarms.raise(
+                alarm,
+                format!("the {kind}services {} have failed", names.join(", ")),
+            ),
+        }
+        any |= !names.is_empty();
+    }
+    any
 }
 
 fn say(before: &[(&'static str, Instant)], now: &[(&'static str, Instant)]) {

@@ -113,6 +113,11 @@ impl Probe {
         }
     }
 
+    /// How often it is asked from the next question on.
+    pub(super) fn set_rhythm(&mut self, rhythm: Rhythm) {
+        self.rhythm = rhythm;
+    }
+
     /// Since when the service is down.
     pub(super) fn down_since(&self) -> Option<Instant> {
         self.down_since

@@ -1,10 +1,10 @@
 //! Which of the nodes that answer is listened to for what.
 
-use muster_admin::proto::{Event, HelloResponse};
+use muster_admin::proto::{Event, HelloResponse, StatusResponse};
 
 /// What a node says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Source {
+pub(in crate::command) struct Source {
     /// Its id; 0 while it is in no cluster.
     node: u32,
     quorum: bool,
@@ -15,6 +15,15 @@ impl From<&HelloResponse> for Source {
         Self {
             node: hello.node,
             quorum: hello.control_quorum,
+        }
+    }
+}
+
+impl From<&StatusResponse> for Source {
+    fn from(status: &StatusResponse) -> Self {
+        Self {
+            node: status.answered_by,
+            quorum: status.control_quorum,
         }
     }
 }
@@ -31,14 +40,14 @@ enum Standing {
 
 /// All addresses, in the order they were named.
 #[derive(Debug)]
-pub(super) struct Sources {
+pub(in crate::command) struct Sources {
     all: Vec<Standing>,
     /// Who is listened to for what the log decides.
     main: Option<usize>,
 }
 
 impl Sources {
-    pub(super) fn new(addresses: usize) -> Self {
+    pub(in crate::command) fn new(addresses: usize) -> Self {
         Self {
             all: vec![Standing::Unknown; addresses],
             main: None,
@@ -46,29 +55,29 @@ impl Sources {
     }
 
     /// The address answers. Returns whether it had not.
-    pub(super) fn here(&mut self, at: usize, source: Source) -> bool {
+    pub(in crate::command) fn here(&mut self, at: usize, source: Source) -> bool {
         let before = std::mem::replace(&mut self.all[at], Standing::Here(source));
         matches!(before, Standing::Gone(_))
     }
 
     /// The address does not answer. Returns whether it had.
-    pub(super) fn gone(&mut self, at: usize, cause: String) -> bool {
+    pub(in crate::command) fn gone(&mut self, at: usize, cause: String) -> bool {
         let before = std::mem::replace(&mut self.all[at], Standing::Gone(cause));
         matches!(before, Standing::Here(_))
     }
 
     /// Whether something is known of every address.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(in crate::command) fn is_complete(&self) -> bool {
         !self.all.contains(&Standing::Unknown)
     }
 
     /// Whether nobody answers.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::command) fn is_empty(&self) -> bool {
         self.answering().next().is_none()
     }
 
     /// The addresses that do not answer, and why.
-    pub(super) fn causes(&self) -> Vec<(usize, String)> {
+    pub(in crate::command) fn causes(&self) -> Vec<(usize, String)> {
         let cause = |(at, standing): (usize, &Standing)| match standing {
             Standing::Gone(cause) => Some((at, cause.clone())),
             Standing::Unknown | Standing::Here(_) => None,
@@ -77,14 +86,14 @@ impl Sources {
     }
 
     /// Who is listened to for what the log decides.
-    pub(super) fn main(&self) -> Option<usize> {
+    pub(in crate::command) fn main(&self) -> Option<usize> {
         self.main
     }
 
     /// Chooses who is listened to for what the log decides: who is, while it has a quorum, then the
     /// first that has one, then who is, then the first that answers. While nobody answers it stays
     /// who it was.
-    pub(super) fn choose(&mut self) {
+    pub(in crate::command) fn choose(&mut self) {
         let now = self.main.filter(|main| self.source(*main).is_some());
         let has_quorum = |at: &usize| self.source(*at).is_some_and(|source| source.quorum);
         let with_quorum = || self.answering().map(|(at, _)| at).find(has_quorum);
@@ -95,7 +104,7 @@ impl Sources {
 
     /// Whether an event from this address is to be shown: what the log decides from one node, what
     /// only a node itself knows once for each node, though it may have several addresses.
-    pub(super) fn tells(&self, at: usize, event: &Event) -> bool {
+    pub(in crate::command) fn tells(&self, at: usize, event: &Event) -> bool {
         // An older release marks nothing; sessions were always the node's own.
         if !event.local && event.kind != "session" {
             return self.main == Some(at);

@@ -62,9 +62,11 @@ fn begin(nodes: &[&Node]) -> mpsc::UnboundedReceiver<String> {
     let (shown_to, shown) = mpsc::unbounded_channel();
     let connector = connector(nodes);
     tokio::spawn(async move {
-        let show = |event: &Event| {
-            shown_to.send(event.text.clone()).unwrap();
-            Ok(())
+        let show = |told| {
+            if let Told::Event(event) = told {
+                shown_to.send(event.text).unwrap();
+            }
+            future::ready(Ok(()))
         };
         watch(&connector, show).await
     });
@@ -134,7 +136,9 @@ async fn when_nobody_answers_the_addresses_are_named() {
         ca: None,
     };
     let connector = Connector::new(&target).unwrap();
-    let failure = watch(&connector, |_| Ok(())).await.unwrap_err();
+    let failure = watch(&connector, |_| future::ready(Ok(())))
+        .await
+        .unwrap_err();
     assert_eq!(failure.code(), 3);
     assert!(failure.to_string().contains(&path), "{failure}");
 }
