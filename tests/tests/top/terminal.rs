@@ -54,6 +54,11 @@ impl Terminal {
         let begun = terminal.expect("the terminal's name", |screen| screen.contains("/dev/"))?;
         terminal.name = begun.trim().to_owned();
         terminal.settings = terminal.read_settings()?;
+        anyhow::ensure!(
+            terminal.settings.contains(" icanon"),
+            "stty says {:?}",
+            terminal.settings
+        );
         terminal.press("\n")?;
         Ok(terminal)
     }
@@ -136,10 +141,12 @@ impl Terminal {
 
     fn read_settings(&self) -> Result<String> {
         let output = Command::new("stty")
-            .args(["-F", &self.name, "-g"])
+            .args(["-F", &self.name, "-a"])
             .output()
             .context("starting stty")?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let all = String::from_utf8_lossy(&output.stdout);
+        // The first line has its size, which a test may change.
+        Ok(all.split_once('\n').unwrap_or_default().1.to_owned())
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod api_client;
 mod config;
+mod drain;
 mod presence;
 mod top;
 
 pub(crate) use api_client::ApiClient;
 pub(crate) use config::Config;
+pub(crate) use drain::Drain;
 pub(crate) use presence::{Presence, PresenceRules};
 pub(crate) use top::Top;
 
@@ -299,6 +301,10 @@ pub(crate) enum Node {
     Failover(Move),
     /// Moves the users of a node home.
     Fallback(Move),
+    /// Empties a node before work on it: its users and its leadership go to others first, then its clients, so many
+    /// a second, and it takes no new ones until it is started anew or the drain is aborted. The node has to be
+    /// among those asked.
+    Drain(Drain),
     /// Gives the place of a node that is gone to a new one. No account moves.
     Replace {
         /// The node that is gone.

@@ -5,6 +5,7 @@ mod events;
 mod words;
 
 use crate::control::{self, Failure};
+use crate::drain::Drain;
 use crate::identity::Pki;
 use crate::links;
 use crate::membership::wanted_slots;
@@ -15,8 +16,9 @@ use crate::{asks, checkup, follows, ousting, replication};
 use config::{reading, shown};
 use futures_util::future::BoxFuture;
 use muster_admin::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, ConfigDifference, Following, LiveView,
-    OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo, SessionInfo, SlotView, Verdict,
+    AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, ConfigDifference, DrainInfo, DrainOrder,
+    Following, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo,
+    SessionInfo, SlotView, Verdict,
 };
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
 use muster_envelope::{Answer, Question};
@@ -347,6 +349,16 @@ impl Backend for NodeBackend {
                 None => vec![CheckInfo::bad("node", Verdict::Fail, not_started, "")],
             }
         })
+    }
+
+    fn drain(&self, per_second: u32) -> Option<watch::Receiver<DrainInfo>> {
+        let node = self.node.get()?;
+        Some(Drain::begin(node, per_second))
+    }
+
+    fn drain_order(&self, order: DrainOrder) -> Option<DrainInfo> {
+        let drain = &self.node.get()?.drain;
+        drain.order(order).then(|| *drain.info().borrow())
     }
 
     fn config_check(&self) -> BoxFuture<'static, Result<ConfigDifference, String>> {

@@ -1,5 +1,6 @@
 //! The client listeners, and what every connection shares.
 
+mod departure;
 mod door;
 mod places;
 mod refused;
@@ -7,13 +8,16 @@ mod refused;
 use crate::config::{C2s, Certificate, Misplaced};
 use crate::connection::Connection;
 use crate::open_files;
+use crate::outbox::{Order, Outbox};
 use crate::shards::ClientInboxes;
 use crate::shared::Shared;
 use crate::supervise::supervise;
 use anyhow::Context;
+pub(crate) use departure::Departure;
 use door::Arrival;
 use muster_net::{CertificateFiles, Listener, ListenerConfig, TlsDomains};
 use muster_sasl::Decoy;
+use muster_stanza::{StreamCondition, StreamError};
 use muster_stream::{C2sConfig, Security, Throttle, ThrottleConfig};
 use muster_telemetry::alarms::OPEN_FILES_LOW;
 use muster_types::{BareJid, DomainPart, FullJid, Instant, SessionId};
@@ -32,8 +36,7 @@ pub(crate) struct Clients {
     pub(crate) shared: Arc<Shared>,
     pub(crate) tls: TlsDomains,
     pub(crate) router: ClientInboxes,
-    /// True from the moment on when streams are to be ended.
-    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) doors: watch::Receiver<Doors>,
     decoy: Decoy,
     throttle: Mutex<Throttle>,
     places: Arc<Places>,
@@ -42,10 +45,21 @@ pub(crate) struct Clients {
     door: mpsc::Sender<Arrival>,
     /// Where the listeners are.
     addresses: Mutex<Vec<SocketAddr>>,
-    /// The listeners were opened; whether they still are says `stopping`.
+    /// The listeners were opened; whether they still are says `doors`.
     opened: AtomicBool,
     serial: AtomicU64,
     sessions: Mutex<BTreeMap<SessionId, LiveSession>>,
+}
+
+/// Whether clients are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Doors {
+    /// They are.
+    Open,
+    /// No more; those who are in stay.
+    Closed,
+    /// No more, and those who are in have to go at once.
+    Away,
 }
 
 /// One session, for people.
@@ -55,13 +69,15 @@ pub(crate) struct LiveSession {
     pub(crate) address: IpAddr,
     pub(crate) tls: bool,
     pub(crate) since: Instant,
+    /// What ends it.
+    pub(crate) outbox: Arc<Outbox>,
 }
 
 impl Clients {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         router: ClientInboxes,
-        stopping: watch::Receiver<bool>,
+        doors: watch::Receiver<Doors>,
         decoy: Decoy,
     ) -> anyhow::Result<Arc<Self>> {
         let c2s = &shared.config().c2s;
@@ -73,7 +89,7 @@ impl Clients {
             shared: Arc::clone(shared),
             tls: certificates(c2s)?,
             router,
-            stopping,
+            doors,
             decoy,
             throttle: Mutex::new(Throttle::new(&ThrottleConfig::default())),
             places: Places::new(most),
@@ -150,19 +166,21 @@ impl Clients {
     pub(crate) fn closed(&self) -> Option<&'static str> {
         if !self.opened.load(Ordering::Acquire) {
             Some("clients are not taken yet: this node catches up with the control log")
-        } else if *self.stopping.borrow() {
-            Some("clients were sent away: this node is cut off from the others")
         } else {
-            None
+            match *self.doors.borrow() {
+                Doors::Open => None,
+                Doors::Closed => Some("no clients are taken: this node is drained"),
+                Doors::Away => Some("clients were sent away: this node is cut off from the others"),
+            }
         }
     }
 
     async fn accept(self: Arc<Self>, listener: Listener) {
-        let mut stopping = self.stopping.clone();
+        let mut doors = self.doors.clone();
         loop {
             let (stream, address) = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = stopping.wait_for(|stop| *stop) => return,
+                _ = doors.wait_for(|doors| *doors != Doors::Open) => return,
             };
             self.arrived(stream, address, listener.security()).await;
         }
@@ -299,6 +317,32 @@ impl Clients {
     /// All bound sessions of this node.
     pub(crate) fn sessions(&self) -> Vec<LiveSession> {
         self.table().values().cloned().collect()
+    }
+
+    /// The sessions that are there now; those at which nobody looks first.
+    fn sessions_to_send_away(&self) -> Vec<SessionId> {
+        let mut all: Vec<_> = self
+            .table()
+            .iter()
+            .map(|(id, session)| (session.outbox.is_held(), *id))
+            .collect();
+        // The last one goes first.
+        all.sort_unstable();
+        all.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Ends a session's stream, once what waits for it is written; `false` if it has ended already.
+    fn send_away(&self, session: SessionId) -> bool {
+        let outbox = self
+            .table()
+            .get(&session)
+            .map(|session| Arc::clone(&session.outbox));
+        let there = outbox.is_some();
+        if let Some(outbox) = outbox {
+            let error = StreamError::new(StreamCondition::SystemShutdown);
+            outbox.order(Order::End(error));
+        }
+        there
     }
 
     /// How many connections there are, bound or not.

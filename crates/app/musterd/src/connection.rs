@@ -1,6 +1,6 @@
 //! The driver of one client's connection: socket, framer, stream machine and outbox.
 
-use crate::clients::{Clients, LiveSession};
+use crate::clients::{Clients, Doors, LiveSession};
 use crate::outbox::{Order, Outbox, Taken};
 use crate::router::FromClient;
 use crate::shared::wall;
@@ -152,7 +152,7 @@ impl Connection {
 
     async fn talk(&mut self, mut socket: Socket) -> io::Result<End> {
         let clients = Arc::clone(&self.clients);
-        let mut stopping = clients.stopping.clone();
+        let mut doors = clients.doors.clone();
         let mut told_to_stop = false;
         let mut read_at = Instant::now();
         loop {
@@ -204,7 +204,7 @@ impl Connection {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }
-                _ = stopping.wait_for(|stop| *stop), if !told_to_stop => {
+                _ = doors.wait_for(|doors| *doors == Doors::Away), if !told_to_stop => {
                     told_to_stop = true;
                     self.end(StreamError::new(StreamCondition::SystemShutdown));
                 }
@@ -290,6 +290,7 @@ impl Connection {
                         address: self.address,
                         tls: self.security != Security::Plaintext,
                         since: self.clients.shared.clock.now(),
+                        outbox: Arc::clone(&self.outbox),
                     },
                 );
                 BindAnswer::Bound(jid)

@@ -43,6 +43,10 @@ async fn take_again(node: &Arc<Node>) -> bool {
     if node.is_stopping() || is_cut_off(&node.shared) {
         return false;
     }
+    if node.drain.is_on() {
+        node.close_doors();
+        return true;
+    }
     match node.open_to_clients() {
         Ok(_) => {
             tracing::warn!("in contact again: taking clients");

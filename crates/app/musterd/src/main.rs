@@ -11,6 +11,7 @@ mod clocks;
 mod config;
 mod connection;
 mod control;
+mod drain;
 mod follows;
 mod ha;
 mod identity;

@@ -7,9 +7,10 @@
 //! ```
 
 use crate::alarms::Alarms;
-use crate::clients::{Clients, decoy_secret};
+use crate::clients::{Clients, Departure, Doors, decoy_secret};
 use crate::config::{Config, InForce, Role};
 use crate::control::Control;
+use crate::drain::{self, Drain};
 use crate::identity::{Pki, ca_key};
 use crate::links::{LinkHandler, LinkTransport};
 use crate::services::Answer;
@@ -78,7 +79,8 @@ pub(crate) struct Node {
     pub(crate) control: Group,
     ha: mpsc::Sender<HaInput>,
     handed_over: Mutex<Option<oneshot::Receiver<()>>>,
-    stop_clients: watch::Sender<bool>,
+    doors: watch::Sender<Doors>,
+    pub(crate) drain: Drain,
 }
 
 /// What a group needs to know of its node.
@@ -127,9 +129,9 @@ impl Node {
         let following = follows::drive(Arc::clone(&shared));
         supervise(&shared.main, "follows", following);
 
-        let (stop_clients, stopping) = watch::channel(false);
+        let (doors, seen) = watch::channel(Doors::Open);
         let (clients_tx, questions_tx) = start_shards(&shared, inboxes.envelopes);
-        let clients = start_clients(&shared, clients_tx, stopping)?;
+        let clients = start_clients(&shared, clients_tx, seen)?;
         services::register_all(&shared, clients.as_ref(), questions_tx);
         services::watch(Arc::clone(&shared), ha_tx.clone()).context("cannot start a thread")?;
         let handed_over = start_ha(&shared, &control, &events, decided, ha_tx.clone(), ha_rx);
@@ -140,21 +142,27 @@ impl Node {
             control,
             ha: ha_tx,
             handed_over: Mutex::new(Some(handed_over)),
-            stop_clients,
+            doors,
+            drain: Drain::default(),
         }))
     }
 
     /// Opens the client listeners; returns a line for each.
     pub(crate) fn open_to_clients(&self) -> anyhow::Result<Vec<String>> {
-        self.stop_clients.send_replace(false);
+        self.doors.send_replace(Doors::Open);
         self.clients
             .as_ref()
             .map_or_else(|| Ok(Vec::new()), Clients::listen)
     }
 
+    /// Closes the client listeners; who is connected stays.
+    pub(crate) fn close_doors(&self) {
+        self.doors.send_replace(Doors::Closed);
+    }
+
     /// Ends all streams with `system-shutdown` and closes the client listeners.
     pub(crate) fn send_clients_away(&self) {
-        self.stop_clients.send_replace(true);
+        self.doors.send_replace(Doors::Away);
     }
 
     /// Goes by what needs no restart of another configuration, and by other certificates if there are any.
@@ -184,6 +192,11 @@ impl Node {
         if let Some(handed_over) = self.handed_over.lock().await.take() {
             // Late is answered like never: the peer takes over by itself.
             let _ = tokio::time::timeout(HAND_OVER, handed_over).await;
+        }
+        drain::give_leadership_away(&self.control).await;
+        if let Some(clients) = &self.clients {
+            self.close_doors();
+            Departure::before_the_end(clients).await;
         }
         self.send_clients_away();
         if let Some(clients) = &self.clients {
@@ -262,7 +275,7 @@ fn start_shards(
 fn start_clients(
     shared: &Arc<Shared>,
     router: ClientInboxes,
-    stopping: watch::Receiver<bool>,
+    doors: watch::Receiver<Doors>,
 ) -> anyhow::Result<Option<Arc<Clients>>> {
     if shared.config().role == Role::Witness {
         return Ok(None);
@@ -271,7 +284,7 @@ fn start_clients(
         secret: decoy_secret(&ca_key(&shared.config().data_dir)?),
         iterations: ITERATIONS_MIN,
     };
-    Clients::new(shared, router, stopping, decoy).map(Some)
+    Clients::new(shared, router, doors, decoy).map(Some)
 }
 
 /// The replicas, the HA machine, and everything that feeds them. The machine is on the raft thread: it

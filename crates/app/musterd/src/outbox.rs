@@ -157,6 +157,11 @@ impl Outbox {
         }
     }
 
+    /// Whether nobody looks at the client.
+    pub(crate) fn is_held(&self) -> bool {
+        self.waiting().held.is_some()
+    }
+
     /// Resolves when there is something to take.
     pub(crate) async fn filled(&self) {
         self.filled.notified().await;

@@ -61,7 +61,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
 
 fn clients(workspace: &Workspace, sessions: u32) -> Result<bool> {
     needs::install()?;
-    let python = venv::prepare(workspace)?;
+    let python = venv::prepare(workspace, venv::CLIENTS)?;
     let mut build = Command::new(run::cargo());
     build.current_dir(&workspace.root).args([
         "build",

@@ -29,6 +29,13 @@ const DOCS: [&str; 7] = [
     "pep",
     "presence",
 ];
+const UNIT: &str = "deploy/musterd.service";
+/// A line of the unit, and what stands for it before this release of Debian, whose systemd (253) was the first to know it.
+const NOTIFY_RELOAD: (&str, &str) = (
+    "\nType=notify-reload\n",
+    "\nType=notify\nExecReload=/bin/kill -HUP $MAINPID\n",
+);
+const NOTIFY_RELOAD_SINCE: u32 = 13;
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "bash-completion/completions/musterctl"),
     ("zsh", "zsh/vendor-completions/_musterctl"),
@@ -100,6 +107,16 @@ fn architecture() -> Result<String> {
     Ok(name.trim().to_owned())
 }
 
+/// What `/etc/os-release` says of this host: the programs are linked with its libraries.
+pub(crate) fn release_of_debian(field: &str) -> Result<String> {
+    let text = fs::read_to_string("/etc/os-release").context("reading /etc/os-release")?;
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix('='));
+    let value = value.context("this host is no release of Debian: build the package on one")?;
+    Ok(value.trim_matches('"').to_owned())
+}
+
 /// The last commit: its time is that of every file, and its author answers for the package.
 pub(crate) struct Commit {
     epoch: String,
@@ -158,11 +175,31 @@ impl Staging<'_> {
             strip.args(["--strip-unneeded", "--remove-section=.comment"]);
             must(strip.arg(&packaged))?;
         }
-        let unit = "musterd.service";
-        self.copy(
-            &format!("deploy/{unit}"),
-            &format!("lib/systemd/system/{unit}"),
-        )
+        self.put(
+            "lib/systemd/system/musterd.service",
+            self.unit()?.as_bytes(),
+            0o644,
+        )?;
+        Ok(())
+    }
+
+    /// The unit, in words that this Debian's systemd knows.
+    fn unit(&self) -> Result<String> {
+        let unit = String::from_utf8(self.read(UNIT)?).context("the unit is no UTF-8")?;
+        let release = release_of_debian("VERSION_ID")?;
+        if release
+            .parse()
+            .is_ok_and(|release: u32| release >= NOTIFY_RELOAD_SINCE)
+        {
+            return Ok(unit);
+        }
+        let (newer, older) = NOTIFY_RELOAD;
+        if !unit.contains(newer) {
+            bail!(
+                "{UNIT} has no line {newer}: say in deb.rs how an older systemd is told of a reload"
+            );
+        }
+        Ok(unit.replace(newer, older))
     }
 
     /// The manual and the completions, as the programs write them.

@@ -35,7 +35,7 @@ pub(crate) fn measure(
     if !needs::is_root() {
         bail!("this makes network namespaces: run it as root");
     }
-    let python = venv::prepare(workspace)?;
+    let python = venv::prepare(workspace, venv::CLIENTS)?;
     let programs = build(workspace)?;
     let mut bench = Command::new(programs.join(program));
     bench

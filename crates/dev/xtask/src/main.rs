@@ -15,6 +15,7 @@ mod floors;
 mod functions;
 mod generated;
 mod growth;
+mod images;
 mod instructions;
 mod many;
 mod marks;

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::run::{self, say};
 use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
-use crate::{elections, needs, newcomer, prove_deb, sim, test, venv};
+use crate::{elections, images, needs, newcomer, prove_deb, sim, test, venv};
 
 /// Which proof, and how much of it.
 #[derive(clap::Args)]
@@ -46,6 +46,8 @@ enum Proof {
     Far,
     /// The Debian package in a minimal Debian: installed, run, upgraded, removed, purged; adds to the results of earlier runs.
     Deb,
+    /// The image, the Compose file and the Helm chart of `deploy/` before the judges of each: linters, schemas, musterd.
+    Images,
 }
 
 /// Runs a proof and prints its result.
@@ -94,6 +96,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         Proof::Deb => {
             let (facts, all) = prove_deb::holds(workspace, options.programs.as_deref())?;
             ("deb", facts, all)
+        }
+        Proof::Images => {
+            let (judges, all) = images::hold(workspace)?;
+            ("images", judges, all)
         }
     };
     say(format!(
@@ -148,7 +154,7 @@ fn far(workspace: &Workspace, minutes: u64) -> Result<bool> {
 
 fn repeat(workspace: &Workspace, rounds: u64) -> Result<bool> {
     needs::install()?;
-    let python = venv::prepare(workspace)?;
+    let python = venv::prepare(workspace, venv::CLIENTS)?;
     for round in 1..=rounds {
         let counts = test::end_to_end(workspace, &python)?;
         say(format!("round {round} of {rounds}: {counts}"));

@@ -4,11 +4,10 @@
 mod facts;
 mod machine;
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use facts::FACTS;
 use machine::Machine;
 use serde_json::json;
@@ -35,7 +34,7 @@ pub(crate) fn holds(workspace: &Workspace, programs: Option<&Path>) -> Result<(u
     if !flawless(&package)? {
         return Ok((0, false));
     }
-    let suite = suite()?;
+    let suite = deb::release_of_debian("VERSION_CODENAME")?;
     let machine = Machine::boot(&suite)?;
     machine.give(&package)?;
     machine.give(&later)?;
@@ -74,14 +73,4 @@ fn flawless(package: &Path) -> Result<bool> {
     let mut lintian = Command::new("lintian");
     lintian.args(["--allow-root", "--fail-on", "warning,error"]);
     run::passes(lintian.arg(package))
-}
-
-/// The release of this host's Debian: the programs are linked with its libraries.
-fn suite() -> Result<String> {
-    let text = fs::read_to_string("/etc/os-release").context("reading /etc/os-release")?;
-    let name = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let name = name.context("/etc/os-release names no release of Debian: run this on one")?;
-    Ok(name.trim_matches('"').to_owned())
 }

@@ -72,7 +72,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         counts.add_failure("verify");
     }
     if build(workspace)? {
-        match needs::install().and_then(|()| venv::prepare(workspace)) {
+        match needs::install().and_then(|()| venv::prepare(workspace, venv::CLIENTS)) {
             Ok(python) => {
                 counts += without_rights(workspace, options)?;
                 counts += cargo_test(workspace, &["--workspace"], &python)?;

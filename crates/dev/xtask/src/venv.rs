@@ -1,4 +1,4 @@
-//! The Python environment of the third-party clients: every version pinned, kept in the target folder.
+//! Python environments: every version pinned, kept in the target folder.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,20 +9,40 @@ use anyhow::{Context, Result, bail};
 use crate::run::{self, say};
 use crate::workspace::Workspace;
 
-const REQUIREMENTS: &str = "tests/requirements.txt";
+/// An environment: its folder, and the list of what is in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Environment {
+    folder: &'static str,
+    requirements: &'static str,
+}
 
-/// Makes the environment, or finds it as it should be; returns its `python`.
-pub(crate) fn prepare(workspace: &Workspace) -> Result<PathBuf> {
-    let folder = workspace.target.join("venv");
+/// That of the third-party clients.
+pub(crate) const CLIENTS: Environment = Environment {
+    folder: "venv",
+    requirements: "tests/requirements.txt",
+};
+/// That of the judges of `deploy/`.
+pub(crate) const DEPLOY: Environment = Environment {
+    folder: "venv-deploy",
+    requirements: "deploy/requirements.txt",
+};
+
+/// Makes an environment, or finds it as it should be; returns its `python`.
+pub(crate) fn prepare(workspace: &Workspace, environment: Environment) -> Result<PathBuf> {
+    let Environment {
+        folder,
+        requirements,
+    } = environment;
+    let folder = workspace.target.join(folder);
     let python = folder.join("bin/python");
     let stamp = folder.join("requirements.txt");
-    let file = workspace.root.join(REQUIREMENTS);
-    let wanted = fs::read_to_string(&file).with_context(|| format!("reading {REQUIREMENTS}"))?;
+    let file = workspace.root.join(requirements);
+    let wanted = fs::read_to_string(&file).with_context(|| format!("reading {requirements}"))?;
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
         return Ok(python);
     }
     say(format!(
-        "installing {REQUIREMENTS} into {}",
+        "installing {requirements} into {}",
         folder.display()
     ));
     step(

@@ -2,6 +2,7 @@
 //! few lines.
 
 use crate::configuration::ConfigDifference;
+use crate::drain::{DrainInfo, DrainOrder};
 use futures_util::future::BoxFuture;
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role};
 use muster_envelope::{Answer, Composed, Question};
@@ -75,6 +76,19 @@ pub trait Backend: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<ConfigDifference, String>> {
         drop((digest, by));
         self.config_check()
+    }
+
+    /// Begins to empty this node of its clients once it serves no user, so many a second; tells how far that is.
+    /// `None` while there is no node yet, as by default.
+    fn drain(&self, per_second: u32) -> Option<watch::Receiver<DrainInfo>> {
+        let _ = per_second;
+        None
+    }
+
+    /// Changes a drain that goes on and says how far it is; `None` where none does. The default has none.
+    fn drain_order(&self, order: DrainOrder) -> Option<DrainInfo> {
+        let _ = order;
+        None
     }
 
     /// What is wrong on this node now. The default knows of nothing.

@@ -17,6 +17,7 @@ mod caller;
 mod configuration;
 mod connection;
 mod credentials;
+mod drain;
 mod duration;
 mod explain;
 #[cfg(any(test, feature = "fake"))]
@@ -48,6 +49,7 @@ pub use backend::{
     SessionInfo, SlotView, Verdict,
 };
 pub use configuration::{ConfigChange, ConfigDifference};
+pub use drain::{DrainInfo, DrainOrder, DrainStage};
 pub use duration::{parse_duration, show_duration};
 pub use http::{Health, HttpListener};
 pub use listen::{AdminListener, ListenError};

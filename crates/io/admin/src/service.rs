@@ -4,8 +4,8 @@ use crate::moves::{self, Move};
 use crate::proto::admin_server::Admin;
 use crate::rate::Rates;
 use crate::{
-    Backend, accounts, api_clients, configuration, credentials, proto, refused, resolve, settings,
-    takeover, view,
+    Backend, accounts, api_clients, configuration, credentials, drain, proto, refused, resolve,
+    settings, takeover, view,
 };
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome, check_name};
@@ -69,7 +69,7 @@ impl Service {
         }
     }
 
-    async fn move_users(&self, wanted: Move) -> Answer<proto::Done> {
+    pub(crate) async fn move_users(&self, wanted: Move) -> Answer<proto::Done> {
         let command = moves::plan(self.backend.as_ref(), wanted).await?;
         self.carry_out(command).await
     }
@@ -83,6 +83,7 @@ impl Service {
 impl Admin for Service {
     type WatchStream = Answers<proto::Event>;
     type UsersPutStream = Answers<proto::UsersPutResponse>;
+    type NodeDrainStream = Answers<proto::DrainProgress>;
 
     async fn hello(&self, _: Request<proto::HelloRequest>) -> Answer<proto::HelloResponse> {
         let (state, live) = (self.backend.cluster(), self.backend.live());
@@ -200,6 +201,21 @@ impl Admin for Service {
     async fn node_remove(&self, request: Request<proto::NodeRef>) -> Answer<proto::Done> {
         let node = self.node(&request.into_inner().node)?;
         self.carry_out(ControlCommand::NodeRemove { node }).await
+    }
+
+    async fn node_drain(
+        &self,
+        request: Request<proto::NodeDrainRequest>,
+    ) -> Answer<Self::NodeDrainStream> {
+        let progress = drain::begin(self, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(progress)))
+    }
+
+    async fn node_drain_order(
+        &self,
+        request: Request<proto::NodeDrainOrderRequest>,
+    ) -> Answer<proto::DrainProgress> {
+        drain::order(self, request.get_ref()).await
     }
 
     async fn node_takeover(

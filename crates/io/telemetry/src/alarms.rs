@@ -90,6 +90,10 @@ alarms! {
     NOT_PROTECTED = "NotProtected", Warning,
         "the users of a group would not be served if one of its nodes failed now, for more than 30 s",
         "`musterctl status` says for each group what is missing";
+    /// On purpose.
+    NODE_DRAINED = "NodeDrained", Warning,
+        "a node was drained and takes no clients",
+        "work on the node and start it again; then `musterctl group fallback NODE` brings its users home, or `musterctl node drain NODE --abort` ends the drain";
     /// The start waits.
     START_DELAYED = "StartDelayed", Warning,
         "this node has waited for its copies of the users' data for more than 5 s since it started, or has begun without them",

@@ -5,6 +5,7 @@ mod cluster;
 mod config;
 mod dns;
 mod doctor;
+mod drain;
 mod get;
 mod group;
 mod import;

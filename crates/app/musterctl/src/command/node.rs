@@ -1,6 +1,6 @@
 //! `node`.
 
-use super::{group, takeover};
+use super::{drain, group, takeover};
 use crate::ask::ask;
 use crate::cli::Node;
 use crate::connect::Connector;
@@ -12,6 +12,7 @@ pub(super) async fn run(connector: &Connector, command: Node) -> Result<Answer, 
     match command {
         Node::Failover(wanted) => group::failover(connector, wanted).await,
         Node::Fallback(wanted) => group::fallback(connector, wanted).await,
+        Node::Drain(wanted) => drain::run(connector, wanted).await,
         Node::Takeover(wanted) => takeover::run(connector, wanted).await,
         Node::Replace { old, new } => {
             let request = NodeReplaceRequest {

@@ -5,7 +5,7 @@
 //! processors, nobody is served sooner if fewer are let in.
 
 use super::places::Place;
-use super::{Clients, refused::Reason};
+use super::{Clients, Doors, refused::Reason};
 use muster_net::is_gone;
 use muster_stream::{Admission, AdmissionConfig, AdmissionInput, AdmissionOutput, Security};
 use muster_telemetry::alarms::CLIENTS_WAIT;
@@ -51,7 +51,7 @@ pub(super) async fn keep(
     let clock = clients.shared.clock;
     let door = || Admission::new(clock.now(), AdmissionConfig::default());
     let mut admission = door();
-    let mut stopping = clients.stopping.clone();
+    let mut doors = clients.doors.clone();
     let mut swept = Instant::now();
     loop {
         let look_at = lag.look_at;
@@ -70,8 +70,8 @@ pub(super) async fn keep(
             () = tokio::time::sleep_until(wake), if !admission.is_quiet() => {
                 admission.wake(clock.now());
             }
-            Ok(()) = stopping.changed() => {
-                if *stopping.borrow_and_update() {
+            Ok(()) = doors.changed() => {
+                if *doors.borrow_and_update() != Doors::Open {
                     // Their connections end: they try the next SRV record.
                     admission = door();
                 }

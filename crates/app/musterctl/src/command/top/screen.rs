@@ -109,3 +109,7 @@ impl Ends {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "screen_test.rs"]
+mod screen_test;

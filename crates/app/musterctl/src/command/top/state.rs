@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Events that are kept: more than any terminal has lines.
 const EVENTS_MAX: usize = 200;
+/// The kind of event of which there may be thousands a second.
+const SESSION: &str = "session";
 /// A backup's state: who names it means the users of its peer.
 const BACKUP: &str = "Running in Backup Mode";
 
@@ -46,6 +48,8 @@ pub(super) struct Happening {
     pub(super) at: String,
     pub(super) kind: String,
     pub(super) text: String,
+    /// How many more of its kind stood before it in the same second.
+    pub(super) more: usize,
 }
 
 /// What keys mean now.
@@ -209,11 +213,23 @@ impl State {
             Told::Event(event) => (event.at, event.kind, event.text),
             Told::Note(text) => (now.day.to_string(), "note".to_owned(), text),
         };
-        self.events.push_back(Happening {
+        let happening = Happening {
             at: clock(&at),
             kind: printable(&kind),
             text: printable(&text),
-        });
+            more: 0,
+        };
+        // When many clients come or go, what happens to nodes has to stay on the screen.
+        let is_same = |last: &Happening| {
+            (&last.at, &last.kind) == (&happening.at, &happening.kind) && last.kind == SESSION
+        };
+        match self.events.back_mut() {
+            Some(last) if is_same(last) => {
+                let more = last.more + 1;
+                *last = Happening { more, ..happening };
+            }
+            _ => self.events.push_back(happening),
+        }
         while self.events.len() > EVENTS_MAX {
             self.events.pop_front();
         }
@@ -243,7 +259,11 @@ impl State {
                 self.mode = Mode::Help;
                 Effect::None
             }
-            (Key::Yes | Key::Other, Mode::Look) => Effect::None,
+            (Key::Yes | Key::Other, Mode::Look) => {
+                self.outcome
+                    .take_if(|(_, outcome)| !matches!(outcome, Outcome::Waiting(_)));
+                Effect::None
+            }
         }
     }
 

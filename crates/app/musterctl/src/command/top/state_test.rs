@@ -151,6 +151,8 @@ fn an_order_needs_a_yes_and_anything_else_is_a_no() {
     );
     let outcome = |state: &State| state.outcome().map(|(_, outcome)| outcome.clone());
     assert_eq!(outcome(&state), Some(Outcome::Waiting(ordered.clone())));
+    state.press(after(1), Key::Other);
+    assert!(outcome(&state).is_some(), "the answer is to come");
     state.press(after(1), Key::Order(Deed::Fallback));
     assert_eq!(state.mode(), &Mode::Look, "one at a time");
     let refused = "node b is not reachable: repair it".to_owned();
@@ -161,6 +163,10 @@ fn an_order_needs_a_yes_and_anything_else_is_a_no() {
     assert_eq!(outcome(&state), Some(Outcome::Refused(ordered, refused)));
     state.press(after(3), Key::Order(Deed::Fallback));
     assert!(matches!(state.mode(), Mode::Confirm(_)), "the next one");
+    state.press(after(3), Key::Leave);
+    assert!(state.outcome().is_some());
+    state.press(after(3), Key::Other);
+    assert_eq!(state.outcome(), None, "it has been read");
 }
 
 #[test]
@@ -243,4 +249,31 @@ fn old_events_make_room_for_new_ones() {
     assert_eq!(first, Some("event 5"));
     let last = state.events().back().map(|event| event.at.as_str());
     assert_eq!(last, Some("12:15:00"));
+}
+
+#[test]
+fn of_many_sessions_in_one_second_there_is_one_line() {
+    let mut state = top();
+    for number in 1..=5 {
+        let text = format!("user{number}@example.com/x is here");
+        state.hear(after(0), event("session", &text));
+    }
+    for number in 1..=2 {
+        state.hear(after(0), event("node", &format!("event {number}")));
+    }
+    state.hear(after(0), event("session", "user6@example.com/x is here"));
+    let lines: Vec<_> = state
+        .events()
+        .iter()
+        .map(|event| (event.text.as_str(), event.more))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("user5@example.com/x is here", 4),
+            ("event 1", 0),
+            ("event 2", 0),
+            ("user6@example.com/x is here", 0),
+        ]
+    );
 }

@@ -12,6 +12,7 @@ j, k, arrows select a node: f and b are about it
 f            move its users to its peer
 b            bring them home; for a backup, those of its peer
              Both ask first and name the command that does the same.
+Enter        takes the answer away
 
 NODES     as the node that is asked sees them, states as in
           docs/ha-states.md; its line below says what to do

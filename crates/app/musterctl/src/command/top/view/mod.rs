@@ -85,7 +85,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now: Moment, paint: Pai
         now,
         paint,
     );
-    frame.render_widget(Paragraph::new(texts::rates(state)), rooms.of(Room::Rates));
+    frame.render_widget(
+        Paragraph::new(texts::rates(state, now)),
+        rooms.of(Room::Rates),
+    );
     events(frame, rooms.of(Room::Events), state, paint);
     frame.render_widget(Paragraph::new(foot), rooms.of(Room::Foot));
     frame.render_widget(

@@ -19,6 +19,8 @@ const MARK: &str = "> ";
 const MARK_WIDTH: u16 = 2;
 /// Between two columns.
 const SPACE: u16 = 2;
+/// "Running in Backup Mode (Peer Down During Initialization)"; few are longer.
+const STATE_WIDTH: u16 = 56;
 /// Names may take that part of the screen.
 const NAMES_PART: u16 = 5;
 /// The state of a node that serves its own users.
@@ -33,8 +35,8 @@ enum Width {
     /// As wide as the longest name, within bounds.
     Names,
     Fixed(u16),
-    /// What the others leave.
-    Rest,
+    /// What the others leave, but no more than that.
+    Rest(u16),
 }
 
 /// A column: its header, its width, and the width of the screen from which on it is there.
@@ -42,7 +44,7 @@ type Column = (&'static str, Width, u16);
 
 const NODES: [Column; 5] = [
     ("NODE", Width::Names, 0),
-    ("STATE (REASON)", Width::Rest, 0),
+    ("STATE (REASON)", Width::Rest(STATE_WIDTH), 0),
     ("AGE", Width::Fixed(7), 50),
     ("REACHABLE", Width::Fixed(9), 60),
     ("SESSIONS", Width::Fixed(11), 72),
@@ -53,7 +55,7 @@ const USERS: [Column; 5] = [
     ("SERVED BY", Width::Names, 0),
     ("USERS", Width::Fixed(7), 60),
     ("WRITES/S", Width::Fixed(8), 72),
-    ("GO HOME", Width::Rest, 40),
+    ("GO HOME", Width::Rest(u16::MAX), 40),
 ];
 
 /// The nodes as the one that is asked sees them.
@@ -162,14 +164,16 @@ fn widths(
             .unwrap_or(u16::MAX)
             .min(all / NAMES_PART)
     };
-    let width = |at: &usize| match columns[*at].1 {
-        Width::Names => Some(names(*at)),
-        Width::Fixed(width) => Some(width),
-        Width::Rest => None,
+    let width = |at: usize, rest: u16| match columns[at].1 {
+        Width::Names => names(at),
+        Width::Fixed(width) => width,
+        Width::Rest(most) => rest.min(most),
     };
-    let others = shown.iter().filter_map(width).map(|width| width + SPACE);
-    let rest = others.fold(all.saturating_sub(MARK_WIDTH), u16::saturating_sub);
-    shown.iter().map(|at| width(at).unwrap_or(rest)).collect()
+    // There is one space less than there are columns.
+    let room = all.saturating_add(SPACE).saturating_sub(MARK_WIDTH);
+    let others = shown.iter().map(|at| width(*at, 0) + SPACE);
+    let rest = others.fold(room, u16::saturating_sub);
+    shown.iter().map(|at| width(*at, rest)).collect()
 }
 
 fn plain(words: &str) -> Cell {

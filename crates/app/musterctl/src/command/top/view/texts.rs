@@ -144,8 +144,9 @@ pub(super) fn detail(state: &State, width: u16, paint: Paint) -> Vec<Line<'stati
 }
 
 /// What there is each second.
-pub(super) fn rates(state: &State) -> Line<'static> {
+pub(super) fn rates(state: &State, now: Moment) -> Line<'static> {
     Line::raw(match state.session_rates() {
+        None if state.stale(now).is_some() => "Rates: nobody answers".to_owned(),
         None => "Rates: counting".to_owned(),
         Some((begun, ended)) => format!("Rates: {begun:.1} sessions/s begin, {ended:.1}/s end"),
     })
@@ -156,10 +157,19 @@ pub(super) fn events(state: &State, room: Rect, paint: Paint) -> Vec<Line<'stati
     let events = state.events();
     let older = events.len().saturating_sub(usize::from(room.height));
     let line = |event: &Happening| {
-        let Happening { at, kind, text } = event;
+        let Happening {
+            at,
+            kind,
+            text,
+            more,
+        } = event;
+        let more = match more {
+            0 => String::new(),
+            more => format!(", {more} more before it"),
+        };
         let (at, kind) = (format!("{at} "), format!("{kind:<8} "));
-        let left = usize::from(room.width).saturating_sub(at.len() + kind.len());
-        let text = cut(text, u16::try_from(left).unwrap_or(u16::MAX));
+        let left = usize::from(room.width).saturating_sub(at.len() + kind.len() + more.len());
+        let text = cut(text, u16::try_from(left).unwrap_or(u16::MAX)) + &more;
         Line::from(vec![
             Span::raw(at),
             Span::styled(kind, paint.strong()),

@@ -141,6 +141,7 @@ fn everything_is_marked_as_stale_when_nobody_answers() {
         " Nodes (stale) ──",
         " Users (stale) ──",
         "7 stale\n",
+        "Rates: nobody answers\n",
     ] {
         assert!(shown.contains(line), "{line:?} is not in\n{shown}");
     }
@@ -282,4 +283,13 @@ fn names_and_events_cannot_move_the_cursor() {
     let shown = screen(&state, after(0), (80, 24));
     let is_odd = |letter: char| letter.is_control() && letter != '\n';
     assert!(!shown.contains(is_odd), "{shown:?}");
+}
+
+#[test]
+fn sessions_that_come_together_say_how_many_they_are() {
+    let mut state = well();
+    let long = format!("{}@example.com/x is here", "x".repeat(80));
+    state.hear(after(3), event("session", &long));
+    let shown = screen(&state, after(3), (80, 24));
+    assert!(shown.contains("xx…, 1 more before it\n"), "{shown}");
 }
