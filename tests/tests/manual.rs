@@ -22,7 +22,12 @@ fn every_command_has_a_manual_page_that_the_typesetter_takes() -> Outcome {
         let mut pages = BTreeSet::new();
         for entry in fs::read_dir(folder.path())? {
             let page = entry?.path();
-            pages.insert(page.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            pages.insert(
+                page.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+            );
             let warnings = printed(
                 Command::new("groff")
                     .args(["-man", "-ww", "-z", "-Tutf8"])
@@ -73,7 +78,10 @@ fn commands(program: &Path, path: &mut Vec<String>, found: &mut BTreeSet<String>
     };
     for line in list.lines().take_while(|line| !line.is_empty()) {
         // What a command does may go on in the next line, further to the right.
-        let Some(name) = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) else {
+        let Some(name) = line
+            .strip_prefix("  ")
+            .filter(|rest| !rest.starts_with(' '))
+        else {
             continue;
         };
         let name = name.split(' ').next().unwrap_or_default();

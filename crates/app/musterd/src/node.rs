@@ -6,6 +6,8 @@
 //! links (other nodes) --------------/            \-- control, membership, ha
 //! ```
 
+mod publish;
+
 use crate::alarms::Alarms;
 use crate::clients::{Clients, Departure, Doors, decoy_secret};
 use crate::config::{Config, InForce, Role};
@@ -24,7 +26,7 @@ use crate::{
 use anyhow::Context;
 use muster_admin::AlarmInfo;
 use muster_cluster::{ControlCommand, ControlEvent, NewNode};
-use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing, Why};
+use muster_ha::{HaEvent, Identity as HaIdentity, Input as HaInput, NodeMachine, Timing};
 use muster_link::{LinkConfig, LinkLimits, LinkTiming, Links};
 use muster_net::TlsDomains;
 use muster_owner::{Input as SlotInput, OwnerEvent};
@@ -33,8 +35,7 @@ use muster_router::{Config as RouterConfig, Input as RouterInput};
 use muster_sasl::{Decoy, ITERATIONS_MIN};
 use muster_stanza::ns;
 use muster_store::{DataFolder, Store};
-use muster_telemetry::{counter, histogram, metrics};
-use muster_types::{BareJid, Boot, LogIndex, NodeId, SlotId};
+use muster_types::{Boot, NodeId};
 use muster_xep::HostInfo;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,8 +46,6 @@ use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 const HAND_OVER: Duration = Duration::from_secs(6);
 /// How long clients get to read their last words.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-/// Between two attempts to tell the control log something.
-const AGAIN: Duration = Duration::from_secs(1);
 /// Events a slow watcher may be behind before it misses some.
 const EVENTS_KEPT: usize = 4_096;
 
@@ -321,7 +320,7 @@ fn start_ha(
         replicas::keep_told(Arc::clone(shared)),
     );
     let events = events.clone();
-    let publishing = publish(Arc::clone(shared), events, decided, owner_events, ha_events);
+    let publishing = publish::publish(Arc::clone(shared), events, decided, owner_events, ha_events);
     supervise(&shared.main, "events", publishing);
     let watching = ha::watch_control(Arc::clone(shared), control.clone(), inbox_tx.clone());
     supervise(&shared.raft, "control watch", watching);
@@ -430,82 +429,4 @@ async fn start_control(
         crate::control::propose(shared, command).await?;
     }
     Ok(group)
-}
-
-/// Brings what happens to those who act on it, to the log, and to watchers.
-async fn publish(
-    shared: Arc<Shared>,
-    events: broadcast::Sender<NodeEvent>,
-    mut decided: mpsc::UnboundedReceiver<ControlEvent>,
-    mut owner: mpsc::UnboundedReceiver<(SlotId, OwnerEvent)>,
-    mut ha: mpsc::UnboundedReceiver<HaEvent>,
-) {
-    loop {
-        let event = tokio::select! {
-            Some(event) = decided.recv() => NodeEvent::Decided(event),
-            Some((_, event)) = owner.recv() => NodeEvent::Owner(event),
-            Some(event) = ha.recv() => NodeEvent::Ha(event),
-            else => return,
-        };
-        match &event {
-            NodeEvent::Decided(ControlEvent::HaChanged { node, after, .. }) => {
-                tracing::info!(%node, state = %after.state, reason = %after.reason, "HA state");
-            }
-            NodeEvent::Decided(ControlEvent::NodeOusted { node, by }) => {
-                tracing::warn!(%node, %by, "unsafe takeover: the node is refused from now on");
-            }
-            NodeEvent::Decided(_) | NodeEvent::Alarm { .. } | NodeEvent::Configured(_) => {}
-            NodeEvent::Owner(OwnerEvent::Opened {
-                slot,
-                epoch,
-                warm,
-                sessions,
-            }) => {
-                tracing::info!(%slot, %epoch, warm, sessions, "serving");
-            }
-            NodeEvent::Owner(OwnerEvent::Settled {
-                slot,
-                live,
-                expected,
-                missing,
-            }) => {
-                tracing::info!(%slot, live, expected, missing, "settled");
-            }
-            NodeEvent::Owner(OwnerEvent::Closed { slot, epoch }) => {
-                tracing::info!(%slot, %epoch, "no longer serving");
-            }
-            NodeEvent::Owner(OwnerEvent::UserPurged { user, at }) => {
-                tokio::spawn(report_purged(Arc::clone(&shared), user.clone(), *at));
-            }
-            NodeEvent::Owner(
-                OwnerEvent::SessionUp { .. }
-                | OwnerEvent::SessionExpected { .. }
-                | OwnerEvent::SessionDown { .. },
-            ) => {}
-            NodeEvent::Ha(event) => {
-                if let HaEvent::Opened { why, gap, .. } = event
-                    && *why != Why::Plan
-                {
-                    counter!(metrics::TAKEOVERS).increment(1);
-                    histogram!(metrics::TAKEOVER_SECONDS).record(*gap);
-                }
-                tracing::info!(?event, "ha");
-            }
-        }
-        // Nobody may be watching.
-        let _ = events.send(event);
-    }
-}
-
-/// Tells the control log that a removed user's data is gone. Goes on until it is heard: the address
-/// stays taken until then.
-async fn report_purged(shared: Arc<Shared>, user: BareJid, at: LogIndex) {
-    while shared.cluster_state().is_being_removed(&user) {
-        let jid = user.clone();
-        let command = ControlCommand::AccountPurged { jid, at };
-        if crate::control::propose(&shared, command).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
 }

@@ -30,10 +30,11 @@ const DOCS: [&str; 7] = [
     "presence",
 ];
 const UNIT: &str = "deploy/musterd.service";
-/// A line of the unit, and what stands for it before this release of Debian, whose systemd (253) was the first to know it.
+/// A line of the unit, and what stands for it before this release of Debian, whose systemd (253) was the first to know
+/// it. The shell's own `kill`, as a minimal Debian has no other.
 const NOTIFY_RELOAD: (&str, &str) = (
     "\nType=notify-reload\n",
-    "\nType=notify\nExecReload=/bin/kill -HUP $MAINPID\n",
+    "\nType=notify\nExecReload=/bin/sh -c 'kill -HUP $MAINPID'\n",
 );
 const NOTIFY_RELOAD_SINCE: u32 = 13;
 const COMPLETIONS: [(&str, &str); 3] = [
