@@ -1,4 +1,4 @@
-//! As many users as one process may have connections here: all at once on one node, and on a pair of which one node dies.
+//! As many users as one process may have connections here: all at once on one node, and on a pair of which one node dies, or is emptied.
 
 use std::path::Path;
 
@@ -15,6 +15,8 @@ use super::work::{self, Crowd, Scale, Sitting, crowd};
 const MANY: Crowd = crowd("many", 19_000, 50);
 /// To see whether it works.
 const FEW: Crowd = crowd("few", 400, 10);
+/// How many clients a second are sent away by a drain.
+const PER_SECOND: u32 = 2_000;
 /// For one login, and until one has seen all contacts.
 const PATIENCE: &str = "180s";
 
@@ -25,17 +27,20 @@ pub(crate) enum What {
     OneNode,
     /// One node of a pair is killed, and its users come to the other.
     PairLosesOne,
+    /// One node of a pair is emptied by an operator, and its users come to the other.
+    PairDrainsOne,
 }
 
 impl What {
     /// All of it.
-    pub(crate) const ALL: [Self; 2] = [Self::OneNode, Self::PairLosesOne];
+    pub(crate) const ALL: [Self; 3] = [Self::OneNode, Self::PairLosesOne, Self::PairDrainsOne];
 
     /// Its name in results.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::OneNode => "one node",
             Self::PairLosesOne => "a pair loses a node",
+            Self::PairDrainsOne => "a pair drains a node",
         }
     }
 }
@@ -48,7 +53,7 @@ pub(crate) fn measure(load: &Load, dir: &Path, quick: bool, what: What) -> Resul
     let crowd = if quick { FEW } else { MANY };
     let kind = match what {
         What::OneNode => Kind::Muster,
-        What::PairLosesOne => Kind::MusterPair,
+        What::PairLosesOne | What::PairDrainsOne => Kind::MusterPair,
     };
     let place = Place::of(dir, kind, "many")?;
     let begin = || start(kind, &place, &Scale::FULL, Sitting::Storm);
@@ -64,11 +69,17 @@ pub(crate) fn measure(load: &Load, dir: &Path, quick: bool, what: What) -> Resul
     if let Some(victim) = &victim {
         words.extend(["--kill", victim]);
     }
+    let emptying = server
+        .drain("b", PER_SECOND)
+        .filter(|_| what == What::PairDrainsOne);
+    if let Some(command) = &emptying {
+        words.extend(["--run", command]);
+    }
     let before = context::busy(&pids)?;
     let storm = load.watch("storm", server.as_ref(), crowd, true, &words)?;
     let others_busy = before.others_until_now()?;
     match what {
-        What::OneNode => server.end()?,
+        What::OneNode | What::PairDrainsOne => server.end()?,
         // One of its processes is dead already.
         What::PairLosesOne => drop(server),
     }

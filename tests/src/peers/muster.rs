@@ -81,6 +81,16 @@ impl Server for Muster {
             .map(drop)
     }
 
+    fn drain(&self, node: &str, per_second: u32) -> Option<String> {
+        let ctl = self.cluster.folder().join("bin/musterctl");
+        let socket = self.cluster.folder().join(node).join("admin.sock");
+        Some(format!(
+            "{} --address unix:{} node drain {node} --rate {per_second} >/dev/null",
+            ctl.display(),
+            socket.display()
+        ))
+    }
+
     fn end(mut self: Box<Self>) -> Result<()> {
         if let Some(third) = self.third.take() {
             third.end()?;

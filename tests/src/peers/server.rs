@@ -80,6 +80,10 @@ pub(crate) trait Server {
     fn set(&self, setting: &str) -> Result<()> {
         bail!("{setting}: this server has no such settings")
     }
+    /// The command that empties a node of Muster.
+    fn drain(&self, _node: &str, _per_second: u32) -> Option<String> {
+        None
+    }
     /// Whether accounts and contacts have to be made.
     fn has_accounts(&self) -> bool {
         true

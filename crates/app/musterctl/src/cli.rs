@@ -283,8 +283,8 @@ pub(crate) enum Group {
     },
     /// Moves the users of a node to its peer.
     Failover(Move),
-    /// Moves the users of a node home.
-    Fallback(Move),
+    /// Moves the users of a node home, or decides about the automatic fallback of its group.
+    Fallback(Fallback),
 }
 
 #[derive(Args)]
@@ -295,12 +295,28 @@ pub(crate) struct Move {
     pub(crate) wait: Wait,
 }
 
+/// Whose users go home, and when.
+#[derive(Args)]
+pub(crate) struct Fallback {
+    #[command(flatten)]
+    pub(crate) now: Move,
+    /// Nobody of its group goes home by itself until --release.
+    #[arg(long, conflicts_with_all = ["release", "cancel", "wait"])]
+    pub(crate) hold: bool,
+    /// They may go home by themselves again.
+    #[arg(long, conflicts_with_all = ["cancel", "wait"])]
+    pub(crate) release: bool,
+    /// Ends the countdown: the users stay until they are brought home by this command.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) cancel: bool,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Node {
     /// Moves the users of a node to its peer.
     Failover(Move),
-    /// Moves the users of a node home.
-    Fallback(Move),
+    /// Moves the users of a node home, or decides about the automatic fallback of its group.
+    Fallback(Fallback),
     /// Empties a node before work on it: its users and its leadership go to others first, then its clients, so many
     /// a second, and it takes no new ones until it is started anew or the drain is aborted. The node has to be
     /// among those asked.

@@ -46,6 +46,8 @@ pub(crate) fn node(node: &proto::Node) -> Value {
         "c2s_tls": node.c2s_tls,
         "version": node.version,
         "boot": node.boot,
+        "fallback_in_seconds": node.fallback_in_ms.map(|ms| ms.div_ceil(1_000)),
+        "fallback_waits": or_null(&node.fallback_waits),
     })
 }
 

@@ -469,6 +469,7 @@ fn live(node: &Node) -> LiveView {
             .iter()
             .filter_map(|peer| Some((peer.node, peer.via?)))
             .collect(),
+        home_in: shared.homecomings.due_in(now),
         control_leader: control.leader.filter(|_| is_led),
         control_quorum: is_led && shared.reaches_quorum(),
         control_last: control.last_log,

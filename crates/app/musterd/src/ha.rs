@@ -46,6 +46,7 @@ pub(crate) async fn run(
         while let Some(output) = machine.poll() {
             carry_out(&shared, &inbox_tx, &mut stopped, &events, output);
         }
+        shared.homecomings.note(machine.homecomings());
     }
 }
 

@@ -14,6 +14,7 @@ mod control;
 mod drain;
 mod follows;
 mod ha;
+mod homecomings;
 mod identity;
 mod isolation;
 mod last_words;

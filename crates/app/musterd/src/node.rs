@@ -178,6 +178,11 @@ impl Node {
         }
     }
 
+    /// Tells the HA machine something; `false` when it has ended.
+    pub(crate) async fn tell_ha(&self, input: HaInput) -> bool {
+        self.ha.send(input).await.is_ok()
+    }
+
     /// Whether the node was told to end.
     pub(crate) fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)

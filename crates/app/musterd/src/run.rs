@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::notify::notify;
 use crate::reload::Reload;
 use crate::replicas::EX_IOERR;
-use crate::{alarms, api, clients, control, isolation, setup, start_gate};
+use crate::{alarms, api, clients, control, homecomings, isolation, setup, start_gate};
 use anyhow::Context;
 use muster_admin::{AdminListener, Health, HttpListener, TlsIdentity};
 use muster_cluster::ControlCommand;
@@ -198,6 +198,7 @@ async fn open(
     tokio::spawn(isolation::watch(Arc::clone(node)));
     tokio::spawn(protection::tell(Arc::clone(backend), Arc::clone(node)));
     tokio::spawn(alarms::keep(Arc::clone(backend), Arc::clone(node)));
+    tokio::spawn(homecomings::keep_the_window(Arc::clone(node)));
     backend.reload().ready();
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::asks::Asks;
 use crate::clocks::PeerClocks;
 use crate::config::{Config, InForce};
 use crate::follows::{self, Follows};
+use crate::homecomings::Homecomings;
 use crate::raft_thread::Rank;
 use crate::replication::Histories;
 use crate::services::Services;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) clocks: PeerClocks,
     /// How the logs that it leads have grown.
     pub(crate) histories: Histories,
+    /// When users go home by themselves.
+    pub(crate) homecomings: Homecomings,
     /// What this node has asked owners.
     pub(crate) asks: Asks,
     /// Whom programs on this node follow.
@@ -106,6 +109,7 @@ impl Shared {
             alarms: parts.alarms,
             clocks: PeerClocks::default(),
             histories: Histories::default(),
+            homecomings: Homecomings::default(),
             asks: Asks::default(),
             follows: Follows::default(),
             stopping: AtomicBool::new(false),

@@ -257,6 +257,13 @@ pub enum ControlCommand {
         /// Its name.
         name: String,
     },
+    /// Nobody of a group goes home by itself any more, or may again.
+    GroupHold {
+        /// The group.
+        group: GroupId,
+        /// Whether they stay.
+        held: bool,
+    },
 }
 
 /// A node that is to enter the cluster.

@@ -70,6 +70,13 @@ pub enum ControlEvent {
         /// Whether it is on.
         on: bool,
     },
+    /// Automatic fallbacks of a group were held, or allowed again.
+    GroupHeld {
+        /// The group.
+        group: GroupId,
+        /// Whether they are held.
+        held: bool,
+    },
     /// A slot was made: its replicas have to start.
     SlotCreated(SlotId),
     /// A slot was removed: its replicas have to end.

@@ -17,6 +17,8 @@ pub struct Group {
     /// Counts the changes of HA state, the starts of its nodes, and the beats that were missed while
     /// healthy time was counted. Healthy time belongs to one value of it.
     pub changes: u64,
+    /// Whether nobody goes home by itself until an operator allows it again.
+    pub held: bool,
 }
 
 impl Group {

@@ -50,7 +50,7 @@ pub use name::{NAME_BYTES_MAX, check_name};
 pub use node::{Addresses, Node, NodeState, Role, SoftwareVersion};
 pub use presence_rules::PresenceRules;
 pub use refusal::Refusal;
-pub use settings::{AssignmentMode, Setting, Settings};
+pub use settings::{AssignmentMode, DayWindow, Setting, Settings};
 pub use slot::Slot;
 pub use state::ClusterState;
 pub use token::{JoinToken, TokenHash};

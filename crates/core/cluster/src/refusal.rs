@@ -290,7 +290,7 @@ pub enum Refusal {
         node: NodeId,
         /// Its state.
         state: HaState,
-        /// What was asked: `fail over`, `fall back`, `recover`.
+        /// What was asked: `fail over`, `fall back`, `recover`, `cancel a fallback`.
         action: String,
     },
     /// The node that should receive the users is not heard.
@@ -346,4 +346,7 @@ pub enum Refusal {
         /// The most.
         max: u32,
     },
+    /// A time of day that is none, or that never is.
+    #[error("a time of day is HH:MM-HH:MM with two different times from 00:00 to 23:59")]
+    NoWindow,
 }

@@ -1,7 +1,7 @@
 //! Settings of the whole cluster.
 
 use crate::Refusal;
-use muster_types::{Fork, ROSTER_ITEMS_MAX};
+use muster_types::{Fork, ROSTER_ITEMS_MAX, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -25,6 +25,35 @@ impl AssignmentMode {
             Self::ActiveStandby => "active-standby",
             Self::None => "none",
         }
+    }
+}
+
+/// A time of each day, UTC, from one minute of the day to before another; over midnight if that comes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DayWindow {
+    /// Minutes from midnight, below 1,440.
+    pub from: u16,
+    /// The same, and another one.
+    pub to: u16,
+}
+
+impl DayWindow {
+    /// Minutes of a day.
+    pub const DAY: u16 = 1_440;
+
+    /// Whether it is that time.
+    pub fn holds(self, at: Timestamp) -> bool {
+        let minute = at.0 / 60_000 % u64::from(Self::DAY);
+        let (from, to) = (u64::from(self.from), u64::from(self.to));
+        if from < to {
+            (from..to).contains(&minute)
+        } else {
+            minute >= from || minute < to
+        }
+    }
+
+    const fn is_one(self) -> bool {
+        self.from < Self::DAY && self.to < Self::DAY && self.from != self.to
     }
 }
 
@@ -54,6 +83,8 @@ pub struct Settings {
     pub watchers_max: u32,
     /// Whether a client's "do not disturb" counts as its user's own choice: for all of its clients.
     pub dnd_is_manual: bool,
+    /// When users may go home by themselves; at any time if nothing is set.
+    pub fallback_window: Option<DayWindow>,
 }
 
 impl Default for Settings {
@@ -70,6 +101,7 @@ impl Default for Settings {
             contacts_max: 200,
             watchers_max: 200,
             dnd_is_manual: false,
+            fallback_window: None,
         }
     }
 }
@@ -111,6 +143,8 @@ pub enum Setting {
     WatchersMax(u32),
     /// Sets [`Settings::dnd_is_manual`].
     DndIsManual(bool),
+    /// Sets [`Settings::fallback_window`].
+    FallbackWindow(Option<DayWindow>),
 }
 
 impl Settings {
@@ -142,6 +176,10 @@ impl Settings {
             Setting::ContactsMax(most) => self.contacts_max = in_a_roster("contacts-max", most)?,
             Setting::WatchersMax(most) => self.watchers_max = in_a_roster("watchers-max", most)?,
             Setting::DndIsManual(on) => self.dnd_is_manual = on,
+            Setting::FallbackWindow(window) if window.is_none_or(DayWindow::is_one) => {
+                self.fallback_window = window;
+            }
+            Setting::FallbackWindow(_) => return Err(Refusal::NoWindow),
             Setting::FallbackAuto(on) => self.fallback_auto = on,
             Setting::FallbackDelay(to) => {
                 self.fallback_delay = in_range("fallback-delay", to, 1000, 7 * 24 * HOUR)?;
@@ -186,6 +224,36 @@ fn in_range(name: &str, to: Duration, min_ms: u64, max_ms: u64) -> Result<Durati
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_may_go_over_midnight() {
+        let at = |hour: u64, minute: u64| Timestamp((20_000 * 1_440 + hour * 60 + minute) * 60_000);
+        let night = DayWindow {
+            from: 22 * 60,
+            to: 5 * 60,
+        };
+        for (hour, minute, holds) in [
+            (21, 59, false),
+            (22, 0, true),
+            (0, 0, true),
+            (4, 59, true),
+            (5, 0, false),
+        ] {
+            assert_eq!(night.holds(at(hour, minute)), holds, "{hour}:{minute}");
+        }
+        let noon = DayWindow {
+            from: 12 * 60,
+            to: 13 * 60,
+        };
+        for (hour, minute, holds) in [
+            (11, 59, false),
+            (12, 0, true),
+            (12, 59, true),
+            (13, 0, false),
+        ] {
+            assert_eq!(noon.holds(at(hour, minute)), holds, "{hour}:{minute}");
+        }
+    }
 
     #[test]
     fn what_was_set_before_there_was_a_limit_counts_as_the_limit() {

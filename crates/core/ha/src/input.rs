@@ -99,6 +99,8 @@ pub enum Input {
     },
     /// The services of this node that are down now, all of them. Sent on every change.
     Services(Vec<ServiceDown>),
+    /// Whether users may go home by themselves at this time of day. They may until something else is said.
+    FallbackWindow(bool),
     /// The process was asked to end: hand everything over.
     Stopping,
 }

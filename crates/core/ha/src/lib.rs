@@ -62,7 +62,7 @@ pub use gate::{Gate, Standing, gate};
 pub use input::{HaEvent, Identity, Input, Output, SlotRole, Timing, Why};
 pub use machine::NodeMachine;
 pub use members::{MemberStep, Members, control_members, member_step, slot_members};
-pub use moves::{Readiness, check_failover, check_fallback, check_recover};
+pub use moves::{Readiness, check_cancel, check_failover, check_fallback, check_recover};
 pub use pairs::{PAIRS, Pair, find_pair};
 pub use plan::{control_voters, desired_learners, desired_voters};
 pub use services::{ServiceDown, ServiceKind};

@@ -108,6 +108,42 @@ pub fn check_fallback(
     Ok(guarded(state, ControlCommand::Together(commands)))
 }
 
+/// The command that ends the count of an automatic fallback: the users stay where they are until an operator brings
+/// them home. `node` is the failed-over node or its backup.
+///
+/// # Errors
+/// [`Refusal`] where nobody is about to go home by itself.
+pub fn check_cancel(state: &ClusterState, node: NodeId) -> Result<ControlCommand, Refusal> {
+    let group = protected_group(state, node)?;
+    let peer = group.peer_of(node).unwrap_or(node);
+    let returns = |home: NodeId, backup: NodeId| {
+        ha_state(state, home) == HaState::FailedOver
+            && ha_state(state, backup) == HaState::RunningInBackupMode
+    };
+    let (home, backup) = if returns(node, peer) {
+        (node, peer)
+    } else if returns(peer, node) {
+        (peer, node)
+    } else {
+        return Err(Refusal::WrongState {
+            node,
+            state: ha_state(state, node),
+            action: "cancel a fallback".to_owned(),
+        });
+    };
+    let reason = HaReason::AdminRequest;
+    let commands = [
+        (home, HaState::Idle),
+        (backup, HaState::RunningInBackupMode),
+    ];
+    let commands = commands.map(|(node, state)| ControlCommand::HaTransition {
+        node,
+        state,
+        reason,
+    });
+    Ok(guarded(state, ControlCommand::Together(commands.to_vec())))
+}
+
 /// The commands that, together, move a slot home from the backup.
 pub(crate) fn fall_back(slot: &Slot, reason: HaReason) -> [ControlCommand; 3] {
     let (home, backup) = (slot.home, slot.desired);

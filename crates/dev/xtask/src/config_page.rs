@@ -217,7 +217,7 @@ mod tests {
     /// What the typesetter complains about.
     fn mistakes(page: &str) -> String {
         let mut groff = Command::new("groff")
-            .args(["-man", "-ww", "-z", "-Tutf8"])
+            .args(["-Kutf8", "-man", "-ww", "-z", "-Tutf8"])
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -153,6 +153,9 @@ pub struct LiveView {
     pub heard_ms: BTreeMap<NodeId, u64>,
     /// The nodes that are reached by way of another one only, and by way of which.
     pub via: BTreeMap<NodeId, NodeId>,
+    /// How long it is until the users of each failed-over node go home by themselves; `None` while it is not counted as
+    /// healthy.
+    pub home_in: BTreeMap<NodeId, Option<Duration>>,
     /// The leader of the control log, if known.
     pub control_leader: Option<NodeId>,
     /// Whether the control log has a leader and a quorum, as far as this node knows.

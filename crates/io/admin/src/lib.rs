@@ -22,6 +22,7 @@ mod duration;
 mod explain;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod homing;
 mod http;
 mod listen;
 mod moves;

@@ -5,7 +5,9 @@ use crate::{Backend, LiveView, refused, resolve};
 use muster_cluster::{
     ClusterState, ControlCommand, ControlEvent, ControlOutcome, Group, Proposal, Refusal, Slot,
 };
-use muster_ha::{Readiness, check_failover, check_fallback, check_recover, desired_learners};
+use muster_ha::{
+    Readiness, check_cancel, check_failover, check_fallback, check_recover, desired_learners,
+};
 use muster_types::{
     Boot, GroupId, LogIndex, NodeId, Origin, Replicated, SlotId, Timestamp, Writes,
 };
@@ -21,13 +23,15 @@ pub(crate) enum Move {
     Fallback(NodeId),
     /// Everybody home, out of failed mode.
     Recover(GroupId),
+    /// None: who was about to go home by itself stays; either node of the pair is named.
+    Cancel(NodeId),
 }
 
 /// The command for a move, if it can be made now.
 pub(crate) async fn plan(backend: &dyn Backend, wanted: Move) -> Result<ControlCommand, Status> {
     let (state, live) = (backend.cluster(), backend.live());
     let group = match wanted {
-        Move::Failover(node) | Move::Fallback(node) => state.group_of(node),
+        Move::Failover(node) | Move::Fallback(node) | Move::Cancel(node) => state.group_of(node),
         Move::Recover(group) => state.group(group),
     };
     let (ready, silent) = readiness(backend, &state, &live, group).await;
@@ -35,6 +39,7 @@ pub(crate) async fn plan(backend: &dyn Backend, wanted: Move) -> Result<ControlC
         Move::Failover(node) => check_failover(&state, node, &ready),
         Move::Fallback(node) => check_fallback(&state, node, &ready),
         Move::Recover(group) => check_recover(&state, group, &ready),
+        Move::Cancel(node) => check_cancel(&state, node),
     }
     .map_err(|refusal| refused::status(&state, &refusal))?;
     match receiver_of(&command, &silent) {

@@ -4,8 +4,8 @@ use crate::moves::{self, Move};
 use crate::proto::admin_server::Admin;
 use crate::rate::Rates;
 use crate::{
-    Backend, accounts, api_clients, configuration, credentials, drain, proto, refused, resolve,
-    settings, takeover, view,
+    Backend, accounts, api_clients, configuration, credentials, drain, homing, proto, refused,
+    resolve, settings, takeover, view,
 };
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome, check_name};
@@ -60,7 +60,7 @@ impl Service {
     }
 
     /// Gets a command of which nothing is told but that it is done.
-    async fn carry_out(&self, command: ControlCommand) -> Answer<proto::Done> {
+    pub(crate) async fn carry_out(&self, command: ControlCommand) -> Answer<proto::Done> {
         match self.propose(command).await? {
             ControlOutcome::Refused(refusal) => {
                 Err(refused::status(&self.backend.cluster(), &refusal))
@@ -74,7 +74,7 @@ impl Service {
         self.carry_out(command).await
     }
 
-    fn node(&self, word: &str) -> Result<NodeId, Status> {
+    pub(crate) fn node(&self, word: &str) -> Result<NodeId, Status> {
         resolve::node(&self.backend.cluster(), word).map(|node| node.id)
     }
 }
@@ -272,6 +272,13 @@ impl Admin for Service {
     async fn fallback(&self, request: Request<proto::NodeRef>) -> Answer<proto::Done> {
         let node = self.node(&request.into_inner().node)?;
         self.move_users(Move::Fallback(node)).await
+    }
+
+    async fn fallback_order(
+        &self,
+        request: Request<proto::FallbackOrderRequest>,
+    ) -> Answer<proto::Done> {
+        homing::order(self, &request.into_inner()).await
     }
 
     async fn recover(&self, request: Request<proto::GroupRef>) -> Answer<proto::Done> {

@@ -1,7 +1,7 @@
 //! The cluster's settings as `name=value`.
 
 use crate::duration::{parse_duration, show_duration};
-use muster_cluster::{AssignmentMode, Setting, Settings};
+use muster_cluster::{AssignmentMode, DayWindow, Setting, Settings};
 use muster_types::Fork;
 
 /// One setting.
@@ -80,6 +80,16 @@ pub(crate) const KNOWN: &[Known] = &[
         show: |settings| if settings.dnd_is_manual { "on" } else { "off" }.to_owned(),
         read: |value| switch(value).map(Setting::DndIsManual),
     },
+    Known {
+        name: "fallback-window",
+        help: "when users may go home by themselves: always, or a time of each day in UTC such as 22:00-05:00",
+        show: |settings| {
+            settings
+                .fallback_window
+                .map_or_else(|| "always".to_owned(), show_window)
+        },
+        read: |value| window(value).map(Setting::FallbackWindow),
+    },
 ];
 
 /// All settings with their values, as they can be set.
@@ -133,6 +143,29 @@ fn profile(value: &str) -> Result<[Setting; 4], String> {
         Setting::SuspectAfter(all.suspect_after),
         Setting::InitTimeout(all.init_timeout),
     ])
+}
+
+/// As it can be set.
+pub(crate) fn show_window(window: DayWindow) -> String {
+    let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    format!("{}-{}", time(window.from), time(window.to))
+}
+
+fn window(value: &str) -> Result<Option<DayWindow>, String> {
+    if value == "always" {
+        return Ok(None);
+    }
+    let time = |text: &str| {
+        let (hours, minutes) = text.trim().split_once(':')?;
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    };
+    let read = value.split_once('-').and_then(|(from, to)| {
+        let (from, to) = (time(from)?, time(to)?);
+        Some(DayWindow { from, to })
+    });
+    read.map(Some)
+        .ok_or_else(|| format!("{value:?} is no time of day: use always, or HH:MM-HH:MM in UTC"))
 }
 
 fn assignment(value: &str) -> Result<AssignmentMode, String> {
@@ -195,6 +228,14 @@ mod tests {
             ("contacts-max=500", Setting::ContactsMax(500)),
             ("watchers-max=0", Setting::WatchersMax(0)),
             ("dnd-is-manual=on", Setting::DndIsManual(true)),
+            ("fallback-window=always", Setting::FallbackWindow(None)),
+            (
+                "fallback-window=22:30-05:00",
+                Setting::FallbackWindow(Some(DayWindow {
+                    from: 1_350,
+                    to: 300,
+                })),
+            ),
             (
                 "fallback-delay=5s",
                 Setting::FallbackDelay(Duration::from_secs(5)),

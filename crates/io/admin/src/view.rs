@@ -1,5 +1,6 @@
 //! The cluster as the answering node sees it, as messages.
 
+use crate::homing;
 use crate::settings::KNOWN;
 use crate::{AlarmInfo, CheckInfo, LiveView, ReplicaInfo, ServiceInfo, Verdict, proto, resolve};
 use muster_cluster::{Account, ClusterState, Group, Node, Role, Slot};
@@ -137,7 +138,10 @@ fn node(state: &ClusterState, live: &LiveView, node: &Node) -> proto::Node {
         .get(&node.id)
         .copied()
         .filter(|_| node.id != live.node);
+    let homing = homing::of(state, live, node);
     proto::Node {
+        fallback_in_ms: homing.due_in.map(millis),
+        fallback_waits: homing.waits,
         id: node.id.0.into(),
         name: node.name.clone(),
         role: role.into(),

@@ -2,11 +2,13 @@
 
 use super::wait::{self, Until};
 use crate::ask::ask;
-use crate::cli::{Group, Move};
+use crate::cli::{Fallback, Group, Move};
 use crate::connect::Connector;
 use crate::failure::Failure;
 use crate::output::Answer;
-use muster_admin::proto::{GroupAddNodeRequest, GroupCreateRequest, GroupRef, NodeRef};
+use muster_admin::proto::{
+    FallbackOrder, FallbackOrderRequest, GroupAddNodeRequest, GroupCreateRequest, GroupRef, NodeRef,
+};
 
 pub(super) async fn run(connector: &Connector, command: Group) -> Result<Answer, Failure> {
     match command {
@@ -80,7 +82,40 @@ pub(super) async fn failover(connector: &Connector, wanted: Move) -> Result<Answ
     Ok(Answer::done(format!("the users of {node} {moved}")))
 }
 
-pub(super) async fn fallback(connector: &Connector, wanted: Move) -> Result<Answer, Failure> {
+pub(super) async fn fallback(connector: &Connector, wanted: Fallback) -> Result<Answer, Failure> {
+    let Fallback {
+        now,
+        hold,
+        release,
+        cancel,
+    } = wanted;
+    let order = match (hold, release, cancel) {
+        (true, ..) => Some((
+            FallbackOrder::Hold,
+            "nobody of its group goes home by itself until --release",
+        )),
+        (_, true, _) => Some((
+            FallbackOrder::Release,
+            "users may go home by themselves again",
+        )),
+        (.., true) => Some((
+            FallbackOrder::Cancel,
+            "the countdown is over: the users stay until `musterctl group fallback`",
+        )),
+        _ => None,
+    };
+    if let Some((order, done)) = order {
+        let request = FallbackOrderRequest {
+            node: now.node,
+            order: order.into(),
+        };
+        ask(connector.client().await?.fallback_order(request)).await?;
+        return Ok(Answer::done(done));
+    }
+    bring_home(connector, now).await
+}
+
+pub(super) async fn bring_home(connector: &Connector, wanted: Move) -> Result<Answer, Failure> {
     let Move { node, wait } = wanted;
     ask(connector
         .client()

@@ -6,7 +6,8 @@ use crate::failure::Failure;
 use crate::objects;
 use crate::output::Answer;
 use crate::table::{Column, table};
-use muster_admin::proto::{Alarm, StatusRequest, StatusResponse};
+use crate::time;
+use muster_admin::proto::{Alarm, Node, StatusRequest, StatusResponse};
 use serde_json::{Value, json};
 
 /// What a node says that is in no cluster.
@@ -47,6 +48,7 @@ fn answer(status: &StatusResponse) -> Answer {
         text += &format!("\n{}", table(SLOTS, &slots));
     }
     text += &format!("\n{}", protection(status));
+    text += &homing(status);
     for alarm in &status.alarms {
         let Alarm {
             name,
@@ -105,6 +107,21 @@ fn head(status: &StatusResponse) -> String {
         name(status.answered_by),
         status.users
     )
+}
+
+/// When users go home by themselves, and what they wait for; a line for each node whose users are away.
+fn homing(status: &StatusResponse) -> String {
+    let line = |node: &Node| {
+        let due = node.fallback_in_ms.map(|ms| {
+            let seconds = ms.div_ceil(1_000);
+            format!("in {}", time::age(seconds))
+        });
+        let waits = Some(node.fallback_waits.clone()).filter(|words| !words.is_empty());
+        let words: Vec<_> = due.into_iter().chain(waits).collect();
+        let words = words.join(", ");
+        (!words.is_empty()).then(|| format!("Fallback of {}: {words}\n", node.name))
+    };
+    status.nodes.iter().filter_map(line).collect()
 }
 
 /// Whether a failure now would be survived, a line for each group.

@@ -184,6 +184,14 @@ fn decided(event: &ControlEvent, known: &Known<'_>) -> Option<Told> {
         ControlEvent::AccountRemoved { jid, .. } => of_user(jid, "removed"),
         ControlEvent::DomainAdded(domain) => of_domain(domain, "is hosted"),
         ControlEvent::DomainRemoved(domain) => of_domain(domain, "is hosted no more"),
+        ControlEvent::GroupHeld { group, held } => {
+            let words = if *held {
+                "its users stay away until `musterctl group fallback NODE --release`"
+            } else {
+                "its users may go home by themselves again"
+            };
+            of_group(known, *group, words)
+        }
         ControlEvent::SettingsChanged => of_settings(known),
         ControlEvent::ApiClientChanged { name, change } => {
             let text = format!("the API client {name} is {change}");

@@ -27,6 +27,7 @@ impl Draft {
             nodes: Vec::new(),
             ha: false,
             changes: 0,
+            held: false,
         });
         self.events.push(ControlEvent::GroupCreated(id));
         Ok(ControlOutcome::Group(id))
@@ -79,6 +80,17 @@ impl Draft {
         });
         self.events.push(ControlEvent::SlotCreated(id));
         Ok(id)
+    }
+
+    pub(super) fn group_hold(&mut self, id: GroupId, held: bool) -> Applied {
+        let mut group = self.group(id)?;
+        if group.held != held {
+            group.held = held;
+            self.put_group(group);
+            self.events
+                .push(ControlEvent::GroupHeld { group: id, held });
+        }
+        Ok(ControlOutcome::Done)
     }
 
     pub(super) fn group_enable_ha(&mut self, id: GroupId) -> Applied {

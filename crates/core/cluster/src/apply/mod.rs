@@ -109,6 +109,7 @@ impl Draft {
             C::GroupRemove { group } => self.group_remove(group),
             C::GroupAddNode { group, node } => self.group_add_node(group, node),
             C::GroupEnableHa { group } => self.group_enable_ha(group),
+            C::GroupHold { group, held } => self.group_hold(group, held),
             C::GroupDisableHa { group } => self.group_disable_ha(group),
             C::SlotVotersChanged { slot, voters } => self.slot_voters(slot, voters),
             C::SlotOwned {

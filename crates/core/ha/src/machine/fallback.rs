@@ -53,7 +53,8 @@ impl NodeMachine {
             }
             // One at a time: the second of a group goes home when the first is there.
             let first = led.insert(group.id);
-            if first && self.leads_control && state.settings().fallback_auto {
+            let wanted = state.settings().fallback_auto && !group.held;
+            if first && self.leads_control && wanted {
                 self.lead_fallback(now, state.settings().fallback_delay, slot, group.changes);
             }
         }
@@ -86,6 +87,10 @@ impl NodeMachine {
             return;
         };
         let (accrued, logged, node) = (health.accrued(now), health.logged(), slot.home);
+        if accrued >= delay && !self.in_window {
+            // The window opens with an input.
+            return;
+        }
         if accrued >= delay {
             // One that has just fallen silent is not missed yet, and it would be sent users.
             if !self.hears_now(now, slot.home) || !self.hears_now(now, slot.desired) {

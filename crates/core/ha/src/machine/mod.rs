@@ -38,6 +38,8 @@ pub struct NodeMachine {
     proposals: Proposals,
     /// The count of each failed-over home node.
     health: BTreeMap<NodeId, Health>,
+    /// Whether it is the time of day for automatic fallbacks.
+    in_window: bool,
     /// Whether this process has served the slot it is home to.
     served_at_home: bool,
     /// Peers whose silence was recorded: not again before they were heard.
@@ -69,6 +71,7 @@ impl NodeMachine {
             stopping: None,
             proposals: Proposals::default(),
             health: BTreeMap::new(),
+            in_window: true,
             served_at_home: false,
             reported_silent: BTreeSet::new(),
             out: VecDeque::new(),
@@ -79,6 +82,18 @@ impl NodeMachine {
     /// The nodes heard at the last look, this one excluded.
     pub fn alive(&self) -> &BTreeSet<NodeId> {
         &self.alive
+    }
+
+    /// When the users of each failed-over node have been away for long enough to go home, if nothing happens; `None`
+    /// while their home is not counted as healthy.
+    pub fn homecomings(&self) -> BTreeMap<NodeId, Option<Instant>> {
+        let delay = self
+            .state
+            .as_ref()
+            .map(|state| state.settings().fallback_delay);
+        let delay = delay.unwrap_or_default();
+        let due = |(home, health): (&NodeId, &Health)| (*home, health.reaches(delay));
+        self.health.iter().map(due).collect()
     }
 
     fn me(&self) -> NodeId {
@@ -213,6 +228,7 @@ impl Machine for NodeMachine {
             Input::ControlRole { leading } => self.leads_control = leading,
             Input::Transferred { slot, ok } => self.on_transferred(now, slot, ok),
             Input::Services(down) => self.services.take(down),
+            Input::FallbackWindow(is_now) => self.in_window = is_now,
             Input::Stopping => {
                 self.stopping.get_or_insert(Stopping {
                     since: now,

@@ -33,8 +33,9 @@ pub(super) const FACTS: &[(&str, &str)] = &[
          test \"$(systemctl is-active musterd)\" = inactive; ! systemctl is-failed musterd",
     ),
     (
-        "the unit may do little",
-        "systemd-analyze security --threshold=20 musterd",
+        "the unit has no mistake in it and may do little",
+        "test -z \"$(systemd-analyze verify musterd.service 2>&1)\"
+         systemd-analyze security --threshold=20 musterd",
     ),
     (
         "an example becomes a configuration that the node accepts",

@@ -54,7 +54,7 @@ impl Order {
         let wanted = Move { node, wait };
         let answer = match deed {
             Deed::Failover => group::failover(connector, wanted).await,
-            Deed::Fallback => group::fallback(connector, wanted).await,
+            Deed::Fallback => group::bring_home(connector, wanted).await,
         };
         match answer {
             Ok(answer) => Ok(answer.format(Format::Table).trim_end().to_owned()),

@@ -1,4 +1,4 @@
-//! The storm when a process of the server dies: whoever was connected to it comes back, the others look on.
+//! The storm when a process of the server dies, or is emptied: whoever was connected to it comes back, the others look on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use muster_stanza::Element;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -26,9 +27,17 @@ const ASKS: Duration = Duration::from_secs(1);
 /// How many of them ask.
 const ASKING: usize = 50;
 
+/// What takes the connections away.
+pub(super) enum Loss {
+    /// The end of this process.
+    Process(u32),
+    /// This command, for a shell.
+    Command(String),
+}
+
 /// What all clients note.
 struct Notes {
-    killed: Instant,
+    begun: Instant,
     /// From the end of its stream until a client was bound, and until it had seen all.
     logins: Latencies,
     arrivals: Latencies,
@@ -40,6 +49,21 @@ struct Notes {
     lost: AtomicU64,
 }
 
+impl Notes {
+    fn report(&self, report: Report) -> Report {
+        let refused =
+            std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        let unavailable = self.unavailable.load(Ordering::Relaxed);
+        report
+            .with("lost", self.lost.load(Ordering::Relaxed))
+            .with("login_ms", self.logins.report())
+            .with("seen_all_ms", self.arrivals.report())
+            .with("false_unavailable", unavailable)
+            .with("answer_to_others_ms", self.answers.report())
+            .with("tried_again", refused.report())
+    }
+}
+
 /// How a client came through.
 enum Through {
     /// Its stream stood.
@@ -48,12 +72,12 @@ enum Through {
     Back(Member, Duration),
 }
 
-/// Kills `pid`, and measures until all are back.
+/// Has connections lost, and measures until all are back.
 pub(super) async fn run(
     target: &Arc<Target>,
     common: &Common,
     contacts: usize,
-    pid: u32,
+    loss: Loss,
 ) -> Result<Report> {
     let plan = Contacts::ring(target.users.len(), contacts)?;
     let members = crowd::gather_all(target, common).await?;
@@ -67,15 +91,19 @@ pub(super) async fn run(
     let (members, lost) = crowd::hold(members, SETTLE).await;
     if lost.total() > 0 {
         bail!(
-            "{} streams ended before anything was killed: {lost}",
+            "{} streams ended before anything was done: {lost}",
             lost.total()
         );
     }
-    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let process = process.with_context(|| format!("{pid} is no process"))?;
-    kill_process(process, Signal::KILL).with_context(|| format!("killing {pid}"))?;
+    let emptying = match loss {
+        Loss::Process(pid) => {
+            kill(pid)?;
+            None
+        }
+        Loss::Command(command) => Some(Command::new("sh").args(["-c", &command]).spawn()?),
+    };
     let notes = Arc::new(Notes {
-        killed: Instant::now(),
+        begun: Instant::now(),
         logins: Latencies::new(),
         arrivals: Latencies::new(),
         answers: Latencies::new(),
@@ -83,9 +111,24 @@ pub(super) async fn run(
         refused: Mutex::default(),
         lost: AtomicU64::new(0),
     });
-    let (members, report) = watch_all(target, &notes, members, contacts).await?;
+    let (members, report) = watch_all(target, &notes, members, contacts, emptying).await?;
     close(members).await;
     Ok(report)
+}
+
+fn kill(pid: u32) -> Result<()> {
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let process = process.with_context(|| format!("{pid} is no process"))?;
+    kill_process(process, Signal::KILL).with_context(|| format!("killing {pid}"))
+}
+
+/// How long a command has taken that empties a server.
+async fn end_of(mut child: Child, begun: Instant) -> Result<Duration> {
+    let status = child.wait().await?;
+    if !status.success() {
+        bail!("the command that empties the server failed: {status}");
+    }
+    Ok(begun.elapsed())
 }
 
 async fn watch_all(
@@ -93,6 +136,7 @@ async fn watch_all(
     notes: &Arc<Notes>,
     members: Vec<Member>,
     contacts: usize,
+    emptying: Option<Child>,
 ) -> Result<(Vec<Member>, Report)> {
     let all = members.len();
     let (over, is_over) = watch::channel(false);
@@ -113,6 +157,10 @@ async fn watch_all(
         );
         tasks.spawn(life);
     }
+    let emptied = match emptying {
+        Some(child) => Some(end_of(child, notes.begun).await?),
+        None => None,
+    };
     // Streams to a dead process end within a moment; whoever has not lost its own by then stands.
     sleep(SETTLE).await;
     while done.load(Ordering::Relaxed) < notes.lost.load(Ordering::Relaxed) {
@@ -132,25 +180,16 @@ async fn watch_all(
             Err(error) => failures.add(&error),
         }
     }
-    let refused =
-        std::mem::take(&mut *notes.refused.lock().unwrap_or_else(PoisonError::into_inner));
     let report = Report::default()
         .with("command", "storm")
         .with("users", all)
         .with("contacts", contacts)
-        .with("lost", notes.lost.load(Ordering::Relaxed))
         .with("back", back)
         .with("failed", failures.total())
         .with("seconds", last.as_secs_f64())
-        .with("login_ms", notes.logins.report())
-        .with("seen_all_ms", notes.arrivals.report())
-        .with(
-            "false_unavailable",
-            notes.unavailable.load(Ordering::Relaxed),
-        )
-        .with("answer_to_others_ms", notes.answers.report())
-        .with("failures", failures.report())
-        .with("tried_again", refused.report());
+        .with("emptied_seconds", emptied.map(|time| time.as_secs_f64()))
+        .with("failures", failures.report());
+    let report = notes.report(report);
     Ok((members, report))
 }
 
@@ -190,7 +229,7 @@ async fn live(
     let back = come_back(&target, &notes, number, contacts, begun).await;
     done.fetch_add(1, Ordering::Relaxed);
     let mut member = back?;
-    let after = notes.killed.elapsed();
+    let after = notes.begun.elapsed();
     loop {
         tokio::select! {
             element = member.session.next() => note(&notes, &mut None, &element?),

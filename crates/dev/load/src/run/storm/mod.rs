@@ -12,6 +12,7 @@ use crate::crowd::{self, Opening, close, gather};
 use crate::figures::{Report, ServerProcesses, per_second};
 use crate::options::{Common, ServerPids};
 use crate::target::Target;
+use lost::Loss;
 
 /// How long a server gets to forget the sessions of before.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -29,12 +30,18 @@ pub(crate) struct Options {
     /// Kill this process of the server instead of ending all streams: whoever was connected to it comes back
     #[arg(long, value_name = "PID")]
     kill: Option<u32>,
+    /// Run this command, which empties a server, instead of ending all streams: whoever loses the connection meanwhile
+    /// comes back
+    #[arg(long, value_name = "COMMAND", conflicts_with = "kill")]
+    run: Option<String>,
 }
 
 /// Measures.
 pub(crate) async fn run(target: Arc<Target>, options: &Options) -> Result<Report> {
-    if let Some(pid) = options.kill {
-        return lost::run(&target, &options.common, options.contacts, pid).await;
+    let killed = options.kill.map(Loss::Process);
+    let emptied = options.run.clone().map(Loss::Command);
+    if let Some(loss) = killed.or(emptied) {
+        return lost::run(&target, &options.common, options.contacts, loss).await;
     }
     let plan = Contacts::ring(target.users.len(), options.contacts)?;
     let members = crowd::gather_all(&target, &options.common).await?;
