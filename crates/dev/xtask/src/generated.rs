@@ -29,7 +29,14 @@ const ALARMS: Generated = Generated {
     test: "the_page_of_alarms_is_up_to_date",
 };
 
-const FILES: &[Generated] = &[METRICS, ALARMS];
+/// The alert rules, which have one for each alarm.
+const RULES: Generated = Generated {
+    file: "deploy/prometheus/muster.rules.yml",
+    package: "muster-telemetry",
+    test: "the_alert_rules_are_up_to_date",
+};
+
+const FILES: &[Generated] = &[METRICS, ALARMS, RULES];
 
 /// Files that are not what they should be.
 pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {

@@ -2,7 +2,7 @@
 
 use super::state::{Moment, News, State};
 use crate::command::watch::Told;
-use muster_admin::proto::{Event, Node, Protection, Role, Session, Setting, Slot, StatusResponse};
+use muster_admin::proto::{Alarm, Event, Node, Protection, Role, Session, Slot, StatusResponse};
 use muster_types::Timestamp;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) fn pair() -> StatusResponse {
         last_log: 100,
         ..Slot::default()
     };
-    let mut status = StatusResponse {
+    StatusResponse {
         cluster: "c-1".to_owned(),
         answered_by: 1,
         nodes: vec![
@@ -61,10 +61,7 @@ pub(super) fn pair() -> StatusResponse {
             words: "protected: if a or b fails now, its users are served by the other".to_owned(),
         }],
         ..StatusResponse::default()
-    };
-    set(&mut status, "fallback-auto", "on");
-    set(&mut status, "fallback-delay", "30m");
-    status
+    }
 }
 
 /// `a` was killed and is back for so many minutes; its users are still served by `b`, which answers.
@@ -81,6 +78,13 @@ pub(super) fn failed_over(minutes: u64) -> StatusResponse {
         node.reason = reason.to_owned();
         node.since = Timestamp(NOW.0 - minutes * MINUTE).to_string();
     }
+    status.nodes[0].fallback_in_ms = Some((30 - minutes) * MINUTE);
+    status.alarms.push(Alarm {
+        name: "Failover".to_owned(),
+        severity: "warning".to_owned(),
+        words: "this node serves the users of a too".to_owned(),
+        ..Alarm::default()
+    });
     (status.answered_by, status.control_leader) = (2, 2);
     let slot = &mut status.slots[0];
     (slot.owner, slot.desired) = ("b".to_owned(), "b".to_owned());
@@ -90,16 +94,6 @@ pub(super) fn failed_over(minutes: u64) -> StatusResponse {
         words: "not protected: a has users of its own at b".to_owned(),
     };
     status
-}
-
-/// Sets a setting.
-pub(super) fn set(status: &mut StatusResponse, name: &str, value: &str) {
-    status.settings.retain(|setting| setting.name != name);
-    status.settings.push(Setting {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        ..Setting::default()
-    });
 }
 
 /// `top` with the addresses of `a` and `b`, asked every second.

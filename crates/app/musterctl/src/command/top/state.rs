@@ -6,7 +6,7 @@ use super::rates::{Rate, Sessions};
 use crate::command::watch::Told;
 use crate::command::watch::sources::{Source, Sources};
 use crate::output::printable;
-use muster_admin::proto::{Node, Session, Slot, StatusResponse};
+use muster_admin::proto::{Alarm, Node, Session, Slot, StatusResponse};
 use muster_types::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -303,6 +303,38 @@ impl State {
     fn status_at(&self, at: usize) -> Option<&StatusResponse> {
         let (_, status) = self.answered.get(at)?.status.as_ref()?;
         Some(status)
+    }
+
+    /// How old what is shown is.
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        let answered = self.sources.main().and_then(|at| self.answered.get(at));
+        let heard = answered.and_then(|answered| answered.status.as_ref());
+        heard.map_or(Duration::ZERO, |(heard, _)| now.up.saturating_sub(*heard))
+    }
+
+    /// The alarms of all nodes that answer, with their names; the worst first.
+    pub(super) fn alarms(&self) -> Vec<(&str, &Alarm)> {
+        let silent = self.sources.causes();
+        let answers = self.answered.iter().enumerate();
+        let answers = answers.filter(|(at, _)| !silent.iter().any(|(other, _)| other == at));
+        let (mut all, mut seen) = (Vec::new(), Vec::new());
+        for (_, status) in answers.filter_map(|(_, answered)| answered.status.as_ref()) {
+            // A node may be named by two addresses.
+            if seen.contains(&status.answered_by) {
+                continue;
+            }
+            seen.push(status.answered_by);
+            let mut nodes = status.nodes.iter();
+            let node = nodes.find(|node| node.id == status.answered_by);
+            let name = node.map_or("?", |node| node.name.as_str());
+            all.extend(status.alarms.iter().map(|alarm| (name, alarm)));
+        }
+        all.sort_by_key(|(_, alarm)| match alarm.severity.as_str() {
+            "critical" => 0,
+            "error" => 1,
+            _ => 2,
+        });
+        all
     }
 
     /// For how long nothing new was heard, if that is longer than it should be.

@@ -18,8 +18,9 @@ NODES     as the node that is asked sees them, states as in
           docs/ha-states.md; its line below says what to do
 SESSIONS  of nodes named with --address; - is not asked
 WRITES/S  entries of the users' log: what must last
-GO HOME   at the earliest: a gap between the two nodes begins
-          the time again, and is not seen here
+GO HOME   when, and what else is waited for; a gap between the
+          two nodes begins the time again
+ALARM     of all nodes that answer: docs/alarms.md
 stale     was so when somebody answered last";
 
 /// Draws it over everything.

@@ -5,6 +5,7 @@
 //! Nodes      a line each, then what the selected one's state means
 //! Users of   a line for each slot: who serves them, when they go home
 //! Rates
+//! alarms     of all nodes that answer, the worst first
 //! Events     the newest last; takes what room is left, and gives it up first
 //! foot       what was ordered and what was answered, or what is asked; the keys
 //! ```
@@ -42,6 +43,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now: Moment, paint: Pai
     }
     let head = texts::head(state, now, paint, all.width);
     let foot = texts::foot(state, paint, all.width);
+    let alarms = texts::alarms(state, paint, all.width);
     let lines = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
     let (nodes, slots) = state.status().map_or((0, 0), |status| {
         (lines(status.nodes.len()), lines(status.slots.len()))
@@ -56,6 +58,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now: Moment, paint: Pai
         ),
         (Room::Head, lines(head.len()).min(all.height / 4)),
         (Room::Users, (slots + 2).min(USERS_MIN.max(all.height / 4))),
+        (Room::Alarms, lines(alarms.len())),
         (Room::Detail, 2),
         (Room::Events, EVENTS_MIN),
         (Room::Rates, 1),
@@ -89,6 +92,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, now: Moment, paint: Pai
         Paragraph::new(texts::rates(state, now)),
         rooms.of(Room::Rates),
     );
+    frame.render_widget(Paragraph::new(alarms), rooms.of(Room::Alarms));
     events(frame, rooms.of(Room::Events), state, paint);
     frame.render_widget(Paragraph::new(foot), rooms.of(Room::Foot));
     frame.render_widget(

@@ -10,6 +10,7 @@ pub(super) enum Room {
     Detail,
     Users,
     Rates,
+    Alarms,
     Events,
     Foot,
     Keys,

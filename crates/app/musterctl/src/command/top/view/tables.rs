@@ -101,7 +101,7 @@ pub(super) fn users(
     };
     let selected = status.slots.iter().position(|slot| state.is_selected(slot));
     let rows = status.slots.iter().map(|slot| {
-        let homing = Homing::of(status, slot, now.day);
+        let homing = Homing::of(status, slot, state.age(now));
         let writes = state.log_rate(slot.id);
         let cells = [
             plain(&slot.home),
@@ -228,8 +228,6 @@ fn homing_style(homing: &Homing, paint: Paint) -> Style {
     match homing {
         Homing::AtHome => paint.good(),
         Homing::Unserved => paint.bad(),
-        Homing::Moving | Homing::Automatic(_) | Homing::ByHand(_) | Homing::After(_) => {
-            paint.fair()
-        }
+        Homing::Moving | Homing::Automatic(..) | Homing::Stay(_) | Homing::After(_) => paint.fair(),
     }
 }

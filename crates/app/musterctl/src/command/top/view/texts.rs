@@ -5,13 +5,15 @@ use super::tables::words;
 use crate::command::top::state::{Happening, Mode, Moment, Outcome, State};
 use crate::output::printable;
 use crate::time;
-use muster_admin::proto::StatusResponse;
+use muster_admin::proto::{Alarm, StatusResponse};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 /// Groups and silent addresses that are shown; more are counted.
 const LISTED_MAX: usize = 2;
+/// Alarms that are shown; more are counted.
+const ALARMS_MAX: usize = 3;
 /// Lines of an answer that are shown; none of ours is longer.
 const FOOT_MAX: usize = 4;
 
@@ -141,6 +143,30 @@ pub(super) fn detail(state: &State, width: u16, paint: Paint) -> Vec<Line<'stati
         Line::styled(cut(&state, width), paint.strong()),
         Line::raw(cut(&advice, width)),
     ]
+}
+
+/// What is wrong on the nodes that answer.
+pub(super) fn alarms(state: &State, paint: Paint, width: u16) -> Vec<Line<'static>> {
+    let alarms = state.alarms();
+    let line = |(node, alarm): &(&str, &Alarm)| {
+        let Alarm {
+            name,
+            severity,
+            words,
+            ..
+        } = alarm;
+        let words = format!("ALARM {name} ({severity}) on {node}: {words}");
+        let style = match severity.as_str() {
+            "critical" => paint.loud(),
+            "error" => paint.bad(),
+            _ => paint.fair(),
+        };
+        Line::styled(cut(&printable(&words.replace('\n', " ")), width), style)
+    };
+    let shown = alarms.get(..ALARMS_MAX).unwrap_or(&alarms);
+    let more = alarms.len() - shown.len();
+    let more = (more > 0).then(|| Line::raw(format!("and {more} more alarms: `musterctl status`")));
+    shown.iter().map(line).chain(more).collect()
 }
 
 /// What there is each second.
