@@ -93,6 +93,9 @@ struct GrowthOptions {
 
 #[derive(clap::Args)]
 struct ManyOptions {
+    /// What is to happen; everything, if nothing is said.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<many::What>,
     /// A few users, to see whether it works.
     #[arg(long)]
     quick: bool,
@@ -118,7 +121,8 @@ fn main() -> Result<()> {
             Ok(())
         }
         Command::Many(options) => {
-            for what in many::What::ALL {
+            let chosen = |what: &many::What| options.only.is_empty() || options.only.contains(what);
+            for what in many::What::ALL.into_iter().filter(chosen) {
                 eprintln!("{}", what.name());
                 let measured = many::measure(&load, &options.dir, options.quick, what)
                     .with_context(|| what.name())?;

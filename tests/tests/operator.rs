@@ -117,6 +117,60 @@ fn remote_administration_needs_an_operator_certificate() -> Outcome {
 }
 
 #[test]
+fn every_administrative_act_is_in_the_trail_of_the_node_asked_and_no_secret_is() -> Outcome {
+    let cluster = Quickstart::start()?;
+    let ctl = cluster.ctl();
+    let file = |name: &str| cluster.folder().join(name).display().to_string();
+    ctl.run(&["operator", "create", "ops", "--out", &file("ops")])?;
+    let remote = ctl.with_prefix(&[
+        "--address",
+        &cluster.node("b")?.admin,
+        "--cert",
+        &file("ops/cert.pem"),
+        "--key",
+        &file("ops/key.pem"),
+        "--ca",
+        &file("ops/ca.pem"),
+    ]);
+    let zoe = UserFacts {
+        jid: "zoe@example.com".to_owned(),
+        password: "nobody may read this".to_owned(),
+    };
+    remote.add_user(&zoe)?;
+    remote.run(&["user", "disable", &zoe.jid])?;
+    remote.refused(&["group", "remove", "main"])?;
+    remote.run(&["settings", "set", "fallback-delay=40m"])?;
+    remote.run(&["get", "users"])?;
+
+    let acts = ctl.json(&["audit", "--last", "4"])?;
+    let told: Vec<_> = acts
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|act| {
+            assert_eq!(act["node"], "b", "{act}");
+            assert_eq!(act["by"], "operator \"ops\"", "{act}");
+            let field = |name: &str| act[name].as_str().unwrap_or_default().to_owned();
+            (field("call"), field("about"), field("outcome"))
+        })
+        .collect();
+    for ((call, about, outcome), expected) in told.iter().zip([
+        ("UsersPut", "zoe@example.com", "ok"),
+        ("UserDisable", "zoe@example.com: logins refused", "ok"),
+        ("GroupRemove", "group main", "still has nodes"),
+        ("SettingsSet", "FallbackDelay(2400s)", "ok"),
+    ]) {
+        assert_eq!(call, expected.0, "{told:?}");
+        assert_eq!(about, expected.1, "{told:?}");
+        assert!(outcome.contains(expected.2), "{told:?}");
+    }
+    assert_eq!(told.len(), 4);
+    let trail = fs::read_to_string(cluster.folder().join("b/audit.jsonl"))?;
+    assert!(trail.contains("zoe@example.com") && !trail.contains(&zoe.password));
+    Ok(())
+}
+
+#[test]
 fn completion_scripts_work_and_exit_codes_are_as_help_says() -> Outcome {
     let mut cluster = Quickstart::start()?;
     let ctl = cluster.ctl();

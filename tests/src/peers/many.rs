@@ -21,7 +21,7 @@ const PER_SECOND: u32 = 2_000;
 const PATIENCE: &str = "180s";
 
 /// What happens to them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum What {
     /// All leave one node in order, and come back at once.
     OneNode,

@@ -134,6 +134,12 @@ pub(crate) enum Command {
     /// Examines the nodes asked, and says what to do where something is not as it should be: name every node
     /// with --address to see all.
     Doctor,
+    /// Who asked the nodes for what, and what came of it: name every node with --address to see all.
+    Audit {
+        /// How many acts, the newest ones.
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        last: u32,
+    },
     /// DNS records by which clients find the cluster, and other servers that they cannot.
     #[command(subcommand)]
     Dns(Dns),

@@ -2,8 +2,10 @@
 
 mod config;
 mod events;
+mod live;
 mod words;
 
+use crate::audit::Audit;
 use crate::control::{self, Failure};
 use crate::drain::Drain;
 use crate::identity::Pki;
@@ -15,9 +17,10 @@ use crate::shared::wall;
 use crate::{asks, checkup, follows, ousting, replication};
 use config::{reading, shown};
 use futures_util::future::BoxFuture;
+use live::live;
 use muster_admin::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, ConfigDifference, DrainInfo, DrainOrder,
-    Following, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo,
+    Act, AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, ConfigDifference, DrainInfo,
+    DrainOrder, Following, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo,
     SessionInfo, SlotView, Verdict,
 };
 use muster_cluster::{ClusterState, ControlCommand, ControlOutcome, Role, TokenHash};
@@ -51,6 +54,7 @@ pub(crate) enum SetupRequest {
 /// The node, or the place where it will be.
 pub(crate) struct NodeBackend {
     reload: Arc<Reload>,
+    audit: Arc<Audit>,
     setup: mpsc::Sender<SetupRequest>,
     node: OnceLock<Arc<Node>>,
     events: broadcast::Sender<AdminEvent>,
@@ -59,6 +63,7 @@ pub(crate) struct NodeBackend {
 impl NodeBackend {
     pub(crate) fn new(reload: Arc<Reload>, setup: mpsc::Sender<SetupRequest>) -> Self {
         Self {
+            audit: Arc::new(Audit::new(&reload.in_force().get().data_dir)),
             reload,
             setup,
             node: OnceLock::new(),
@@ -351,6 +356,31 @@ impl Backend for NodeBackend {
         })
     }
 
+    fn audit(&self, act: Act) -> BoxFuture<'static, ()> {
+        let audit = Arc::clone(&self.audit);
+        Box::pin(async move {
+            tracing::info!(
+                by = act.by,
+                call = act.call,
+                outcome = act.outcome,
+                "administrative act"
+            );
+            let kept = tokio::task::spawn_blocking(move || audit.keep(act)).await;
+            if let Ok(Err(error)) = kept {
+                tracing::error!(%error, "an administrative act could not be written down");
+            }
+        })
+    }
+
+    fn acts(&self, most: usize) -> BoxFuture<'static, Result<Vec<Act>, String>> {
+        let audit = Arc::clone(&self.audit);
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || audit.newest(most)).await;
+            let read = read.map_err(|_| "the node is stopping".to_owned())?;
+            read.map_err(|error| error.to_string())
+        })
+    }
+
     fn drain(&self, per_second: u32) -> Option<watch::Receiver<DrainInfo>> {
         let node = self.node.get()?;
         Some(Drain::begin(node, per_second))
@@ -432,49 +462,4 @@ impl Backend for NodeBackend {
 fn earlier(age: Duration) -> Timestamp {
     let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     Timestamp(wall().0.saturating_sub(age))
-}
-
-fn live(node: &Node) -> LiveView {
-    let now = node.shared.clock.now();
-    let shared = &node.shared;
-    let control = node.control.status().borrow().clone();
-    let is_led = node.control.is_led();
-    let peers = shared.peers();
-    let millis =
-        |at: std::time::Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let state = shared.cluster_state();
-    let slots = state.slots().map(|slot| {
-        let owner = shared.owner_of(slot.id);
-        let view = shared
-            .slot(slot.id)
-            .map_or_else(SlotView::default, |handle| {
-                let status = handle.group.status().borrow().clone();
-                SlotView {
-                    owner: None,
-                    applied: status.applied,
-                    last_log: status.last_log,
-                    leading: status.leading,
-                    matched: status.matched,
-                }
-            });
-        (slot.id, SlotView { owner, ..view })
-    });
-    LiveView {
-        node: shared.node,
-        heard_ms: peers
-            .iter()
-            .filter_map(|peer| Some((peer.node, millis(peer.last_heard?))))
-            .collect(),
-        via: peers
-            .iter()
-            .filter_map(|peer| Some((peer.node, peer.via?)))
-            .collect(),
-        home_in: shared.homecomings.due_in(now),
-        control_leader: control.leader.filter(|_| is_led),
-        control_quorum: is_led && shared.reaches_quorum(),
-        control_last: control.last_log,
-        control_voters: control.voters,
-        up: Duration::from_nanos(now.as_nanos()),
-        slots: slots.collect(),
-    }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod alarms;
 mod api;
 mod asks;
+mod audit;
 mod backend;
 mod checkup;
 mod clients;

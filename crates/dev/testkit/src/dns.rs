@@ -1,15 +1,19 @@
-//! A DNS server on loopback that knows what a zone file says.
+//! A DNS server that knows what a zone file says, on loopback or on a host of its own.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::network::{client_address, on_host};
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::wait::{PATIENCE, until};
+
+/// Where a resolver asks that is told no port.
+const PORT: u16 = 53;
 
 /// One line of a zone file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +89,7 @@ impl Record {
 #[derive(Debug)]
 pub struct Dns {
     _process: Process,
-    port: u16,
+    address: SocketAddr,
 }
 
 impl Dns {
@@ -94,8 +98,17 @@ impl Dns {
     /// # Errors
     /// Fails when the server does not answer.
     pub fn start(records: &[Record]) -> Result<Self> {
-        let port = free_port()?;
-        let mut command = Command::new("dnsmasq");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        Self::serve(Command::new("dnsmasq"), address, records)
+    }
+
+    /// Starts a server on a host, at the port that the hosts' resolvers ask.
+    pub(crate) fn start_on(host: &str, records: &[Record]) -> Result<Self> {
+        let address = SocketAddr::new(client_address(host)?.parse()?, PORT);
+        Self::serve(on_host(host, "dnsmasq"), address, records)
+    }
+
+    fn serve(mut command: Command, address: SocketAddr, records: &[Record]) -> Result<Self> {
         command.args([
             "--keep-in-foreground",
             "--no-resolv",
@@ -105,8 +118,8 @@ impl Dns {
         ]);
         command.args([
             "--bind-interfaces",
-            "--listen-address=127.0.0.1",
-            &format!("--port={port}"),
+            &format!("--listen-address={}", address.ip()),
+            &format!("--port={}", address.port()),
         ]);
         command.args(records.iter().map(Record::option));
         command.args(
@@ -117,18 +130,18 @@ impl Dns {
         let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
             .context("the tests need the Debian package dnsmasq-base")?;
         until("the DNS server answers", PATIENCE, || {
-            Ok(answers(port)?.then_some(()))
+            Ok(answers(address)?.then_some(()))
         })?;
         Ok(Self {
             _process: process,
-            port,
+            address,
         })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address.to_string()
     }
 }
 
@@ -146,11 +159,11 @@ fn without_address(records: &[Record]) -> BTreeSet<&str> {
 }
 
 /// Asks for the root's name servers; any answer will do.
-fn answers(port: u16) -> Result<bool> {
+fn answers(address: SocketAddr) -> Result<bool> {
     const QUESTION: [u8; 17] = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
-    let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-    socket.connect(("127.0.0.1", port))?;
+    socket.connect(address)?;
     Ok(socket.send(&QUESTION).is_ok() && socket.recv(&mut [0; 512]).is_ok())
 }
 

@@ -7,6 +7,7 @@
 //! The programs come from `MUSTERD`, `MUSTERCTL` and `MUSTER_PYTHON`, which `cargo xtask test` sets; without them the ones
 //! of the development build are used.
 
+mod bare;
 mod certificate;
 mod client;
 mod ctl;
@@ -28,6 +29,7 @@ mod turn;
 mod volume;
 mod wait;
 
+pub use bare::{BareHosts, Printed};
 pub use certificate::write_certificate;
 pub use client::{Client, ClientOptions, Event, Library, Mode};
 pub use ctl::{Ctl, Watch};

@@ -20,10 +20,11 @@ const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 const PROGRAMS: [&str; 2] = ["musterd", "musterctl"];
 const EXAMPLES: [&str; 4] = ["a.toml", "b.toml", "w.toml", "example.com.zone"];
 /// What an operator reads; ADRs and promises are for developers.
-const DOCS: [&str; 7] = [
+const DOCS: [&str; 8] = [
     "access",
     "alarms",
     "api",
+    "guide",
     "ha-states",
     "metrics",
     "pep",

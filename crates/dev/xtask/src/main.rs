@@ -10,6 +10,7 @@ mod count;
 mod deb;
 mod deployed;
 mod elections;
+mod film;
 mod fix;
 mod floors;
 mod functions;
@@ -21,6 +22,7 @@ mod many;
 mod marks;
 mod matrix;
 mod missing;
+mod monitoring;
 mod needs;
 mod newcomer;
 mod peers;
@@ -79,6 +81,8 @@ enum Command {
     Metrics,
     /// Writes the figures of all measured takeovers and elections into `docs/failure-matrix.md`, and draws them.
     Matrix,
+    /// Draws a recording of a terminal (asciicast v2) as an SVG that moves.
+    Film(film::Options),
     /// Runs the simulator over many seeds, or over one.
     Sim(sim::Options),
 }
@@ -109,6 +113,7 @@ fn work(command: Command) -> Result<bool> {
         Command::Count(options) => count::run(&workspace, &options),
         Command::Metrics => generated::write(&workspace, &generated::METRICS),
         Command::Matrix => matrix::write(&workspace),
+        Command::Film(options) => film::draw(&options),
         Command::Sim(options) => sim::run(&workspace, &options),
     }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// A few users, to see whether it works; the results are only printed.
     #[arg(long)]
     quick: bool,
+    /// Only one of one-node, pair-loses-one and pair-drains-one; the page keeps the newest of each.
+    #[arg(long, value_name = "WHAT")]
+    only: Option<String>,
     /// Where the nodes keep their data.
     #[arg(long, default_value = peers::DIR)]
     dir: std::path::PathBuf,
@@ -28,6 +31,8 @@ pub(crate) struct Options {
 /// What is measured, by its name in results.
 const ONE_NODE: &str = "one node";
 const PAIR: &str = "a pair loses a node";
+/// What is said of one that was left out.
+const NOT_MEASURED: &str = "not measured";
 const DRAIN: &str = "a pair drains a node";
 
 /// Measures, and writes the page. `false` when somebody was missing.
@@ -40,6 +45,9 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
         .args(["many", "--run", &peers::name(options.name.as_ref())?])
         .arg("--dir")
         .arg(&options.dir);
+    if let Some(only) = &options.only {
+        command.args(["--only", only]);
+    }
     let file = if options.quick {
         command.arg("--quick");
         None
@@ -48,7 +56,11 @@ pub(crate) fn bench(workspace: &Workspace, options: &Options) -> Result<bool> {
     };
     let lines = peers::stream(workspace, &mut command, file)?;
     let drawn = options.quick || peers::draw(workspace)?;
-    let problems = problems(&lines);
+    let mut problems = problems(&lines);
+    if options.only.is_some() {
+        problems.retain(|problem| !problem.ends_with(NOT_MEASURED));
+        anyhow::ensure!(!lines.is_empty(), "nothing was measured");
+    }
     missing::tell(&problems);
     Ok(problems.is_empty() && drawn)
 }
@@ -63,7 +75,7 @@ fn problems(lines: &[Value]) -> Vec<String> {
             .map(|point| &point["storm"])
             .peekable();
         if storms.peek().is_none() {
-            found.push(format!("{what}: not measured"));
+            found.push(format!("{what}: {NOT_MEASURED}"));
         }
         for storm in storms {
             let mut missing = missing::of("storm", storm);

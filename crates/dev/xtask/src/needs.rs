@@ -41,6 +41,10 @@ const NEEDS: &[Need] = &[
         probe: ("nft", &["--version"]),
     },
     Need {
+        package: "openssl",
+        probe: ("openssl", &["version"]),
+    },
+    Need {
         package: "man-db",
         probe: ("man", &["--version"]),
     },
@@ -64,6 +68,12 @@ const SERVERS: &[Need] = &[
         probe: ("test", &["-x", "/usr/sbin/ejabberdctl"]),
     },
 ];
+
+/// What judges the alert rules and the dashboard: Prometheus, with promtool.
+const MONITORING: &[Need] = &[Need {
+    package: "prometheus",
+    probe: ("promtool", &["--version"]),
+}];
 
 /// What makes a Debian package, and what proves one.
 const PACKAGING: &[Need] = &[
@@ -102,8 +112,20 @@ pub(crate) fn install() -> Result<()> {
 /// # Errors
 /// Fails with the line to run when this user may not install.
 pub(crate) fn install_servers(packages: &[&str]) -> Result<()> {
-    let wanted = |need: &Need| packages.contains(&need.package);
-    if SERVERS.iter().filter(|need| wanted(need)).all(there) {
+    provide_stopped(SERVERS, |need| packages.contains(&need.package))
+}
+
+/// Installs Prometheus, without starting the system's own instance of it.
+///
+/// # Errors
+/// Fails with the line to run when this user may not install.
+pub(crate) fn install_monitoring() -> Result<()> {
+    provide_stopped(MONITORING, |_| true)
+}
+
+/// Installs what is missing of packages that have a service, and does not start it.
+fn provide_stopped(all: &[Need], wanted: impl Fn(&Need) -> bool) -> Result<()> {
+    if all.iter().filter(|need| wanted(need)).all(there) {
         return Ok(());
     }
     let ours = is_root() && !Path::new(POLICY).exists();
@@ -111,7 +133,7 @@ pub(crate) fn install_servers(packages: &[&str]) -> Result<()> {
         fs::write(POLICY, NEVER_START).with_context(|| format!("writing {POLICY}"))?;
         fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755))?;
     }
-    let installed = provide(SERVERS, wanted);
+    let installed = provide(all, wanted);
     if ours {
         fs::remove_file(POLICY).with_context(|| format!("removing {POLICY}"))?;
     }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::run::{self, say};
 use crate::takeover::{self, Amount};
 use crate::workspace::Workspace;
-use crate::{elections, images, needs, newcomer, prove_deb, sim, test, venv};
+use crate::{elections, images, monitoring, needs, newcomer, prove_deb, sim, test, venv};
 
 /// Which proof, and how much of it.
 #[derive(clap::Args)]
@@ -20,7 +20,7 @@ pub(crate) struct Options {
     /// Seeds for `seeds`, minutes for `fuzz` and `far`, rounds for `rounds`, seconds a timeout for `elections`.
     #[arg(long)]
     amount: Option<u64>,
-    /// For `deb`: the programs to package, instead of building them.
+    /// For `deb`: the programs to package; for `monitoring`: those to watch, instead of building them.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
     /// For `takeover`.
@@ -48,6 +48,9 @@ enum Proof {
     Deb,
     /// The image, the Compose file and the Helm chart of `deploy/` before the judges of each: linters, schemas, musterd.
     Images,
+    /// The alert rules before promtool, the dashboard before Grafana's schema, and both in a real Prometheus that watches a
+    /// cluster while a node dies; adds to the results of earlier runs.
+    Monitoring,
 }
 
 /// Runs a proof and prints its result.
@@ -100,6 +103,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<bool> {
         Proof::Images => {
             let (judges, all) = images::hold(workspace)?;
             ("images", judges, all)
+        }
+        Proof::Monitoring => {
+            let (judges, all) = monitoring::holds(workspace, options.programs.as_deref())?;
+            ("monitoring", judges, all)
         }
     };
     say(format!(

@@ -1,5 +1,6 @@
 //! Whom a user lets in, for operators and programs.
 
+use crate::audit;
 use crate::presence::{something_else, unanswered};
 use crate::proto::presence as proto;
 use crate::resolve;
@@ -20,6 +21,7 @@ pub(crate) async fn ask(
     resolve::ready(&state)?;
     let user = resolve::user(&request.user)?;
     let set = read(request.set).map_err(Status::invalid_argument)?;
+    audit::about(user.as_str());
     let nobody = || Status::not_found(format!("there is no user {user}"));
     let slot = state.account_slot(&user).ok_or_else(nobody)?;
     let question = Question::Access {

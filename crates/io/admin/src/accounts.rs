@@ -1,7 +1,7 @@
 //! Adding users: passwords become verifiers on every core while the log takes the batch before.
 
 use crate::service::Service;
-use crate::{proto, refused, resolve};
+use crate::{audit, proto, refused, resolve};
 use futures_util::{Stream, StreamExt, TryStreamExt, future};
 use muster_cluster::{AccountRow, AccountsReport, ClusterState, ControlCommand, ControlOutcome};
 use muster_sasl::{ITERATIONS_MIN, SALT_BYTES, Verifiers};
@@ -28,6 +28,7 @@ type Hashed = Result<AccountRow, String>;
 /// Takes batches in order and answers each.
 pub(crate) fn put(
     service: Service,
+    by: String,
     batches: impl Stream<Item = Result<proto::UsersPutRequest, Status>> + Send + 'static,
 ) -> impl Stream<Item = Result<proto::UsersPutResponse, Status>> + Send + 'static {
     let begun = service.clone();
@@ -36,7 +37,10 @@ pub(crate) fn put(
         // Hashing goes on in its own threads: a batch is begun as soon as it is read.
         .map_ok(finish)
         .try_buffered(AHEAD)
-        .and_then(move |(update, state, rows)| propose(service.clone(), update, state, rows))
+        .and_then(move |(update, state, rows)| {
+            let work = propose(service.clone(), update, state, rows);
+            audit::each(Arc::clone(&service.backend), (by.clone(), "UsersPut"), work)
+        })
 }
 
 /// Begins to hash a batch.

@@ -1,6 +1,6 @@
 //! Programs with tokens: made, given another token, listed.
 
-use crate::caller::Caller;
+use crate::audit;
 use crate::publish::now_ms;
 use crate::rate::PER_SECOND;
 use crate::service::Service;
@@ -16,8 +16,7 @@ pub(crate) async fn create(
     service: &Service,
     request: Request<proto::ApiClientCreateRequest>,
 ) -> Answer<proto::ApiClientToken> {
-    let caller = request.extensions().get::<Caller>();
-    let created_by = caller.map_or_else(String::new, Caller::to_string);
+    let created_by = audit::by(&request);
     let request = request.into_inner();
     let created = Timestamp(now_ms());
     let (token, hash) = token::generate()?;

@@ -1,6 +1,7 @@
 //! What the admin service needs of the node it runs on. `musterd` implements it; a test does with a
 //! few lines.
 
+use crate::audit::Act;
 use crate::configuration::ConfigDifference;
 use crate::drain::{DrainInfo, DrainOrder};
 use futures_util::future::BoxFuture;
@@ -89,6 +90,18 @@ pub trait Backend: Send + Sync + 'static {
     fn drain_order(&self, order: DrainOrder) -> Option<DrainInfo> {
         let _ = order;
         None
+    }
+
+    /// Keeps an administrative act, and returns when it is kept. The default keeps none.
+    fn audit(&self, act: Act) -> BoxFuture<'static, ()> {
+        drop(act);
+        Box::pin(std::future::ready(()))
+    }
+
+    /// The newest acts that were asked of this node, at most so many, the oldest first. The default has none.
+    fn acts(&self, most: usize) -> BoxFuture<'static, Result<Vec<Act>, String>> {
+        let _ = most;
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     /// What is wrong on this node now. The default knows of nothing.

@@ -1,6 +1,6 @@
 //! The configuration of the node asked: what of its file is not in force yet, and bringing it into force.
 
-use crate::caller::Caller;
+use crate::audit;
 use crate::proto;
 use crate::service::Service;
 use tonic::{Request, Response, Status};
@@ -40,10 +40,16 @@ pub(crate) async fn apply(
     service: &Service,
     request: Request<proto::ConfigApplyRequest>,
 ) -> Answer<proto::ConfigDifference> {
-    let caller = request.extensions().get::<Caller>();
-    let by = caller.map_or_else(String::new, Caller::to_string);
+    let by = audit::by(&request);
     let digest = request.into_inner().digest;
     let applied = service.backend.config_apply(digest, by).await;
+    if let Ok(difference) = &applied {
+        let options = difference
+            .changes
+            .iter()
+            .map(|change| change.option.as_str());
+        audit::about(options.collect::<Vec<_>>().join(", "));
+    }
     told(service, applied)
 }
 

@@ -1,7 +1,7 @@
 //! What lets a node into the cluster, and an operator administer it.
 
 use crate::service::Service;
-use crate::{proto, resolve};
+use crate::{audit, proto, resolve};
 use muster_cluster::Role;
 use std::time::Duration;
 use tonic::{Response, Status};
@@ -57,6 +57,7 @@ pub(crate) fn operator(
         let text = format!("{name:?} is no operator's name: use 1 to 64 bytes of text");
         return Err(Status::invalid_argument(text));
     }
+    audit::about(&name);
     resolve::ready(&service.backend.cluster())?;
     let made = service
         .backend

@@ -2,7 +2,7 @@
 
 use crate::moves::Move;
 use crate::service::Service;
-use crate::{proto, resolve};
+use crate::{audit, proto, resolve};
 use futures_util::{Stream, StreamExt, stream};
 use muster_cluster::Node;
 use std::time::Duration;
@@ -80,6 +80,7 @@ pub(crate) async fn begin(
     service: &Service,
     request: proto::NodeDrainRequest,
 ) -> Result<impl Stream<Item = Result<proto::DrainProgress, Status>> + Send + 'static, Status> {
+    audit::about(&request.node);
     let node = this_node(service, &request.node)?;
     let per_second = match request.per_second {
         0 => PER_SECOND,
@@ -132,6 +133,7 @@ pub(crate) async fn order(
             return Err(Status::invalid_argument("pause, resume or abort?"));
         }
     };
+    audit::about(format!("{}: {order:?}", request.node));
     let node = this_node(service, &request.node)?;
     let info = service.backend.drain_order(order).ok_or_else(|| {
         Status::failed_precondition(format!("node {} is not being drained", node.name))

@@ -1,7 +1,7 @@
 //! A whole cluster in one process, for tests: the log is a function call.
 
 use crate::{
-    AdminEvent, AlarmInfo, AskFailure, Backend, FollowRefused, Following, LiveView,
+    Act, AdminEvent, AlarmInfo, AskFailure, Backend, FollowRefused, Following, LiveView,
     OperatorCertificate, ProposeFailure, ReplicaInfo, ServiceInfo, SessionInfo, SlotView,
 };
 use futures_util::future::{self, BoxFuture};
@@ -41,6 +41,7 @@ struct Inner {
     alarms: Vec<AlarmInfo>,
     replicas: Vec<ReplicaInfo>,
     failure: Option<ProposeFailure>,
+    acts: Vec<Act>,
     index: u64,
 }
 
@@ -57,6 +58,7 @@ impl Fake {
             alarms: Vec::new(),
             replicas: Vec::new(),
             failure: None,
+            acts: Vec::new(),
             index: 0,
         };
         Arc::new(Self {
@@ -346,6 +348,17 @@ impl Backend for Fake {
 
     fn services(&self) -> Vec<ServiceInfo> {
         self.inner().services.clone()
+    }
+
+    fn audit(&self, act: Act) -> BoxFuture<'static, ()> {
+        self.inner().acts.push(act);
+        Box::pin(future::ready(()))
+    }
+
+    fn acts(&self, most: usize) -> BoxFuture<'static, Result<Vec<Act>, String>> {
+        let acts = self.inner().acts.clone();
+        let older = acts.len().saturating_sub(most);
+        Box::pin(future::ready(Ok(acts.into_iter().skip(older).collect())))
     }
 
     fn alarms(&self) -> Vec<AlarmInfo> {

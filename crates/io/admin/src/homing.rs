@@ -31,13 +31,13 @@ pub(crate) fn of(state: &ClusterState, live: &LiveView, node: &Node) -> Homing {
     if node.ha.state != HaState::FailedOver {
         let by_hand = node.ha.state == HaState::Idle;
         return if by_hand {
-            never("they stay until `musterctl group fallback`: an operator moved them")
+            never("by hand: an operator moved them")
         } else {
             Homing::default()
         };
     }
     if !settings.fallback_auto {
-        return never("fallback-auto is off: `musterctl group fallback` brings them home");
+        return never("by hand: fallback-auto is off");
     }
     let due_in = live.home_in.get(&node.id).copied().flatten();
     let waits = if group.held {

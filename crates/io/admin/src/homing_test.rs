@@ -59,5 +59,9 @@ async fn the_countdown_and_what_else_is_waited_for_are_said() {
     fake.must(ControlCommand::SettingsSet(vec![Setting::FallbackAuto(
         false,
     )]));
-    assert!(homing(&fake).waits.starts_with("fallback-auto is off"));
+    assert!(
+        homing(&fake)
+            .waits
+            .starts_with("by hand: fallback-auto is off")
+    );
 }

@@ -12,11 +12,13 @@
 mod access;
 mod accounts;
 mod api_clients;
+mod audit;
 mod backend;
 mod caller;
 mod configuration;
 mod connection;
 mod credentials;
+mod describe;
 mod drain;
 mod duration;
 mod explain;
@@ -44,6 +46,7 @@ mod view;
 mod visit;
 mod words;
 
+pub use audit::Act;
 pub use backend::{
     AdminEvent, AlarmInfo, AskFailure, Backend, CheckInfo, EventKind, FollowRefused, Following,
     Lag, LiveView, OperatorCertificate, ProposeFailure, ReplicaInfo, ReplicaState, ServiceInfo,

@@ -1,6 +1,7 @@
 //! Where admin clients connect: a unix socket, or TCP with mutual TLS.
 
 use crate::Backend;
+use crate::audit::Trail;
 use crate::caller::{self, Caller};
 use crate::connection::{Connection, Io};
 use crate::proto::admin_server::AdminServer;
@@ -140,6 +141,7 @@ impl AdminListener {
             Socket::Tls { .. } => None,
         };
         let accepting = tokio::spawn(self.accept(sender));
+        let trail = Trail(Arc::clone(&backend));
         let service = Service::new(backend);
         let (ending, ended) = tokio::sync::oneshot::channel();
         let last_words = service.clone();
@@ -156,6 +158,7 @@ impl AdminListener {
             .http2_keepalive_interval(Some(KEEPALIVE.0))
             .http2_keepalive_timeout(Some(KEEPALIVE.1))
             .layer(MapRequestLayer::new(caller::log))
+            .layer(trail)
             .add_service(InterceptedService::new(service, caller::gate))
             .add_service(InterceptedService::new(presence, caller::gate))
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), shutdown);

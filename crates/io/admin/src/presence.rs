@@ -1,7 +1,7 @@
 //! The presence service over a [`Backend`](crate::Backend): publications, explanations, whom users let in,
 //! rules.
 
-use crate::caller::Caller;
+use crate::audit;
 use crate::explain::explain;
 use crate::proto::presence as proto;
 use crate::proto::presence::presence_server::Presence;
@@ -12,6 +12,7 @@ use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome};
 use muster_presence::rules::{Rules, SHIPPED_TEXT};
 use std::pin::Pin;
+use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
 #[tonic::async_trait]
@@ -22,13 +23,17 @@ impl Presence for Service {
         &self,
         request: Request<Streaming<proto::PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
-        let caller = request.extensions().get::<Caller>();
-        let caller = caller.map_or_else(String::new, Caller::to_string);
+        let caller = audit::by(&request);
         let service = self.clone();
         let batches = request.into_inner();
         let answers = batches.then(move |batch| {
             let (service, caller) = (service.clone(), caller.clone());
-            async move { publish(&service, Publisher::Operator(&caller), batch?).await }
+            async move {
+                let batch = batch?;
+                let work = publish(&service, Publisher::Operator(&caller), batch);
+                let backend = Arc::clone(&service.backend);
+                audit::each(backend, (caller.clone(), "Publish"), work).await
+            }
         });
         Ok(Response::new(Box::pin(answers)))
     }

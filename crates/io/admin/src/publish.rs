@@ -6,7 +6,7 @@ use crate::rate::{Rates, too_fast};
 use crate::rest::{Problem, Program};
 use crate::service::Service;
 use crate::words::{our_word, words_table};
-use crate::{AskFailure, resolve};
+use crate::{AskFailure, audit, resolve};
 use muster_cluster::ClusterState;
 use muster_envelope::{Answer, Question};
 use muster_presence::source::{
@@ -19,6 +19,8 @@ use tonic::Status;
 
 /// Most publications of one batch.
 const BATCH_MAX: usize = 500;
+/// Of how many of a batch the trail of acts tells.
+const NAMED: usize = 20;
 /// About how many bytes of spans go into one question, and what a span has beside its note.
 const QUESTION_BYTES: usize = 65_536;
 const SPAN_BYTES: usize = 96;
@@ -86,6 +88,9 @@ pub(crate) async fn publish(
     if taken == 0 && count == 0 {
         return Err(by.too_fast().into());
     }
+    let about = batch.publications.iter().take(NAMED);
+    let about = about.map(|one| format!("{} by {}", one.user, one.source));
+    audit::about(about.collect::<Vec<_>>().join(", "));
     let now = now_ms();
     let mut refusals = vec![None; count];
     let mut by_slot: BTreeMap<SlotId, Vec<Part>> = BTreeMap::new();

@@ -4,8 +4,8 @@ use crate::moves::{self, Move};
 use crate::proto::admin_server::Admin;
 use crate::rate::Rates;
 use crate::{
-    Backend, accounts, api_clients, configuration, credentials, drain, homing, proto, refused,
-    resolve, settings, takeover, view,
+    Backend, accounts, api_clients, audit, configuration, credentials, describe, drain, homing,
+    proto, refused, resolve, settings, takeover, view,
 };
 use futures_util::{Stream, StreamExt};
 use muster_cluster::{ControlCommand, ControlOutcome, check_name};
@@ -53,6 +53,7 @@ impl Service {
 
     /// Gets a command decided.
     pub(crate) async fn propose(&self, command: ControlCommand) -> Result<ControlOutcome, Status> {
+        audit::about(describe::command(&self.backend.cluster(), &command));
         self.backend
             .propose(command)
             .await
@@ -301,7 +302,8 @@ impl Admin for Service {
         &self,
         request: Request<Streaming<proto::UsersPutRequest>>,
     ) -> Answer<Self::UsersPutStream> {
-        let answers = accounts::put(self.clone(), request.into_inner());
+        let by = audit::by(&request);
+        let answers = accounts::put(self.clone(), by, request.into_inner());
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -430,6 +432,13 @@ impl Admin for Service {
         request: Request<proto::ConfigApplyRequest>,
     ) -> Answer<proto::ConfigDifference> {
         configuration::apply(self, request).await
+    }
+
+    async fn audit_list(
+        &self,
+        request: Request<proto::AuditListRequest>,
+    ) -> Answer<proto::AuditListResponse> {
+        view::audit(self.backend.as_ref(), request.into_inner().most).await
     }
 
     async fn service_list(

@@ -41,7 +41,7 @@ async fn put(
         update,
     };
     let batches = futures_util::stream::iter([Ok(batch)]);
-    let answers = accounts::put(service.clone(), batches);
+    let answers = accounts::put(service.clone(), "a test".to_owned(), batches);
     Box::pin(answers).next().await.unwrap()
 }
 

@@ -2,11 +2,14 @@
 
 use crate::homing;
 use crate::settings::KNOWN;
-use crate::{AlarmInfo, CheckInfo, LiveView, ReplicaInfo, ServiceInfo, Verdict, proto, resolve};
+use crate::{
+    Act, AlarmInfo, Backend, CheckInfo, LiveView, ReplicaInfo, ServiceInfo, Verdict, proto, resolve,
+};
 use muster_cluster::{Account, ClusterState, Group, Node, Role, Slot};
 use muster_ha::{advice, allowed_action, meaning};
 use muster_types::{BareJid, NodeId};
 use std::time::Duration;
+use tonic::{Response, Status};
 
 /// Everything but users and sessions.
 pub(crate) fn status(
@@ -55,6 +58,30 @@ fn alarm(alarm: AlarmInfo) -> proto::Alarm {
         severity: alarm.severity.to_owned(),
         remedy: alarm.remedy.to_owned(),
     }
+}
+
+/// Most acts of one answer, and how many there are when nothing else is asked.
+const ACTS: (u32, u32) = (10_000, 100);
+
+/// The acts that were asked of the answering node.
+pub(crate) async fn audit(
+    backend: &dyn Backend,
+    most: u32,
+) -> Result<Response<proto::AuditListResponse>, Status> {
+    let most = if most == 0 { ACTS.1 } else { most.min(ACTS.0) };
+    let acts = backend.acts(usize::try_from(most).unwrap_or(usize::MAX));
+    let acts = acts.await.map_err(Status::internal)?;
+    let node = resolve::name_of(&backend.cluster(), backend.live().node);
+    let shown = |act: Act| proto::Act {
+        at: act.at.to_string(),
+        node: node.clone(),
+        by: act.by,
+        call: act.call,
+        about: act.about,
+        outcome: act.outcome,
+    };
+    let acts = acts.into_iter().map(shown).collect();
+    Ok(Response::new(proto::AuditListResponse { acts }))
 }
 
 /// One service of the answering node.

@@ -143,7 +143,8 @@ pub fn markdown() -> String {
         "# Alarms\n\n\
          An alarm stands from when something begins to be wrong until it is over. It is in `musterctl status` (and \
          `-o json`), an event\nof kind `alarm` for `musterctl watch`, a line in the log when it begins and when it ends, \
-         and `muster_alarm` is 1 for it. Each node\ntells of its own. This page is written by `cargo xtask fix`.\n\n\
+         and `muster_alarm` is 1 for it. Each node\ntells of its own. `deploy/prometheus/muster.rules.yml` has an alert \
+         for each. This page is written by `cargo xtask fix`.\n\n\
          | name | severity | stands while | what to do |\n\
          |---|---|---|---|\n",
     );

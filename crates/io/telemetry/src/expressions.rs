@@ -142,7 +142,9 @@ fn matchers<'a>(metric: &'a str, rest: &'a str, named: &mut Named<'a>) -> &'a st
 
 /// A string and what comes after it. Those of ours have no quotes in them.
 fn after_string(rest: &str) -> (&str, &str) {
-    rest[1..].split_once('"').unwrap_or((&rest[1..], ""))
+    rest[1..]
+        .split_once('"')
+        .unwrap_or_else(|| (&rest[1..], ""))
 }
 
 fn word(text: &str) -> (&str, &str) {

@@ -99,7 +99,7 @@ changes(up{job=~"muster.*"}[1h]) > 4"#,
         lasting: Some("1m"),
         summary: "{{ $value }} nodes of {{ $labels.job }} say that they serve {{ $labels.slot }}",
         description: "This is not to happen: a node that has no lease serves nobody. What to do: keep the logs of all \
-            nodes, restart the node that `musterctl get nodes` does not name, and report it.",
+            nodes, restart the one that is to serve it no longer (`musterctl get nodes`), and report it.",
     },
     Rule {
         name: "LoginsFail",
@@ -110,8 +110,8 @@ sum by (job, instance) (rate(muster_logins_total{outcome=~"failure|throttled"}[5
   > 0.5 * sum by (job, instance) (rate(muster_logins_total[5m]))"#,
         lasting: Some("5m"),
         summary: "most logins at {{ $labels.instance }} fail: {{ $value | humanize }} a second",
-        description: "Somebody guesses passwords, or many clients have an old one. What to do: the log of the node at \
-            the level debug says whose logins fail; a client that fails too often is slowed down by itself.",
+        description: "Somebody guesses passwords, or many clients have an old one. What to do: look at who connects; at \
+            the level debug the log of the node has a line for each login that fails. Who fails too often is slowed down.",
     },
     Rule {
         name: "ClientsRefused",

@@ -1,6 +1,7 @@
 //! The commands, one file for each family.
 
 mod api_client;
+mod audit;
 mod cluster;
 mod config;
 mod dns;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Watch => return watch::run(&connector, format).await,
         Command::Status => status::run(&connector).await?,
         Command::Doctor => return doctor::run(&connector, format).await,
+        Command::Audit { last } => audit::run(&connector, last).await?,
         Command::Dns(command) => dns::run(&connector, command, format).await?,
         Command::Completions { .. } | Command::Man { .. } => return Ok(()),
     };

@@ -7,6 +7,7 @@ use super::users::{User, Users};
 use super::{DOMAIN, GROUP};
 use anyhow::{Context, bail};
 use hyper_util::rt::TokioIo;
+use muster_admin::proto;
 use muster_admin::proto::admin_client::AdminClient;
 use muster_admin::proto::{
     ClusterInitRequest, ClusterJoinRequest, GroupAddNodeRequest, GroupCreateRequest, GroupRef,
@@ -14,7 +15,7 @@ use muster_admin::proto::{
     UsersPutRequest,
 };
 use muster_store::DataFolder;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -156,18 +157,38 @@ async fn put_users(users: &mut Users, admin: &mut Client) -> anyhow::Result<()> 
     users.settle(&there)
 }
 
-/// The users that the cluster has.
+/// The addresses of the users that the cluster has.
 async fn jids(admin: &mut Client) -> anyhow::Result<BTreeSet<String>> {
-    let (mut jids, mut after) = (BTreeSet::new(), String::new());
+    let users = users(admin).await?;
+    Ok(users.into_iter().map(|user| user.jid).collect())
+}
+
+/// The users that the cluster has.
+async fn users(admin: &mut Client) -> anyhow::Result<Vec<proto::User>> {
+    let (mut users, mut after) = (Vec::new(), String::new());
     loop {
         let request = UserListRequest { after, limit: 0 };
         let page = admin.user_list(request).await.map_err(said)?.into_inner();
         let Some(last) = page.users.last() else {
-            return Ok(jids);
+            return Ok(users);
         };
         after = last.jid.clone();
-        jids.extend(page.users.into_iter().map(|user| user.jid));
+        users.extend(page.users);
     }
+}
+
+/// The home node of each user.
+pub(super) async fn homes(
+    layout: &Layout,
+    processes: &mut Processes,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let first = layout.nodes.first().context("no nodes")?;
+    let mut admin = connect(first, layout, processes).await?;
+    let users = users(&mut admin).await?;
+    Ok(users
+        .into_iter()
+        .map(|user| (user.jid, user.home))
+        .collect())
 }
 
 async fn add(missing: &[&User], admin: &mut Client) -> anyhow::Result<()> {
@@ -282,7 +303,7 @@ async fn connect(
     }
 }
 
-async fn channel(socket: PathBuf) -> anyhow::Result<Channel> {
+pub(super) async fn channel(socket: PathBuf) -> anyhow::Result<Channel> {
     let connect = service_fn(move |_| {
         let socket = socket.clone();
         async move { UnixStream::connect(socket).await.map(TokioIo::new) }

@@ -105,9 +105,9 @@ const DESCRIPTION: &str = "quickstart.json";
 impl Layout {
     /// Makes what is missing and takes the folder.
     pub(crate) fn prepare(options: &Options) -> anyhow::Result<Self> {
-        make_private_dir(&options.dir)?;
-        let dir =
-            fs::canonicalize(&options.dir).with_context(|| options.dir.display().to_string())?;
+        let dir = options.dir();
+        make_private_dir(dir)?;
+        let dir = fs::canonicalize(dir).with_context(|| dir.display().to_string())?;
         let lock_path = dir.join("quickstart.lock");
         let lock = File::create(&lock_path).with_context(|| lock_path.display().to_string())?;
         if lock.try_lock().is_err() {
@@ -129,7 +129,7 @@ impl Layout {
                 witness: *witness,
                 config: dir.join(format!("{name}.toml")),
                 data: dir.join(name),
-                port: options.base_port + offset,
+                port: options.base_port() + offset,
                 lock: lock_path.clone(),
             })
             .collect();

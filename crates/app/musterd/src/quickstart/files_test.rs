@@ -3,12 +3,14 @@ use crate::config::Config;
 
 fn options(dir: &Path, plaintext: bool) -> Options {
     Options {
-        dir: dir.to_owned(),
+        dir: Some(dir.to_owned()),
         users: 1,
-        base_port: 5222,
+        base_port: Some(5222),
         nodes: Nodes::Pair,
         plaintext,
         log: "info".to_owned(),
+        demo: false,
+        rounds: 1,
     }
 }
 

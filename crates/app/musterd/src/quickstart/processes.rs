@@ -59,6 +59,14 @@ impl Processes {
         Ok(())
     }
 
+    /// Kills a node that was started here, without a word.
+    pub(crate) fn kill_one(&mut self, name: &str) -> anyhow::Result<()> {
+        let running = self.running.get_mut(name).context("it does not run")?;
+        running.child.kill()?;
+        running.child.wait()?;
+        Ok(())
+    }
+
     /// A node that was started here.
     pub(crate) fn find(&self, name: &str) -> Option<&Running> {
         self.running.get(name)

@@ -96,7 +96,7 @@ impl Shards {
                 self.losses.lost(node);
                 self.tell_all(now, &input);
             }
-            Input::NodeUp { .. } => self.tell_all(now, &input),
+            Input::NodeUp { .. } | Input::Limits(_) => self.tell_all(now, &input),
             // Made of envelopes, above.
             Input::Presence { .. } => {}
             Input::Cluster(_) => {

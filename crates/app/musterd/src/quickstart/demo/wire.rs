@@ -1,7 +1,7 @@
 //! A client's stream, as small as it can be: direct TLS (XEP-0368), SASL PLAIN (RFC 4616), one
 //! resource (RFC 6120 §7). The authority is the quickstart's own.
 
-use super::super::DOMAIN;
+use crate::quickstart::DOMAIN;
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -78,11 +78,18 @@ impl Wire {
         bind.start("bind").attr("xmlns", ns::BIND);
         bind.leaf("resource", RESOURCE);
         wire.ask("set", None, "bind", &bind.finish()).await?;
+        if !wire.answer_to("bind").await? {
+            bail!("the resource was refused");
+        }
+        Ok(wire)
+    }
+
+    /// Waits for the answer to a request, and says whether it is a result; what comes before it is
+    /// dropped.
+    pub(super) async fn answer_to(&mut self, id: &str) -> anyhow::Result<bool> {
         loop {
-            match is_answer(&wire.next().await?, "bind") {
-                Some(true) => return Ok(wire),
-                Some(false) => bail!("the resource was refused"),
-                None => {}
+            if let Some(result) = is_answer(&self.next().await?, id) {
+                return Ok(result);
             }
         }
     }

@@ -1,10 +1,10 @@
-# Process 1 of a host that the guide is followed on: as a fresh server on which the package was installed. Its own are the
-# network, the processes, the name and the folders that the guide or Muster writes to; nothing outside is touched. It ends,
-# and everything on the host with it, when its standard input does.
+# Process 1 of a host like a fresh server on which the package was installed. Its own are the network, the processes, the
+# name and the folders that an operator or Muster writes to; nothing outside is touched. It ends, and everything on the host
+# with it, when its standard input does.
 #
-#   host.sh NAME FOLDER SOURCES MUSTERD MUSTERCTL
+#   host.sh NAME FOLDER SOURCES MUSTERD MUSTERCTL RESOLVER
 set -e
-name=$1 folder=$2 sources=$3 musterd=$4 musterctl=$5
+name=$1 folder=$2 sources=$3 musterd=$4 musterctl=$5 resolver=$6
 
 mount --make-rprivate /
 mount -t proc proc /proc
@@ -26,7 +26,7 @@ mkdir -p "$etc/systemd/system"
 cp "$sources/deploy/musterd.service" "$etc/systemd/system"
 echo "hosts: files dns" >"$etc/nsswitch.conf"
 echo "127.0.0.1 localhost" >"$etc/hosts"
-echo "nameserver $6" >"$etc/resolv.conf"
+echo "nameserver $resolver" >"$etc/resolv.conf"
 printf 'root:x:0:0::/root:/bin/sh\nmuster:x:990:990::/var/lib/muster:/usr/sbin/nologin\n' >"$etc/passwd"
 printf 'root:x:0:\nmuster:x:990:\n' >"$etc/group"
 printf 'root:*:::::::\nmuster:!:::::::\n' >"$etc/shadow"
