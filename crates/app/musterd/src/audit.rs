@@ -86,8 +86,12 @@ impl Audit {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<Act> = Vec::new();
         for age in 0..FILES {
-            if found.len() >= most || !self.file(age).exists() {
+            if found.len() >= most {
                 break;
+            }
+            // A rotation that was cut off leaves a gap.
+            if !self.file(age).exists() {
+                continue;
             }
             let mut older = read(&self.file(age))?;
             older.append(&mut found);

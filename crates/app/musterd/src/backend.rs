@@ -359,12 +359,9 @@ impl Backend for NodeBackend {
     fn audit(&self, act: Act) -> BoxFuture<'static, ()> {
         let audit = Arc::clone(&self.audit);
         Box::pin(async move {
-            tracing::info!(
-                by = act.by,
-                call = act.call,
-                outcome = act.outcome,
-                "administrative act"
-            );
+            // Refusals may name users.
+            let refused = act.outcome != "ok";
+            tracing::info!(by = act.by, call = act.call, refused, "administrative act");
             let kept = tokio::task::spawn_blocking(move || audit.keep(act)).await;
             if let Ok(Err(error)) = kept {
                 tracing::error!(%error, "an administrative act could not be written down");
@@ -383,7 +380,9 @@ impl Backend for NodeBackend {
 
     fn drain(&self, per_second: u32) -> Option<watch::Receiver<DrainInfo>> {
         let node = self.node.get()?;
-        Some(Drain::begin(node, per_second))
+        // Before its start is over a node has no clients, and its doors are not open yet.
+        let started = (node.clients.as_ref()).is_none_or(|clients| clients.have_been_open());
+        started.then(|| Drain::begin(node, per_second))
     }
 
     fn drain_order(&self, order: DrainOrder) -> Option<DrainInfo> {

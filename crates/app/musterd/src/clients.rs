@@ -162,6 +162,11 @@ impl Clients {
         self.addresses().clone()
     }
 
+    /// Whether clients were taken before.
+    pub(crate) fn have_been_open(&self) -> bool {
+        self.opened.load(Ordering::Acquire)
+    }
+
     /// Why no clients are taken now; nothing while they are.
     pub(crate) fn closed(&self) -> Option<&'static str> {
         if !self.opened.load(Ordering::Acquire) {

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// How long leadership is tried to be given away: whoever does not get it is elected a moment later.
 const TRANSFER: Duration = Duration::from_secs(1);
+/// How long the users' slots may take to go: much longer than a hand-over does. Who still has them stays in service.
+const HAND_OVER: Duration = Duration::from_secs(30);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -106,10 +108,12 @@ impl Drain {
 
 async fn run(node: Arc<Node>) {
     let begun = Instant::now();
-    while serves(&node) && !is_over(&node) {
+    while serves(&node) && !is_over(&node) && begun.elapsed() < HAND_OVER {
         tokio::time::sleep(AGAIN).await;
     }
-    if !is_over(&node) {
+    if serves(&node) {
+        tracing::warn!("the users were not handed over: this node is not drained");
+    } else if !is_over(&node) {
         give_leadership_away(&node.control).await;
         empty(&node).await;
         let gone = node.drain.told.borrow().gone;
@@ -190,8 +194,11 @@ fn tell(drain: &Drain, clients: &Clients, began_with: usize) {
 /// The drain is over.
 async fn take_clients_again(node: &Node) {
     tracing::info!("the drain is over: taking clients");
-    // An old listener may not be closed yet.
-    while let Err(error) = node.open_to_clients() {
+    let are_closed = |clients: &Arc<Clients>| clients.closed().is_some();
+    // Those that were never closed are not opened twice; an old one may not be closed yet.
+    while node.clients.as_ref().is_some_and(are_closed)
+        && let Err(error) = node.open_to_clients()
+    {
         tracing::warn!(error = format!("{error:#}"), "cannot take clients yet");
         node.close_doors();
         if node.is_stopping() {

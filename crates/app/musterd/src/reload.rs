@@ -23,12 +23,15 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::Signal;
 
 /// How often the files are looked at. They are read once they have stayed the same from one look to the next: whoever
 /// renews a certificate writes two.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// For so long a difference that was shown is not brought into force by itself.
+const LOOKED_AT: Duration = Duration::from_secs(30);
 
 /// What brings changes into force.
 pub(crate) struct Reload {
@@ -45,6 +48,8 @@ struct Last {
     stamps: Stamps,
     /// Shown to somebody who may want it applied as it is.
     shown: Option<Prepared>,
+    /// Until when the files are left alone: somebody looks at the difference.
+    looked_at_until: Option<Instant>,
 }
 
 /// What the files say, read and checked.
@@ -73,6 +78,7 @@ impl Reload {
             last: Mutex::new(Last {
                 stamps,
                 shown: None,
+                looked_at_until: None,
             }),
         })
     }
@@ -113,8 +119,11 @@ impl Reload {
             let why = tokio::select! {
                 Some(()) = hangups.recv() => "SIGHUP",
                 _ = ticks.tick() => {
-                    let found = self.last().stamps.again();
-                    let changed = found != self.last().stamps;
+                    let last = self.last();
+                    let found = last.stamps.again();
+                    let looked_at = last.looked_at_until.is_some_and(|until| Instant::now() < until);
+                    let changed = found != last.stamps && !looked_at;
+                    drop(last);
                     if !changed || before.replace(found.clone()) != Some(found) {
                         continue;
                     }
@@ -145,9 +154,10 @@ impl Reload {
 
     fn apply_now(&self, by: &str) -> Result<Difference, String> {
         let mut last = self.last();
-        match self.read() {
+        let mut stamps = Stamps::of(&self.file, &self.in_force.get());
+        match self.read(&mut stamps) {
             Ok(prepared) => Ok(self.bring_into_force(&mut last, prepared, by)),
-            Err(error) => Err(self.refuse(&mut last, &error)),
+            Err(error) => Err(self.refuse(&mut last, stamps, &error)),
         }
     }
 
@@ -157,9 +167,12 @@ impl Reload {
     /// Why it would be refused.
     pub(crate) fn check(&self) -> Result<Difference, String> {
         let mut last = self.last();
-        let prepared = self.read().map_err(|error| format!("{error:#}"))?;
+        let mut stamps = Stamps::of(&self.file, &self.in_force.get());
+        let prepared = self.read(&mut stamps);
+        let prepared = prepared.map_err(|error| format!("{error:#}"))?;
         let difference = self.difference(&prepared);
         last.shown = Some(prepared);
+        last.looked_at_until = Some(Instant::now() + LOOKED_AT);
         Ok(difference)
     }
 
@@ -179,10 +192,10 @@ impl Reload {
         }
     }
 
-    fn read(&self) -> anyhow::Result<Prepared> {
-        // First, so that a change that comes in between is seen as one.
+    /// `stamps` were taken before, so that a change that comes in between is seen as one; what the file names comes to
+    /// them.
+    fn read(&self, stamps: &mut Stamps) -> anyhow::Result<Prepared> {
         let before = self.in_force.get();
-        let mut stamps = Stamps::of(&self.file, &before);
         let config = Config::load(&self.file)?;
         stamps.add(&config);
         anyhow::ensure!(
@@ -197,7 +210,7 @@ impl Reload {
         Ok(Prepared {
             config,
             certificates,
-            stamps,
+            stamps: stamps.clone(),
         })
     }
 
@@ -233,7 +246,7 @@ impl Reload {
             stamps,
         } = prepared;
         last.stamps = stamps;
-        last.shown = None;
+        (last.shown, last.looked_at_until) = (None, None);
         let config = self.in_force.get().with_live_options_of(&config);
         self.in_force.put(config.clone());
         counter!(metrics::CONFIG_RELOADS, "outcome" => "applied").increment(1);
@@ -275,14 +288,14 @@ impl Reload {
         expiry::look(alarms, wall(), &self.in_use());
     }
 
-    fn refuse(&self, last: &mut Last, error: &anyhow::Error) -> String {
+    fn refuse(&self, last: &mut Last, stamps: Stamps, error: &anyhow::Error) -> String {
         // Not read again before something changes.
-        last.stamps = last.stamps.again();
+        last.stamps = stamps;
         let words = format!("{error:#}; what was in force stays");
         counter!(metrics::CONFIG_RELOADS, "outcome" => "refused").increment(1);
-        match self.node.get() {
-            Some(node) => node.shared.alarms.raise(&CONFIG_REFUSED, words.clone()),
-            None => tracing::error!("the configuration is refused: {words}"),
+        tracing::error!("the configuration is refused: {words}");
+        if let Some(node) = self.node.get() {
+            node.shared.alarms.raise(&CONFIG_REFUSED, words.clone());
         }
         words
     }

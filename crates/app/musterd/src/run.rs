@@ -144,6 +144,7 @@ async fn serve(reload: &Arc<Reload>, untied: Option<oneshot::Receiver<()>>) -> a
         () = &mut asked => return Ok(()),
     };
     reload.started(&node);
+    tokio::spawn(homecomings::keep_the_window(Arc::clone(&node)));
     tokio::spawn(refuse_setup(requests));
     tokio::select! {
         opened = open(&config, &node, &backend, &ended) => {
@@ -198,7 +199,6 @@ async fn open(
     tokio::spawn(isolation::watch(Arc::clone(node)));
     tokio::spawn(protection::tell(Arc::clone(backend), Arc::clone(node)));
     tokio::spawn(alarms::keep(Arc::clone(backend), Arc::clone(node)));
-    tokio::spawn(homecomings::keep_the_window(Arc::clone(node)));
     backend.reload().ready();
     Ok(())
 }

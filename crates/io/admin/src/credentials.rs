@@ -39,6 +39,7 @@ pub(crate) async fn token(
         ));
     }
     resolve::ready(&service.backend.cluster())?;
+    audit::about(format!("for a {role:?} node").to_lowercase());
     let made = service.backend.token(role, lifetime).await;
     let (token, expires) = made.map_err(Status::failed_precondition)?;
     Ok(Response::new(proto::TokenCreateResponse {

@@ -4,7 +4,7 @@ use crate::moves::Move;
 use crate::service::Service;
 use crate::{audit, proto, resolve};
 use futures_util::{Stream, StreamExt, stream};
-use muster_cluster::Node;
+use muster_cluster::{HaState, Node};
 use std::time::Duration;
 use tokio::sync::watch;
 use tonic::{Response, Status};
@@ -94,6 +94,10 @@ pub(crate) async fn begin(
     let at_home = state
         .slot_of_home(node.id)
         .is_some_and(|slot| slot.desired == node.id);
+    if !at_home && node.ha.state == HaState::FailedOver {
+        // They were to go home by themselves.
+        service.move_users(Move::Cancel(node.id)).await?;
+    }
     if at_home {
         service.move_users(Move::Failover(node.id)).await?;
     }

@@ -104,6 +104,7 @@ impl Admin for Service {
         let domains = request.into_inner().domains;
         for domain in &domains {
             resolve::domain(domain)?;
+            audit::about(format!("domain {domain}"));
         }
         let (cluster, node) = self
             .backend

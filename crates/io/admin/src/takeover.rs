@@ -1,6 +1,6 @@
 //! The unsafe takeover: whether it may be done, and what the operator must know before it is.
 
-use crate::{Backend, LiveView, SlotView, proto, refused, resolve};
+use crate::{Backend, LiveView, SlotView, audit, proto, refused, resolve};
 use muster_cluster::{ClusterState, ControlCommand, Node, Slot};
 use muster_types::NodeId;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(crate) async fn run(
              node takeover {name} --unsafe`)"
         )));
     }
+    let preview = if request.carry_out { "" } else { ": preview" };
+    audit::about(format!("node {name}{preview}"));
     let mut answer = describe(&state, &live, lost, slot, view);
     if request.carry_out {
         let done = backend.take_over(lost.id).await;

@@ -70,7 +70,7 @@ async fn check(connector: &Connector) -> Result<Vec<Found>, Failure> {
     match refusals.is_empty() {
         true => Ok(found),
         false => Err(Failure::Refused(format!(
-            "{}\nNothing was changed, on any node",
+            "{}\nNothing was changed by this command; a saved file that is good comes into force by itself",
             refusals.join("\n")
         ))),
     }
@@ -118,7 +118,9 @@ fn confirm() -> Result<(), Failure> {
     io::stdin().lock().read_line(&mut line)?;
     match line.trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Failure::Refused("nothing was changed".to_owned())),
+        _ => Err(Failure::Refused(
+            "nothing was changed by this command; a saved file comes into force by itself: put back what you do not want".to_owned(),
+        )),
     }
 }
 

@@ -20,6 +20,7 @@ use muster_telemetry::alarms::{CRITICAL_SERVICE_DOWN, SERVICE_DOWN};
 use muster_telemetry::{gauge, metrics};
 pub(crate) use probe::Answer;
 use probe::{Probe, Rhythm};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -47,6 +48,8 @@ struct Service {
 #[derive(Default)]
 pub(crate) struct Services {
     list: Mutex<Vec<Service>>,
+    /// What is said of them has changed: the HA machine has to hear of it.
+    changed: AtomicBool,
 }
 
 impl Services {
@@ -79,6 +82,7 @@ impl Services {
                 service.probe.set_rhythm(Rhythm::of(config.delay()));
             }
         }
+        self.changed.store(true, Ordering::Release);
     }
 
     /// How they all are.
@@ -162,14 +166,17 @@ fn run(shared: &Shared, ha: &mpsc::Sender<HaInput>) {
         if failed || !down.is_empty() {
             failed = alarm(&shared.alarms, &services.states());
         }
-        if down != told {
+        if down != told || services.changed.load(Ordering::Acquire) {
             say(&told, &down);
+            services.changed.store(false, Ordering::Release);
             // A full inbox is told at the next look.
             if ha
                 .try_send(HaInput::Services(services.report(shared)))
                 .is_ok()
             {
                 told = down;
+            } else {
+                services.changed.store(true, Ordering::Release);
             }
         }
     }
