@@ -7,13 +7,6 @@ use muster_testkit::{
 };
 use muster_tests::{Couple, c2s, log_in, probe, write_under};
 
-fn at(cluster: &Quickstart, node: &str) -> Ctl {
-    let socket = cluster.folder().join(node).join("admin.sock");
-    cluster
-        .ctl()
-        .with_prefix(&["--address", &format!("unix:{}", socket.display())])
-}
-
 fn served_by(ctl: &Ctl, home: &str, owner: &str) -> Result<()> {
     let what = format!("the users of {home} are served by {owner}");
     until(&what, PATIENCE, || {
@@ -41,7 +34,7 @@ fn a_drained_node_is_empty_nobody_is_seen_offline_and_an_abort_brings_all_home()
     let (here, there) = (alice.mark(), bob.mark());
 
     // Of itself only, and not by another.
-    let (_, why) = at(&cluster, peer).refused(&["node", "drain", home])?;
+    let (_, why) = cluster.ctl_of(peer).refused(&["node", "drain", home])?;
     assert!(why.contains("name its address"), "{why}");
 
     let done = ctl.run(&["node", "drain", home])?;
@@ -55,7 +48,7 @@ fn a_drained_node_is_empty_nobody_is_seen_offline_and_an_abort_brings_all_home()
         Raw::connect(c2s(cluster.node(home)?)?).is_err(),
         "{home} takes clients"
     );
-    let drained = at(&cluster, home);
+    let drained = cluster.ctl_of(home);
     let words = drained.alarm("NodeDrained")?.unwrap_or_default();
     assert!(words.contains("--abort"), "{words}");
     assert!(probe(cluster.node(home)?, "/readyz")?.contains("drained"));

@@ -21,14 +21,6 @@ const ALIVE: &str = "WATCHDOG=1";
 /// Longer than the service manager of the test waits for that.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
-/// The admin client of one node.
-fn at(cluster: &Quickstart, node: &str) -> Ctl {
-    let socket = cluster.folder().join(node).join("admin.sock");
-    cluster
-        .ctl()
-        .with_prefix(&["--address", &format!("unix:{}", socket.display())])
-}
-
 /// Adds lines to the configuration of a node, as an editor saves a file.
 fn append(cluster: &Quickstart, node: &str, lines: &str) -> Result<()> {
     let file = cluster.folder().join(format!("{node}.toml"));
@@ -234,7 +226,7 @@ fn config_apply_shows_the_difference_and_applies_it_on_all_nodes_or_on_none() ->
     ] {
         assert!(why.contains(words), "{words}: {why}");
     }
-    let w = at(&cluster, "w");
+    let w = cluster.ctl_of("w");
     raised(&w, "ConfigRefused", "sessions_per_user")?;
 
     // Mended, and changed again. The nodes look at their files too: the operator has to be faster.
@@ -276,7 +268,7 @@ fn sighup_reads_the_file_and_a_bad_one_changes_nothing() -> Outcome {
     let mut cluster = Quickstart::start()?;
     let couple = Couple::of(&cluster)?;
     let node = couple.home.clone();
-    let ctl = at(&cluster, &node);
+    let ctl = cluster.ctl_of(&node);
     let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, &node)?;
     let pid = cluster.node(&node)?.pid;
     let file = cluster.folder().join(format!("{node}.toml"));

@@ -28,14 +28,6 @@ fn in_state(ctl: &Ctl, node: &str, state: &str, reason: &str) -> Outcome {
     Ok(())
 }
 
-/// The admin client of one node.
-fn at(cluster: &Quickstart, node: &str) -> Ctl {
-    let socket = cluster.folder().join(node).join("admin.sock");
-    cluster
-        .ctl()
-        .with_prefix(&["--address", &format!("unix:{}", socket.display())])
-}
-
 fn served_by(ctl: &Ctl, home: &str, owner: &str) -> Result<()> {
     until(&format!("{owner} serves {home}"), GIVEN_UP, || {
         Ok((ctl.owner_of(home)?.as_deref() == Some(owner)).then_some(()))
@@ -47,7 +39,7 @@ fn a_node_whose_router_and_shards_hang_gives_its_users_up_and_gets_them_back() -
     let cluster = Quickstart::start()?;
     let couple = Couple::of(&cluster)?;
     let (home, peer) = (couple.home.as_str(), couple.peer.as_str());
-    let ctl = at(&cluster, peer);
+    let ctl = cluster.ctl_of(peer);
     ctl.run(&["settings", "set", "fallback-delay=5s"])?;
     let mut alice = log_in(&cluster, Library::Slixmpp, &couple.alice, home)?;
     let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, peer)?;
@@ -81,9 +73,9 @@ fn a_backup_whose_services_hang_gives_everything_back_at_once() -> Outcome {
     let couple = Couple::of(&cluster)?;
     let (home, peer) = (couple.home.clone(), couple.peer.clone());
     cluster.kill(&home)?;
-    served_by(&at(&cluster, &peer), &home, &peer)?;
+    served_by(&cluster.ctl_of(&peer), &home, &peer)?;
     cluster.restart(&home)?;
-    let ctl = at(&cluster, &home);
+    let ctl = cluster.ctl_of(&home);
     until("it is back", PATIENCE, || {
         Ok(ctl
             .state_of(&home)
@@ -137,7 +129,7 @@ fn replication_is_shown_with_its_lag_in_entries_bytes_and_seconds() -> Outcome {
     // Every node tells the same, whoever leads.
     for node in ["a", "b"] {
         let rows = until("w is missed", PATIENCE, || {
-            Ok(is("unreachable")(copies(&at(&cluster, node), "w")?))
+            Ok(is("unreachable")(copies(&cluster.ctl_of(node), "w")?))
         })?;
         let written = |row: &&Value| row["home"] == couple.home.as_str();
         let row = rows.iter().find(written).context("no row of the slot")?;
@@ -171,7 +163,7 @@ fn the_first_node_of_a_cluster_waits_a_bounded_time_and_says_what_it_waits_for()
     }
     let begun = Instant::now();
     cluster.restart("a")?;
-    let ctl = at(&cluster, "a");
+    let ctl = cluster.ctl_of("a");
     until("the alarm is raised", PATIENCE, || {
         let words = ctl.alarm("StartDelayed").ok().flatten();
         Ok(words.filter(|words| words.contains("the start is delayed")))
@@ -205,7 +197,7 @@ fn the_first_node_of_a_cluster_waits_a_bounded_time_and_says_what_it_waits_for()
 /// Waits until a node says that its services run.
 fn services_run(cluster: &Quickstart, node: &str) -> Outcome {
     until("its services run", PATIENCE, || {
-        let services = at(cluster, node).json(&["get", "services"])?;
+        let services = cluster.ctl_of(node).json(&["get", "services"])?;
         let services = services.as_array().context("no list")?.clone();
         let run = services.iter().all(|service| service["state"] == "running");
         Ok((services.len() == 6 && run).then_some(()))
@@ -236,7 +228,7 @@ fn a_node_that_is_behind_takes_no_clients_until_it_has_caught_up_and_the_others_
     let mut cluster = Quickstart::start()?;
     let couple = Couple::of(&cluster)?;
     let (home, peer) = (couple.home.clone(), couple.peer.clone());
-    let ctl = at(&cluster, &peer);
+    let ctl = cluster.ctl_of(&peer);
     let mut bob = log_in(&cluster, Library::Slixmpp, &couple.bob, &peer)?;
     cluster.kill(&home)?;
     let slow = slow_down(&cluster, &home, 100_000)?;
@@ -248,7 +240,7 @@ fn a_node_that_is_behind_takes_no_clients_until_it_has_caught_up_and_the_others_
     }
     bob.ask(json!({"do": "roster-set", "jid": "last@elsewhere.example"}))?;
     cluster.restart(&home)?;
-    let here = at(&cluster, &home);
+    let here = cluster.ctl_of(&home);
     // At first it may not even have heard who leads.
     until("the alarm says that it is catching up", GIVEN_UP, || {
         let words = here.alarm("StartDelayed").ok().flatten();
@@ -282,7 +274,7 @@ fn a_node_that_is_behind_takes_no_clients_until_it_has_caught_up_and_the_others_
 fn when_the_services_of_both_nodes_hang_the_pair_is_in_failed_mode_and_an_operator_recovers_it()
 -> Outcome {
     let cluster = Quickstart::start()?;
-    let ctl = at(&cluster, "w");
+    let ctl = cluster.ctl_of("w");
     let frozen = Freezer::workers(cluster.node("a")?.pid)?;
     in_state(&ctl, "a", NOT_RUNNING, DOWN)?;
     let also = Freezer::workers(cluster.node("b")?.pid)?;
@@ -306,7 +298,7 @@ fn users_are_not_taken_back_by_a_node_whose_services_do_not_run() -> Outcome {
     let cluster = Quickstart::start()?;
     let couple = Couple::of(&cluster)?;
     let (home, peer) = (couple.home.as_str(), couple.peer.as_str());
-    let ctl = at(&cluster, peer);
+    let ctl = cluster.ctl_of(peer);
     ctl.run(&["group", "failover", home])?;
     in_state(&ctl, home, "Idle", "Admin Request")?;
     let frozen = Freezer::workers(cluster.node(home)?.pid)?;
@@ -342,7 +334,7 @@ mod needs_root {
         let mut cluster = Quickstart::start()?;
         let couple = Couple::of(&cluster)?;
         let (home, peer) = (couple.home.clone(), couple.peer.clone());
-        let ctl = at(&cluster, &peer);
+        let ctl = cluster.ctl_of(&peer);
         cluster.kill(&home)?;
         served_by(&ctl, &home, &peer)?;
         let disk = Volume::on_image(&cluster.folder().join(&home), 256)?;
@@ -423,7 +415,7 @@ mod needs_root {
         let mut cluster = Quickstart::start()?;
         let couple = Couple::of(&cluster)?;
         let (home, peer) = (couple.home.clone(), couple.peer.clone());
-        let ctl = at(&cluster, &peer);
+        let ctl = cluster.ctl_of(&peer);
         cluster.kill(&home)?;
         served_by(&ctl, &home, &peer)?;
         let disk = Volume::in_memory(&cluster.folder().join(&home), 16)?;
@@ -456,7 +448,7 @@ mod needs_root {
         let cluster = Quickstart::start()?;
         let couple = Couple::of(&cluster)?;
         let (home, peer) = (couple.home.as_str(), couple.peer.as_str());
-        let ctl = at(&cluster, peer);
+        let ctl = cluster.ctl_of(peer);
         let pid = cluster.node(home)?.pid;
         let open_files = |soft: &str| -> Result<()> {
             let limit = format!("--nofile={soft}:");

@@ -112,12 +112,17 @@ impl Connector {
         Err(self.nobody(&tried))
     }
 
-    /// Every node that answers, and why the others do not.
+    /// Every node that answers, once, and why the others do not. Those in no cluster have no id to know them by.
     pub(crate) async fn all(&self) -> Result<(Vec<Reached>, Vec<String>), Failure> {
         let (mut reached, mut tried) = (Vec::new(), Vec::new());
         for (at, address) in self.addresses.iter().enumerate() {
             match self.reach(address).await {
-                Ok(node) => reached.push(node),
+                Ok(node) => {
+                    let is_it = |other: &Reached| other.hello.node == node.hello.node;
+                    if node.hello.node == 0 || !reached.iter().any(is_it) {
+                        reached.push(node);
+                    }
+                }
                 Err(cause) => tried.push((at, cause)),
             }
         }

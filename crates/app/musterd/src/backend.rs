@@ -359,9 +359,6 @@ impl Backend for NodeBackend {
     fn audit(&self, act: Act) -> BoxFuture<'static, ()> {
         let audit = Arc::clone(&self.audit);
         Box::pin(async move {
-            // Refusals may name users.
-            let refused = act.outcome != "ok";
-            tracing::info!(by = act.by, call = act.call, refused, "administrative act");
             let kept = tokio::task::spawn_blocking(move || audit.keep(act)).await;
             if let Ok(Err(error)) = kept {
                 tracing::error!(%error, "an administrative act could not be written down");

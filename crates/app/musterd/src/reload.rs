@@ -8,12 +8,10 @@
 
 mod files;
 
-use crate::alarms::expiry;
 use crate::clients::certificates;
 use crate::config::{Change, Config, InForce, Role, between};
 use crate::node::{Node, NodeEvent};
 use crate::notify;
-use crate::shared::wall;
 use anyhow::Context;
 use files::Stamps;
 use muster_net::{CertificateInfo, TlsDomains};
@@ -47,7 +45,7 @@ pub(crate) struct Reload {
 struct Last {
     stamps: Stamps,
     /// Shown to somebody who may want it applied as it is.
-    shown: Option<Prepared>,
+    shown: Option<(Prepared, Stamps)>,
     /// Until when the files are left alone: somebody looks at the difference.
     looked_at_until: Option<Instant>,
 }
@@ -56,7 +54,6 @@ struct Last {
 struct Prepared {
     config: Config,
     certificates: Option<TlsDomains>,
-    stamps: Stamps,
 }
 
 /// What is different, and a mark for it all.
@@ -156,7 +153,7 @@ impl Reload {
         let mut last = self.last();
         let mut stamps = Stamps::of(&self.file, &self.in_force.get());
         match self.read(&mut stamps) {
-            Ok(prepared) => Ok(self.bring_into_force(&mut last, prepared, by)),
+            Ok(prepared) => Ok(self.bring_into_force(&mut last, (prepared, stamps), by)),
             Err(error) => Err(self.refuse(&mut last, stamps, &error)),
         }
     }
@@ -171,7 +168,7 @@ impl Reload {
         let prepared = self.read(&mut stamps);
         let prepared = prepared.map_err(|error| format!("{error:#}"))?;
         let difference = self.difference(&prepared);
-        last.shown = Some(prepared);
+        last.shown = Some((prepared, stamps));
         last.looked_at_until = Some(Instant::now() + LOOKED_AT);
         Ok(difference)
     }
@@ -183,8 +180,8 @@ impl Reload {
     pub(crate) fn apply_shown(&self, digest: &str, by: &str) -> Result<Difference, String> {
         let mut last = self.last();
         let shown = last.shown.take();
-        match shown.filter(|shown| self.difference(shown).digest == digest) {
-            Some(prepared) => Ok(self.bring_into_force(&mut last, prepared, by)),
+        match shown.filter(|(shown, _)| self.difference(shown).digest == digest) {
+            Some(shown) => Ok(self.bring_into_force(&mut last, shown, by)),
             None => Err(
                 "this is not what was shown last: look at the difference again, then apply it"
                     .to_owned(),
@@ -210,7 +207,6 @@ impl Reload {
         Ok(Prepared {
             config,
             certificates,
-            stamps: stamps.clone(),
         })
     }
 
@@ -238,12 +234,16 @@ impl Reload {
         }
     }
 
-    fn bring_into_force(&self, last: &mut Last, prepared: Prepared, by: &str) -> Difference {
+    fn bring_into_force(
+        &self,
+        last: &mut Last,
+        (prepared, stamps): (Prepared, Stamps),
+        by: &str,
+    ) -> Difference {
         let difference = self.difference(&prepared);
         let Prepared {
             config,
             certificates,
-            stamps,
         } = prepared;
         last.stamps = stamps;
         (last.shown, last.looked_at_until) = (None, None);
@@ -285,7 +285,6 @@ impl Reload {
             let words = format!("changed in {file} and not in force before a restart: {names}");
             alarms.raise(&RESTART_PENDING, words);
         }
-        expiry::look(alarms, wall(), &self.in_use());
     }
 
     fn refuse(&self, last: &mut Last, stamps: Stamps, error: &anyhow::Error) -> String {

@@ -217,6 +217,14 @@ impl Quickstart {
         Ctl::new(self.facts.musterctl.clone())
     }
 
+    /// The admin client of one node.
+    #[must_use]
+    pub fn ctl_of(&self, name: &str) -> Ctl {
+        let socket = self.folder().join(name).join("admin.sock");
+        self.ctl()
+            .with_prefix(&["--address", &format!("unix:{}", socket.display())])
+    }
+
     /// What a raw client needs to trust the servers.
     ///
     /// # Errors

@@ -20,13 +20,8 @@ const COLUMNS: &[Column] = &[
 /// Asks every node that was named, and puts what they say in one order.
 pub(super) async fn run(connector: &Connector, last: u32) -> Result<Answer, Failure> {
     let (nodes, silent) = connector.all().await?;
-    let (mut acts, mut seen) = (Vec::new(), Vec::new());
+    let mut acts = Vec::new();
     for mut node in nodes {
-        let id = node.hello.node;
-        if id != 0 && seen.contains(&id) {
-            continue;
-        }
-        seen.push(id);
         let answer = ask(node.client.audit_list(AuditListRequest { most: last })).await?;
         acts.extend(answer.acts);
     }

@@ -55,13 +55,9 @@ async fn check(connector: &Connector) -> Result<Vec<Found>, Failure> {
             "{words}\nNothing was changed, on any node. Next: leave out the node that does not run: it reads its file when it starts"
         )));
     }
-    let (mut found, mut seen, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut found, mut refusals) = (Vec::new(), Vec::new());
     for node in nodes {
-        let (id, mut client) = (node.hello.node, node.client);
-        if id != 0 && seen.contains(&id) {
-            continue;
-        }
-        seen.push(id);
+        let mut client = node.client;
         match ask(client.config_check(ConfigCheckRequest {})).await {
             Ok(difference) => found.push(Found { client, difference }),
             Err(failure) => refusals.push(format!("node {}: {failure}", node.hello.name)),

@@ -10,14 +10,9 @@ use serde_json::{Value, json};
 /// Asks every node that was named; fails when a check does, or a node does not answer.
 pub(super) async fn run(connector: &Connector, format: Format) -> Result<(), Failure> {
     let (nodes, silent) = connector.all().await?;
-    let (mut found, mut seen) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for mut node in nodes {
-        // A node may be named by two addresses; those in no cluster have no name yet.
-        let (id, name) = (node.hello.node, &node.hello.name);
-        if id != 0 && seen.contains(&id) {
-            continue;
-        }
-        seen.push(id);
+        let name = &node.hello.name;
         let checkup = ask(node.client.checkup(CheckupRequest {})).await;
         found.push(checkup.unwrap_or_else(|failure| unheard(name, failure.to_string())));
     }

@@ -151,18 +151,11 @@ async fn services(connector: &Connector) -> Result<Vec<Value>, Failure> {
     Ok(services)
 }
 
-/// Every node that answers, once, whatever addresses it has. Says of which `what` is missing.
+/// Every node that answers. Says of which `what` is missing.
 async fn every(connector: &Connector, what: &str) -> Result<Vec<Client>, Failure> {
     let (nodes, silent) = connector.all().await?;
-    let (mut clients, mut seen) = (Vec::new(), Vec::new());
-    for node in nodes {
-        if !seen.contains(&node.hello.node) {
-            seen.push(node.hello.node);
-            clients.push(node.client);
-        }
-    }
     for words in silent {
         progress(&format!("{what} of this node are missing: {words}"));
     }
-    Ok(clients)
+    Ok(nodes.into_iter().map(|node| node.client).collect())
 }

@@ -16,7 +16,7 @@ const STEPS: [(u64, Severity); 3] = [
 ];
 
 /// Raises or clears the alarm; brings the gauges up to date.
-pub(crate) fn look(alarms: &Alarms, now: Timestamp, certificates: &[CertificateInfo]) {
+pub(super) fn look(alarms: &Alarms, now: Timestamp, certificates: &[CertificateInfo]) {
     for one in certificates {
         let seconds = u32::try_from(one.ends.0 / 1_000).unwrap_or(u32::MAX);
         gauge!(metrics::CERTIFICATE_END, "domain" => one.domain.clone()).set(seconds);

@@ -1,7 +1,7 @@
 //! What is wrong with this node, from when it begins until it is over: told in the log, to watchers, by `status` and as
 //! a metric. What there is to be told stands in [`muster_telemetry::alarms`].
 
-pub(crate) mod expiry;
+mod expiry;
 mod space;
 mod watch;
 

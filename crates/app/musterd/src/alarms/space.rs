@@ -9,7 +9,7 @@ use std::path::Path;
 const STEPS: [(u64, Severity); 2] = [(97, Severity::Critical), (90, Severity::Warning)];
 
 /// Raises or clears the alarm.
-pub(crate) fn look(alarms: &Alarms, folder: &Path) {
+pub(super) fn look(alarms: &Alarms, folder: &Path) {
     // What cannot be looked at is told by whoever writes there.
     let Ok(found) = statvfs(folder) else { return };
     // As df counts: what is kept for root is neither used nor free.
